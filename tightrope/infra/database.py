@@ -1,0 +1,83 @@
+"""Pools of Postgres connections: one database and one least-rights role for each process (docs/wire-contracts.md)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from tightrope.infra.settings import Settings
+
+Connection = AsyncConnection[DictRow]
+Pool = AsyncConnectionPool[Connection]
+
+
+class Role(Enum):
+    """Login roles: (role name, database). Passwords are secrets named `db_<role>`."""
+
+    INBOX = ("inbox", "inbox")
+    SANDBOX = ("sandbox", "sandbox")
+    ASSISTANT = ("assistant", "assistant")
+    KNOWLEDGE = ("knowledge", "knowledge")
+    GATEWAY = ("gateway", "tightrope")
+    WORKER = ("worker", "tightrope")
+    ACTIONS = ("actions", "tightrope")
+    SEALER = ("sealer", "tightrope")
+    AUDITOR = ("auditor", "tightrope")
+    OPERATOR = ("operator", "tightrope")
+
+    @property
+    def user(self) -> str:
+        return self.value[0]
+
+    @property
+    def database(self) -> str:
+        return self.value[1]
+
+
+def conninfo(settings: Settings, role: Role) -> str:
+    """libpq connection string of a role."""
+    return make_conninfo(
+        host=settings.database_host,
+        port=settings.database_port,
+        dbname=role.database,
+        user=role.user,
+        password=settings.secret(f"db_{role.user}").get_secret_value(),
+        application_name=f"tightrope-{role.user}",
+        connect_timeout=5,
+    )
+
+
+def pool_kwargs() -> dict[str, Any]:
+    """Connection arguments that all pools share: rows as dicts, and commits that wait for the disk."""
+    return {"row_factory": dict_row, "autocommit": False, "options": "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=30s"}
+
+
+@asynccontextmanager
+async def open_pool(settings: Settings, role: Role, *, max_size: int = 8) -> AsyncIterator[Pool]:
+    """A pool for `role`, open for the time of the block.
+
+    Raises:
+        psycopg_pool.PoolTimeout: no connection within 10 s; the database is down or refuses the role.
+    """
+    pool: Pool = AsyncConnectionPool(
+        conninfo(settings, role),
+        connection_class=AsyncConnection[DictRow],
+        kwargs=pool_kwargs(),
+        min_size=1,
+        max_size=max_size,
+        timeout=10,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+    )
+    await pool.open(wait=True, timeout=30)
+    try:
+        yield pool
+    finally:
+        await pool.close()

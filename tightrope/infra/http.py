@@ -1,0 +1,65 @@
+"""Outbound HTTP, the only door out of the building (red line 7).
+
+Every client of every part is made here. A host that is not on the allow-list is refused before a name is looked up or a socket
+opened, and the refusal is logged. Redirects are never followed, proxies from the environment are ignored.
+"""
+
+from __future__ import annotations
+
+import httpx
+
+from tightrope.infra.logging import get_logger
+from tightrope.infra.settings import Settings
+
+log = get_logger()
+
+TIMEOUT = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=2.0)
+"""Seconds; callers with another need pass their own."""
+
+
+class OutboundRefused(httpx.ConnectError):
+    """The host is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS). Add it there if the firm's policy allows it."""
+
+
+class _AllowListTransport(httpx.AsyncBaseTransport):
+    def __init__(self, allow_list: frozenset[str], purpose: str, inner: httpx.AsyncBaseTransport) -> None:
+        self._allow_list = allow_list
+        self._purpose = purpose
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host.lower()
+        if host not in self._allow_list:
+            log.error("outbound connection refused", action="outbound_refused", host=host, purpose=self._purpose)
+            raise OutboundRefused(f"{host} is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS); {self._purpose} was not sent", request=request)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def outbound_client(
+    settings: Settings,
+    *,
+    purpose: str,
+    base_url: str = "",
+    headers: dict[str, str] | None = None,
+    timeout: httpx.Timeout = TIMEOUT,
+    transport: httpx.AsyncBaseTransport | None = None,
+    max_connections: int = 64,
+) -> httpx.AsyncClient:
+    """A client that reaches only hosts of the allow-list.
+
+    Args:
+        purpose: what it is for, in a word or two; appears in refusals.
+        transport: what carries the allowed requests; tests pass `httpx.MockTransport` or `httpx.ASGITransport`.
+    """
+    inner = transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections))
+    return httpx.AsyncClient(
+        base_url=base_url,
+        headers=headers,
+        timeout=timeout,
+        transport=_AllowListTransport(settings.allow_list, purpose, inner),
+        follow_redirects=False,
+        trust_env=False,
+    )

@@ -1,0 +1,98 @@
+"""All settings, read from the environment (prefix `TIGHTROPE_`) once per process.
+
+docs/settings.md is generated from this file (`make docs`); nothing else in the code base reads the environment.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+"""The root of the checkout: the Rasa project, prompts, knowledge base and contracts lie here."""
+
+
+class Settings(BaseSettings):
+    """Where each part is, who it is, and how strict it has to be."""
+
+    model_config = SettingsConfigDict(env_prefix="TIGHTROPE_", env_file=None, extra="ignore")
+
+    mode: Literal["demo", "production"] = Field("demo", description="`production` refuses sandbox addresses and default secrets")
+    project_dir: Path = Field(REPOSITORY, description="The Rasa project with prompts/ and knowledge_base/")
+    state_dir: Path = Field(REPOSITORY / ".tightrope", description="Data, logs and generated secrets of the embedded parts")
+
+    database_host: str = Field("127.0.0.1", description="Postgres host")
+    database_port: int = Field(5433, description="Postgres port")
+    secrets_dir: Path | None = Field(None, description="One file per secret; default `<state_dir>/secrets`")
+
+    inbox_url: str = Field("http://127.0.0.1:3000", description="Chatwoot (or the sandbox inbox)")
+    inbox_account: int = Field(1, description="Chatwoot account id")
+    inbox_public_url: str = Field("http://localhost:3000", description="The inbox as browsers reach it")
+    assistant_url: str = Field("http://127.0.0.1:5005", description="Rasa's HTTP API: Rasa Pro or our engine")
+    actions_url: str = Field("http://127.0.0.1:5055/webhook", description="rasa-sdk action server, its webhook")
+    understanding_url: str = Field("http://127.0.0.1:8010/v1", description="Understanding server, OpenAI base URL")
+    knowledge_url: str = Field("http://127.0.0.1:9380", description="RAGFlow (or the embedded knowledge server)")
+    gateway_url: str = Field("http://127.0.0.1:8080", description="Gateway, from inside")
+    gateway_public_url: str = Field("http://localhost:8080", description="Gateway as browsers reach it")
+    brokerage_url: str = Field("http://127.0.0.1:8100/brokerage", description="Business API base URL")
+    identity_issuer: str = Field("http://localhost:8100/identity", description="OIDC issuer, as browsers reach it")
+    identity_internal_url: str = Field("http://127.0.0.1:8100/identity", description="The same provider from inside (token, keys)")
+    portal_public_url: str = Field("http://localhost:8100", description="The firm's portal page that hosts the chat")
+
+    worker_health_port: int = Field(8081, description="Health port of the worker")
+    sealer_health_port: int = Field(8082, description="Health port of the sealer")
+
+    allowed_hosts: str = Field("127.0.0.1,localhost", description="Comma-separated host names that may be connected to; all else is refused and recorded")
+    network_log: Path | None = Field(None, description="When set, each process appends every connection and name look-up it attempts here (JSON lines)")
+    demo_clock: Path | None = Field(None, description="Demo and tests only: a file with the seconds by which the clock is ahead")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    binding_minutes: int = Field(20, description="How long a customer stays verified in a chat without logging in again")
+    session_minutes: int = Field(60, description="Silence after which the next message starts a new session")
+    webhook_tolerance_seconds: int = Field(300, description="Oldest webhook timestamp accepted")
+    webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
+
+    @property
+    def secrets_path(self) -> Path:
+        """Folder of generated or mounted secrets."""
+        return self.secrets_dir or self.state_dir / "secrets"
+
+    @property
+    def allow_list(self) -> frozenset[str]:
+        """Host names that outbound connections may name."""
+        return frozenset(h.strip().lower() for h in self.allowed_hosts.split(",") if h.strip())
+
+    def secret(self, name: str) -> SecretStr:
+        """The secret called `name` from `secrets_path`.
+
+        Raises:
+            SystemExit: it is missing; says where it is looked for and how to make it.
+        """
+        path = self.secrets_path / name
+        try:
+            return SecretStr(path.read_text(encoding="ascii").strip())
+        except FileNotFoundError:
+            raise SystemExit(
+                f"The secret {name!r} is missing: expected the file {path}. `tightrope demo` generates the demo's secrets; in production mount it there."
+            ) from None
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> Self:
+        if self.mode == "production":
+            if ":8100" in self.brokerage_url + self.identity_issuer + self.portal_public_url:
+                raise ValueError("mode=production refuses sandbox addresses (port 8100): set TIGHTROPE_BROKERAGE_URL, _IDENTITY_ISSUER, _PORTAL_PUBLIC_URL")
+            if self.demo_clock is not None:
+                raise ValueError("mode=production refuses a demo clock: unset TIGHTROPE_DEMO_CLOCK")
+            if self.secrets_dir is None:
+                raise ValueError("mode=production needs TIGHTROPE_SECRETS_DIR: generated demo secrets are refused")
+        return self
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
