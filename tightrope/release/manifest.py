@@ -1,0 +1,57 @@
+"""What runs, pinned by hash (red line 9, first form: unsigned).
+
+The release id is a hash over every file that decides a reply: flows, domain, prompts, knowledge, rule data, wording, thresholds and the
+classifier's lines. Each process reports the id of the files it sees; the gateway sends nothing while they differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from tightrope.infra.settings import REPOSITORY, Settings
+
+_PROJECT_PATTERNS = (
+    ("flows", "data/flows/**/*.yml"),
+    ("domain", "domain/**/*.yml"),
+    ("config", "config.yml"),
+    ("prompts", "prompts/**/*"),
+    ("understanding", "data/understanding/*.json*"),
+    ("knowledge", "knowledge_base/**/*.md"),
+    ("thresholds", "knowledge_base/*.json"),
+    ("actions", "actions/**/*.py"),
+)
+_CODE_PATTERNS = (
+    ("rules", "tightrope/rules/**/*"),
+    ("patterns", "tightrope/engine/defaults/**/*.yml"),
+    ("wording", "tightrope/gateway/wording.yml"),
+    ("classifier", "tightrope/understanding/*.py"),
+)
+
+
+def manifest(project: Path, code: Path = REPOSITORY) -> dict[str, tuple[str, str]]:
+    """Path -> (kind, SHA-256 in hex) of every pinned file; paths are relative and sorted."""
+    entries: dict[str, tuple[str, str]] = {}
+    for root, patterns in ((project, _PROJECT_PATTERNS), (code, _CODE_PATTERNS)):
+        for kind, pattern in patterns:
+            for path in root.glob(pattern):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    entries[path.relative_to(root).as_posix()] = (kind, hashlib.sha256(path.read_bytes()).hexdigest())
+    return dict(sorted(entries.items()))
+
+
+def manifest_id(entries: dict[str, tuple[str, str]]) -> str:
+    """The release id of a manifest: `r-` and 16 hex digits."""
+    lines = "".join(f"{path}\n{kind}\n{digest}\n" for path, (kind, digest) in sorted(entries.items()))
+    return "r-" + hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4)
+def _release_id(project: Path) -> str:
+    return manifest_id(manifest(project))
+
+
+def release_id(settings: Settings) -> str:
+    """The release this process runs, computed once: it says what was read at the start, not what lies on disk now."""
+    return _release_id(settings.project_dir)
