@@ -1,0 +1,23 @@
+"""What can go wrong between a question and its cited answer."""
+
+from __future__ import annotations
+
+
+class KnowledgeError(Exception):
+    """The knowledge server gave nothing that may be used. The caller hands over; it never reads this as "no hits"."""
+
+
+class KnowledgeUnavailable(KnowledgeError):
+    """The server cannot be reached or is failing (connect, timeout, 5xx, codes 100, 105, 106): the same request may work later."""
+
+
+class KnowledgeRejected(KnowledgeError):
+    """The server refused the request or answered in a form that is not RAGFlow's: repeating it is useless."""
+
+
+class DocumentInvalid(ValueError):
+    """A file of `knowledge_base/` breaks the rules of front matter or sections; the message names the file and what to change."""
+
+
+class PublishFailed(KnowledgeError):
+    """A published dataset does not hold what it should. The message names what is missing or different; the old release stays."""

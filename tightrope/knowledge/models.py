@@ -1,0 +1,247 @@
+"""Types of the knowledge part: what a document, a passage, a retrieved chunk and an answer are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+MICRO = 10_000
+"""Scores leave this part as integers of 1e-4: a record must not depend on how a float is printed."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Somebody's role and the day on which the document was approved in it."""
+
+    role: str
+    date: date
+
+
+@dataclass(frozen=True)
+class Section:
+    """One heading of a document with the wording below it."""
+
+    number: int
+    """Position in the document, from 1; the same in both languages of a pair."""
+    heading: str
+    body: str
+    """The approved wording, verbatim, without the comment that holds keywords."""
+    keywords: tuple[str, ...] = ()
+    """Words that customers use for this section; searched, never shown and never quoted."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One Markdown file of `knowledge_base/`: a document in one language and version."""
+
+    document_id: str
+    version: str
+    language: Language
+    title: str
+    audience: Literal["public", "internal"]
+    effective_from: date
+    effective_to: date
+    source: str
+    approvals: tuple[Approval, ...]
+    sections: tuple[Section, ...]
+    sha256: str
+    """SHA-256 of the file's bytes."""
+    raw: bytes = field(repr=False)
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.document_id}.{self.language}.md"
+
+    @property
+    def approved(self) -> bool:
+        """Two different roles approved it."""
+        return len({approval.role for approval in self.approvals}) >= 2  # noqa: PLR2004 - maker and checker
+
+    def in_force(self, day: date) -> bool:
+        """Whether the document may be quoted on this Shanghai calendar day."""
+        return self.effective_from <= day <= self.effective_to
+
+    @property
+    def meta_fields(self) -> dict[str, str]:
+        """What the knowledge server keeps of the document and the client checks again on every chunk."""
+        return {
+            "doc_id": self.document_id,
+            "doc_version": self.version,
+            "lang": self.language,
+            "title": self.title,
+            "audience": self.audience,
+            "status": "approved" if self.approved else "draft",
+            "effective_from": self.effective_from.isoformat(),
+            "effective_to": self.effective_to.isoformat(),
+            "source_sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The smallest piece that can be cited: one section, with the line that says where it is from."""
+
+    passage_id: str
+    document_id: str
+    version: str
+    language: Language
+    title: str
+    section: str
+    number: int
+    effective_from: date
+    effective_to: date
+    context: str
+    """`title > section (version, effective date)`: searched and shown, not a source for numbers."""
+    text: str
+    """The approved wording, verbatim."""
+    sha256: str
+    """SHA-256 of `text` in UTF-8."""
+    keywords: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> str:
+        """What is stored as a chunk: the context line, then the wording."""
+        return f"{self.context}\n{self.text}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published knowledge base: every passage of every public, approved document."""
+
+    release_id: str
+    """`kb-` and 16 hex digits of SHA-256 over all passages; also the name of the dataset."""
+    documents: tuple[Document, ...]
+    passages: tuple[Passage, ...]
+
+    def by_content(self) -> dict[str, Passage]:
+        """Passages by their whole chunk content."""
+        return {passage.content: passage for passage in self.passages}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage as the knowledge server found it, after every check on arrival."""
+
+    passage: Passage
+    similarity: float
+    term_similarity: float
+    vector_similarity: float
+
+    @property
+    def score(self) -> int:
+        """Similarity in 1e-4."""
+        return round(self.similarity * MICRO)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A chunk that the client refused, and why."""
+
+    chunk_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What the client accepted and refused of one retrieval."""
+
+    release_id: str
+    dataset_id: str
+    chunks: tuple[Chunk, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Calibrated limits (knowledge_base/thresholds.json); scores in 1e-4."""
+
+    similarity: dict[Language, int]
+    """Below it the best passage does not answer the question."""
+    sentence: int
+    """Share of the best sentence's support that a further sentence of the same passage needs."""
+    vector_weight: int
+    """Weight of the n-gram cosine in the fused similarity."""
+    page_size: int
+    max_sentences: int
+    max_characters: int
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of an answer and the number of its citation."""
+
+    text: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A source of an answer; `item()` is what the `citations` envelope carries."""
+
+    n: int
+    passage: Passage
+
+    def item(self) -> dict[str, Any]:
+        """The envelope's form (contracts/turn/envelope.schema.json)."""
+        return {
+            "n": self.n,
+            "document_id": self.passage.document_id,
+            "version": self.passage.version,
+            "language": self.passage.language,
+            "title": self.passage.title,
+            "section": self.passage.section,
+            "effective_from": self.passage.effective_from.isoformat(),
+            "passage_id": self.passage.passage_id,
+            "sha256": self.passage.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A retrieved passage for the record, used in the answer or not."""
+
+    passage: Passage
+    score: int
+    used: bool
+
+    def item(self) -> dict[str, Any]:
+        """The `evidence` envelope's form."""
+        return {
+            "passage_id": self.passage.passage_id,
+            "document_id": self.passage.document_id,
+            "version": self.passage.version,
+            "score": self.score,
+            "sha256": self.passage.sha256,
+            "used": self.used,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Sentences of approved passages, verbatim, each with its source."""
+
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    evidence: tuple[Evidence, ...]
+    language: Language
+
+    @property
+    def text(self) -> str:
+        """What the customer reads: each sentence followed by its marker, such as `[1]`."""
+        if self.language == "zh":
+            return "".join(f"{sentence.text}[{sentence.n}]" for sentence in self.sentences)
+        return " ".join(f"{sentence.text} [{sentence.n}]" for sentence in self.sentences)
+
+
+NoAnswerReason = Literal["empty_question", "nothing_found", "below_threshold", "gate"]
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """Nothing that may be said: the caller offers a person."""
+
+    reason: NoAnswerReason
+    evidence: tuple[Evidence, ...] = ()
