@@ -123,7 +123,8 @@ class BusinessClient:
             NotFound: the customer has never opened an account.
             BusinessError: one of errors.py's tree.
         """
-        body = await self._get(GET_MARGIN_FACTS, f"/v1/customers/{_segment(GET_MARGIN_FACTS, customer_id)}/margin-eligibility-facts", token)
+        customer = _segment(GET_MARGIN_FACTS, customer_id)
+        body = await self._get(GET_MARGIN_FACTS, f"/v1/customers/{customer}/margin-eligibility-facts", token)
         facts = self._parse(GET_MARGIN_FACTS, MarginFacts, body)
         self._same(GET_MARGIN_FACTS, body, facts.customer_id, customer_id)
         return Answer(facts, self._fresh(GET_MARGIN_FACTS, facts, body))
