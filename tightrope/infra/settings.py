@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     brokerage_url: str = Field("http://127.0.0.1:8100/brokerage", description="Business API base URL")
     identity_issuer: str = Field("http://localhost:8100/identity", description="OIDC issuer, as browsers reach it")
     identity_internal_url: str = Field("http://127.0.0.1:8100/identity", description="The same provider from inside (token, keys)")
-    portal_public_url: str = Field("http://localhost:8100", description="The firm's portal page that hosts the chat")
+    portal_public_url: str = Field("http://localhost:8100", description="The firm's portal page that hosts the chat; issuer of portal tokens")
+    portal_internal_url: str = Field("http://127.0.0.1:8100", description="The same portal from inside: its keys are at /.well-known/jwks.json")
 
     worker_health_port: int = Field(8081, description="Health port of the worker")
     sealer_health_port: int = Field(8082, description="Health port of the sealer")
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     binding_minutes: int = Field(20, description="How long a customer stays verified in a chat without logging in again")
     session_minutes: int = Field(60, description="Silence after which the next message starts a new session")
     webhook_tolerance_seconds: int = Field(300, description="Oldest webhook timestamp accepted")
+    audit_store: Path | None = Field(None, description="Folder of the audit log's sealed segments (not WORM); default `<state_dir>/audit-segments`")
+    audit_segment_seconds: float = Field(5.0, description="A sealed record is in the segment store after at most this many seconds")
+
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
 
     @property

@@ -1,0 +1,47 @@
+"""What can go wrong in the audit log. Every one of them stops the reply that needed the record (red line 1)."""
+
+from __future__ import annotations
+
+
+class AuditError(Exception):
+    """Anything the audit log refuses or cannot do."""
+
+
+class CanonError(AuditError, ValueError):
+    """A value lies outside the canonical JSON profile."""
+
+
+class FactsRefused(AuditError, ValueError):
+    """Facts go into the clear leaf; these could hold personal data or are no plain JSON."""
+
+
+class MasterKeyInvalid(AuditError):
+    """The secret `audit_master_key` is not 32 bytes in base64."""
+
+
+class WrongMasterKey(AuditError):
+    """The master key is not the one this log was begun with."""
+
+
+class PayloadUnreadable(AuditError):
+    """A ciphertext does not open under its key, or does not match its commitment."""
+
+
+class ConversationUnknown(AuditError, LookupError):
+    """No record names this conversation."""
+
+
+class StoreError(AuditError):
+    """The segment store did not take or give a segment."""
+
+
+class WriteOnceViolation(StoreError):
+    """The key already holds other bytes."""
+
+
+class SegmentInvalid(AuditError, ValueError):
+    """The bytes are no well-formed segment, or its chain does not hold; the message names the first bad sequence number."""
+
+
+class SealerRefused(AuditError):
+    """The sealer will not chain on: the store is ahead of the database, or another sealer wrote."""

@@ -1,0 +1,37 @@
+"""Is the sealer at work, and is the store keeping up?"""
+
+from __future__ import annotations
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from tightrope.infra.database import Role, conninfo, pool_kwargs
+from tightrope.infra.settings import Settings
+
+STALE_SECONDS = 5.0
+"""A heartbeat or an unsealed record older than this is an alarm."""
+
+
+async def sealer_health(settings: Settings) -> str | None:
+    """What is wrong with sealing in a sentence, or None; the check for `tightrope.infra.health`.
+
+    Raises:
+        psycopg.Error: the database does not answer.
+    """
+    options = pool_kwargs() | {"row_factory": dict_row}
+    async with await AsyncConnection.connect(conninfo(settings, Role.SEALER), **options) as conn:
+        cursor = await conn.execute(
+            "SELECT extract(epoch FROM clock_timestamp() - greatest(beat_at, '2000-01-01'))::float8 AS silent, segment_error, "
+            "coalesce((SELECT extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM audit.pending ORDER BY ord LIMIT 1), 0) AS waiting, "
+            "(SELECT count(*) FROM audit.refused) AS refused FROM audit.sealer"
+        )
+        row = await cursor.fetchone()
+    if row is None or row["silent"] > STALE_SECONDS:
+        return "no sealer is at work: nothing will be released"
+    if row["waiting"] > STALE_SECONDS:
+        return f"a record has waited {row['waiting']:.0f} s for its seal"
+    if row["segment_error"]:
+        return f"segments are behind: {row['segment_error']}"
+    if row["refused"]:
+        return f"{row['refused']} records did not match their own leaf and were not sealed; run `tightrope audit verify`"
+    return None

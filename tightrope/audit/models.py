@@ -1,0 +1,180 @@
+"""Types of the audit log: the closed list of events, what a writer hands over, what a reader gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+JsonObject = dict[str, Any]
+
+
+class Event(StrEnum):
+    """Everything that is recorded, as `source:subject:action`. The list is closed; JSON Schema: contracts/audit/events.schema.json."""
+
+    CONVERSATION_OPENED = "gateway:conversation:opened"
+    CONVERSATION_RESOLVED = "gateway:conversation:resolved"
+    SESSION_STARTED = "gateway:conversation:session_started"
+    DISCLOSURE_SHOWN = "gateway:disclosure:shown"
+
+    CUSTOMER_MESSAGE_RECEIVED = "customer:message:received"
+    CUSTOMER_BUTTON_PRESSED = "customer:button:pressed"
+    CUSTOMER_ATTACHMENT_RECEIVED = "customer:attachment:received"
+    AGENT_MESSAGE_RECEIVED = "agent:message:received"
+    AGENT_NOTE_RECEIVED = "agent:note:received"
+    AGENT_ATTACHMENT_RECEIVED = "agent:attachment:received"
+    SYSTEM_MESSAGE_RECEIVED = "system:message:received"
+    BOT_MESSAGE_SENT = "bot:message:sent"
+    MESSAGE_EDITED = "inbox:message:edited"
+    MESSAGE_DELETED = "inbox:message:deleted"
+    STATUS_CHANGED = "inbox:conversation:status_changed"
+    ASSIGNEE_CHANGED = "inbox:conversation:assignee_changed"
+
+    TURN_MADE = "gateway:turn:made"
+    TURN_REFUSED = "gateway:turn:refused"
+    TURN_FAILED = "gateway:turn:failed"
+
+    BINDING_CREATED = "identity:binding:created"
+    BINDING_ENDED = "identity:binding:ended"
+    BINDING_REFUSED = "identity:binding:refused"
+    LOGIN_REQUESTED = "identity:login:requested"
+
+    HANDOFF_OPENED = "gateway:handoff:opened"
+    HANDOFF_RETURNED = "gateway:handoff:returned"
+    SWITCH_ENGAGED = "operator:switch:engaged"
+    SWITCH_RELEASED = "operator:switch:released"
+
+    OUTBOX_SENT = "outbox:message:sent"
+    OUTBOX_BLOCKED = "outbox:message:blocked"
+    OUTBOX_FAILED = "outbox:message:failed"
+
+    WEBHOOK_REFUSED = "gateway:webhook:refused"
+    CONNECTION_REFUSED = "gateway:connection:refused"
+    RELEASE_STARTED = "release:process:started"
+    RELEASE_MISMATCH = "release:process:mismatch"
+    CONVERSATION_READ = "audit:conversation:read"
+    LOG_VERIFIED = "audit:log:verified"
+    EXPORT_MADE = "audit:export:made"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDraft:
+    """One record to be.
+
+    Attributes:
+        event: what happened.
+        conversation_id: ours (`1-441`), or None for what belongs to no conversation.
+        subject: customer id whose key encrypts the payload; None takes the conversation's own key (or the system's).
+        turn: number of the turn in the conversation, if the record belongs to one.
+        facts: goes into the clear leaf: versions, verdict codes, ids, counts, `label`, `lang`, `latency_ms`. Never personal data; texts that could be are
+            refused (`tightrope.audit.leaf.check_facts`).
+        payload: everything else; encrypted. Any JSON; also date, UUID, Decimal and Enum values, which become strings.
+        content: name -> SHA-256 (hex) of content stored by `Recorder.store_content`: flows, domain, prompts, passages, rule data.
+    """
+
+    event: Event
+    conversation_id: str | None = None
+    subject: str | None = None
+    turn: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record as an auditor reads it.
+
+    Attributes:
+        seq: place in the chain, None while unsealed.
+        payload: decrypted; None where `problem` says why not.
+    """
+
+    record_id: UUID
+    seq: int | None
+    at: datetime
+    event: str
+    turn: int | None
+    leaf: JsonObject
+    payload: JsonObject | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """The whole record of one conversation, oldest first."""
+
+    conversation_id: str
+    conv: UUID
+    entries: tuple[Entry, ...]
+
+    def to_json(self) -> JsonObject:
+        """A plain JSON object of everything, for `--json`."""
+        return {
+            "conversation_id": self.conversation_id,
+            "conv": str(self.conv),
+            "records": [
+                {
+                    "record_id": str(entry.record_id),
+                    "seq": entry.seq,
+                    "at": entry.at.isoformat(),
+                    "event": entry.event,
+                    "turn": entry.turn,
+                    "leaf": entry.leaf,
+                    "payload": entry.payload,
+                    "problem": entry.problem,
+                }
+                for entry in self.entries
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that verification found wrong.
+
+    Attributes:
+        kind: machine name: `leaf`, `ciphertext`, `columns`, `chain`, `record`, `tail`, `key`, `content`, `segment`, `refused`, ….
+        detail: what is wrong, in a sentence.
+    """
+
+    kind: str
+    detail: str
+    seq: int | None = None
+    record_id: UUID | None = None
+
+
+FINDINGS_KEPT = 1000
+"""How many findings of each list a report names; the rest is counted. Keeps memory bounded on a log that was rewritten whole."""
+
+
+@dataclass(slots=True)
+class Report:
+    """Outcome of `verify_log`."""
+
+    sealed: int = 0
+    unsealed: int = 0
+    segments: int = 0
+    contents: int = 0
+    head_hash: str = ""
+    store: str = ""
+    altered: list[Finding] = field(default_factory=list)
+    missing: list[Finding] = field(default_factory=list)
+    segment_problems: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    not_listed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Nothing altered, nothing missing, no segment problem."""
+        return not (self.altered or self.missing or self.segment_problems)
+
+    def add(self, where: list[Finding], finding: Finding) -> None:
+        """Put a finding in one of the lists, or count it when the list is full."""
+        if len(where) < FINDINGS_KEPT:
+            where.append(finding)
+        else:
+            self.not_listed += 1

@@ -1,0 +1,136 @@
+"""Writes records: one statement, in the caller's transaction, so that what happened and its record are kept or lost together."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from datetime import UTC
+from uuid import UUID, uuid4
+
+import tightrope
+from tightrope.audit import repository
+from tightrope.audit.errors import FactsRefused
+from tightrope.audit.keyring import DataKey, Keyring, Owner
+from tightrope.audit.leaf import build_leaf, check_content, check_facts, payload_bytes
+from tightrope.audit.models import RecordDraft
+from tightrope.audit.repository import Conn
+from tightrope.infra.clock import Clock
+from tightrope.infra.settings import Settings
+
+CONTENT_LIMIT = 64 * 1024 * 1024
+"""Largest piece of content, in bytes."""
+
+
+class Recorder:
+    """The one way to write into the audit log."""
+
+    def __init__(self, settings: Settings, keyring: Keyring, clock: Clock, release_id: str) -> None:
+        """`settings` is kept for the drivers that need it; keys come from `keyring`, the time from `clock`."""
+        self._settings = settings
+        self._keyring = keyring
+        self._clock = clock
+        self._release = release_id
+        self._host = socket.gethostname()
+        self._master_confirmed = False
+
+    async def record(self, conn: Conn, draft: RecordDraft, *, record_id: UUID | None = None) -> UUID:
+        """Write one record in the caller's transaction; commits nothing.
+
+        Args:
+            record_id: the record's id where the caller had to name it before (a message that carries its record's id); else a new one.
+
+        Returns:
+            The record's id; `audit.released(id)` turns true soon after the caller's commit.
+
+        Raises:
+            FactsRefused: facts could hold personal data or are no codes.
+            CanonError: facts or payload are no JSON of the profile.
+            WrongMasterKey: the master key is not the log's.
+            psycopg.Error: the database refused; the caller's transaction cannot commit then.
+        """
+        at = self._clock.now()
+        self._check(draft)
+        payload = payload_bytes(draft.payload)
+        await self._confirm_master(conn)
+        owner = self._keyring.owner(conversation_id=draft.conversation_id, subject=draft.subject, year=at.astimezone(UTC).year)
+        key = await self._key(conn, owner)
+        record_id = record_id or uuid4()
+        conv = self._keyring.conv(draft.conversation_id) if draft.conversation_id is not None else None
+        sealed = self._keyring.encrypt(key, record_id, payload)
+        leaf = build_leaf(
+            record_id=record_id,
+            at=at,
+            host=self._host,
+            build=tightrope.__version__,
+            release=self._release,
+            event=str(draft.event),
+            conv=conv,
+            turn=draft.turn,
+            kid=key.kid,
+            cls=owner.cls,
+            ct_sha256=hashlib.sha256(sealed.ct).digest(),
+            commit=sealed.commit,
+            facts=draft.facts,
+            content=draft.content,
+        )
+        await repository.insert_record(
+            conn,
+            record_id=record_id,
+            conv=conv,
+            conversation_id=draft.conversation_id,
+            event=str(draft.event),
+            turn=draft.turn,
+            at=at,
+            key=key,
+            leaf=leaf,
+            ct=sealed.ct,
+        )
+        return record_id
+
+    async def store_content(self, conn: Conn, kind: str, data: bytes) -> str:
+        """Keep the content behind a version, once; in the caller's transaction.
+
+        Args:
+            kind: what it is: `flows`, `domain`, `prompt`, `passage`, `rules`, ….
+
+        Returns:
+            SHA-256 in hex, for `RecordDraft.content`.
+
+        Raises:
+            FactsRefused: more than 64 MiB.
+        """
+        if len(data) > CONTENT_LIMIT:
+            raise FactsRefused(f"content of {len(data)} bytes is more than {CONTENT_LIMIT}")
+        digest = hashlib.sha256(data)
+        if not await repository.has_content(conn, digest.digest()):
+            await repository.insert_content(conn, digest.digest(), kind, data)
+        return digest.hexdigest()
+
+    @staticmethod
+    def _check(draft: RecordDraft) -> None:
+        forbidden = set()
+        if draft.subject:
+            forbidden.add(draft.subject)
+        if draft.conversation_id:
+            forbidden.add(f"cw-{draft.conversation_id}")
+        check_facts(draft.facts, forbidden=frozenset(forbidden))
+        check_content(draft.content)
+
+    async def _confirm_master(self, conn: Conn) -> None:
+        if self._master_confirmed:
+            return
+        found = await repository.master_check(conn)
+        if found is None:
+            # Not noted as confirmed: this transaction may be rolled back, and another process may begin the log.
+            await repository.begin_log(conn, self._keyring.check_value)
+            found = await repository.master_check(conn)
+            if found is not None:
+                self._keyring.confirm(found)
+            return
+        self._keyring.confirm(found)
+        self._master_confirmed = True
+
+    async def _key(self, conn: Conn, owner: Owner) -> DataKey:
+        return (
+            self._keyring.cached(owner) or await repository.active_key(conn, self._keyring, owner) or self._keyring.new_key(owner)
+        )

@@ -1,0 +1,120 @@
+"""SQL of the audit log: what writers and readers need. The sealer's is in sealer.py's neighbour, chain_repository.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from tightrope.audit.keyring import DataKey, Keyring, Owner
+
+Conn = AsyncConnection[Any]
+
+_INSERT = """
+WITH kept_key AS (
+    INSERT INTO audit.keys (kid, subject_hash, class, year, wrapped)
+    VALUES (%(kid)s, %(subject_hash)s, %(cls)s, %(year)s, %(wrapped)s) ON CONFLICT (kid) DO NOTHING
+), kept_conversation AS (
+    INSERT INTO audit.conversations (conv, conversation_id)
+    SELECT %(conv)s::uuid, %(conversation_id)s::text WHERE %(conv)s::uuid IS NOT NULL ON CONFLICT (conv) DO NOTHING
+)
+INSERT INTO audit.records (id, conv, event, turn, ts, kid, leaf, ct)
+VALUES (%(id)s, %(conv)s::uuid, %(event)s, %(turn)s::integer, %(ts)s, %(kid)s, %(leaf)s, %(ct)s)
+"""
+
+
+async def master_check(conn: Conn) -> bytes | None:
+    """The check value of the master key that the log was begun with, if it was."""
+    found = await (await conn.cursor(row_factory=dict_row).execute("SELECT check_value FROM audit.master")).fetchone()
+    return bytes(found["check_value"]) if found else None
+
+
+async def begin_log(conn: Conn, check_value: bytes) -> None:
+    """Note the master key's check value; the first writer does."""
+    await conn.execute("INSERT INTO audit.master (check_value) VALUES (%s) ON CONFLICT (one) DO NOTHING", (check_value,))
+
+
+async def active_key(conn: Conn, keyring: Keyring, owner: Owner) -> DataKey | None:
+    """The owner's active key from the table, unwrapped."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT kid, wrapped FROM audit.keys WHERE subject_hash = %s AND class = %s AND year = %s AND state = 'active' ORDER BY created_at LIMIT 1",
+        (owner.subject_hash, owner.cls, owner.year),
+    )
+    found = await cursor.fetchone()
+    return keyring.unwrap(found["kid"], owner, found["wrapped"]) if found else None
+
+
+async def insert_record(
+    conn: Conn,
+    *,
+    record_id: UUID,
+    conv: UUID | None,
+    conversation_id: str | None,
+    event: str,
+    turn: int | None,
+    at: datetime,
+    key: DataKey,
+    leaf: bytes,
+    ct: bytes,
+) -> None:
+    """Write one record, with its key and its conversation where the table lacks them, in one statement.
+
+    The key goes along every time: a transaction that was rolled back after making a key must not leave a process writing under a key that
+    no table holds.
+    """
+    await conn.execute(
+        _INSERT,
+        {
+            "id": record_id,
+            "conv": conv,
+            "conversation_id": conversation_id,
+            "event": event,
+            "turn": turn,
+            "ts": at,
+            "kid": key.kid,
+            "subject_hash": key.owner.subject_hash,
+            "cls": key.owner.cls,
+            "year": key.owner.year,
+            "wrapped": key.wrapped,
+            "leaf": leaf,
+            "ct": ct,
+        },
+    )
+
+
+async def has_content(conn: Conn, digest: bytes) -> bool:
+    """Whether content with this hash is stored."""
+    return await (await conn.execute("SELECT 1 FROM audit.content WHERE sha256 = %s", (digest,))).fetchone() is not None
+
+
+async def insert_content(conn: Conn, digest: bytes, kind: str, data: bytes) -> None:
+    """Store content once."""
+    await conn.execute(
+        "INSERT INTO audit.content (sha256, kind, data) VALUES (%s, %s, %s) ON CONFLICT (sha256) DO NOTHING", (digest, kind, data)
+    )
+
+
+async def conversation_records(conn: Conn, conv: UUID) -> list[dict[str, Any]]:
+    """Every record of a conversation, oldest first, with its place in the chain."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT r.id, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, c.seq FROM audit.records r LEFT JOIN audit.chain c ON c.record_id = r.id "
+        "WHERE r.conv = %s ORDER BY r.ord",
+        (conv,),
+    )
+    return await cursor.fetchall()
+
+
+async def load_keys(conn: Conn, keyring: Keyring, kids: Iterable[UUID]) -> None:
+    """Unwrap the keys that are not in memory yet; keys that the table lacks or that are not active are left out."""
+    wanted = [kid for kid in set(kids) if keyring.cached_kid(kid) is None]
+    if not wanted:
+        return
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT kid, subject_hash, class, year, wrapped FROM audit.keys WHERE kid = ANY(%s) AND state = 'active'", (wanted,)
+    )
+    for row in await cursor.fetchall():
+        keyring.unwrap(row["kid"], Owner(bytes(row["subject_hash"]), row["class"], row["year"]), bytes(row["wrapped"]))

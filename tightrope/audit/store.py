@@ -1,0 +1,145 @@
+"""Where sealed segments go. One driver here: a write-once folder, which is not WORM and says so.
+
+The seam for S3 with Object Lock is `SegmentStore`; a driver reads back what it wrote before it gives a receipt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tightrope.audit.errors import StoreError, WriteOnceViolation
+from tightrope.infra.settings import Settings
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a store says of bytes it holds, after reading them back.
+
+    Attributes:
+        worm: whether the store keeps its own administrators from removing it.
+    """
+
+    key: str
+    sha256: str
+    size: int
+    worm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What kind of store it is, in words for status, export and console."""
+
+    kind: str
+    worm: bool
+    text: str
+
+
+class SegmentStore(Protocol):
+    """Keeps bytes under a key, once. Calls block; the sealer makes them in a thread."""
+
+    def put(self, key: str, data: bytes) -> Receipt:
+        """Keep bytes; the same bytes again are harmless.
+
+        Raises:
+            WriteOnceViolation: the key holds other bytes.
+            StoreError: not kept, or read back differently.
+        """
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None. Raises StoreError when the store cannot be read."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key that begins with the folder `prefix`, in order."""
+        ...
+
+    def describe(self) -> StoreInfo:
+        """What kind of store this is."""
+        ...
+
+
+class LocalFolderStore:
+    """Write-once files in a folder: refuses to overwrite, but whoever owns the disk can delete. Not WORM."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, key: str, data: bytes) -> Receipt:
+        """Keep bytes in a new file: written beside, flushed to the disk, made read-only, linked under its name, read back."""
+        path = self._path(key)
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                self._write(path, data)
+            kept = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"the segment store did not take {key}: {error}") from error
+        if hashlib.sha256(kept).hexdigest() != digest:
+            raise WriteOnceViolation(f"{key} holds other bytes already; a stored segment is never overwritten")
+        return Receipt(key=key, sha256=digest, size=len(data), worm=False)
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, or None."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"the segment store did not give {key}: {error}") from error
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key in the folder `prefix`, in order."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder / prefix) if not entry.name.startswith("."))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"the segment store cannot be listed: {error}") from error
+        for name in names:
+            yield f"{prefix}/{name}"
+
+    def describe(self) -> StoreInfo:
+        """Says plainly that it is not WORM."""
+        return StoreInfo("local-folder", worm=False, text="local folder, not WORM")
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise StoreError(f"{key!a} is no key of a segment store")
+        return self._folder / key
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), 0o444)
+                os.fsync(file.fileno())
+            # A link is refused where the name exists, so that a crash leaves a whole file or none, and never two writers one name.
+            with suppress(FileExistsError):
+                os.link(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def store_from(settings: Settings) -> SegmentStore:
+    """The segment store that the settings name."""
+    return LocalFolderStore(settings.audit_store or settings.state_dir / "audit-segments")
