@@ -199,6 +199,7 @@ class Proof:
     acr: str
     auth_time: datetime
     subject_token: SubjectToken
+    scopes: tuple[str, ...] = SCOPES
 
 
 @dataclass(frozen=True)

@@ -77,13 +77,14 @@ CREATE TABLE identity.login_link (
 GRANT USAGE ON SCHEMA identity TO gateway, worker, actions, auditor;
 
 -- Who writes subject tokens cannot read them back; who reads them cannot write.
-GRANT SELECT (id, conversation_id, contact_id, source_id_hash, customer_id, sid, acr, scopes, auth_time, epoch, created_at, expires_at,
-              ended_at, end_reason) ON identity.binding TO gateway, worker, auditor;
+GRANT SELECT (id, conversation_id, contact_id, source_id_hash, customer_id, sid, acr, scopes, auth_time, epoch, created_at,
+              expires_at, ended_at, end_reason) ON identity.binding TO gateway, worker, auditor;
 GRANT INSERT ON identity.binding TO gateway, worker;
 GRANT UPDATE (ended_at, end_reason) ON identity.binding TO gateway, worker;
 GRANT SELECT ON identity.binding, identity."grant" TO actions;
 GRANT SELECT, INSERT, UPDATE, DELETE ON identity."grant" TO worker;
 GRANT SELECT, INSERT, UPDATE ON identity.browser, identity.login_link TO gateway, worker;
+GRANT DELETE ON identity.login_link TO worker;
 GRANT SELECT, INSERT, DELETE ON identity.used_token TO gateway, worker;
 """
 
