@@ -32,10 +32,13 @@ _CHAIN_TAG = b"audit-chain-v1\x00"
 _FACT_TEXT_LIMIT = 200
 _FACT_INTEGER_LIMIT = 10**10
 _PRINTABLE = re.compile(r"[ -?A-~]*")  # ASCII without control characters and without @
-_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){7,}")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?")
-_DIGEST = re.compile(
-    r"(?:(?:r-|sha256:)?(?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_LONG_NUMBER = re.compile(r"\d{8}|\d(?:[ -]?\d){9}")
+_HARMLESS = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?"  # dates and times
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # UUIDs
+    r"|r-[0-9a-f]{16}|[0-9a-f]{64}|[0-9a-f]{40}|(?=\d*[a-f])[0-9a-f]{8,39}"  # release ids, digests
+    r")(?![0-9A-Za-z])"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -152,7 +155,7 @@ def _check_text(value: str, place: str, forbidden: frozenset[str]) -> None:
         raise FactsRefused(
             f"{place}: facts are codes of printable ASCII, at most {_FACT_TEXT_LIMIT} characters, without @; put texts in the payload"
         )
-    if _LONG_NUMBER.search(value) and not _DIGEST.fullmatch(value) and not _ISO_DATE.fullmatch(value):
+    if _LONG_NUMBER.search(_HARMLESS.sub("", value)):
         raise FactsRefused(
             f"{place}: eight digits in a row could be a telephone, account or identity number; put it in the payload"
         )

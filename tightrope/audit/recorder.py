@@ -39,6 +39,9 @@ class Recorder:
         Args:
             record_id: the record's id where the caller had to name it before (a message that carries its record's id); else a new one.
 
+        Args:
+            record_id: a fresh random id, where the caller had to name the record before writing it.
+
         Returns:
             The record's id; `audit.released(id)` turns true soon after the caller's commit.
 

@@ -1,0 +1,267 @@
+"""What an auditor is told of one record: what was said, and how it came about. Pure; render.py gives it colour.
+
+It knows the payloads that the gateway writes (`gateway:turn:made`) and falls back on the bare fields for all else, so that no record is
+shown empty and none breaks the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tightrope.audit.models import Entry, Event, JsonObject
+
+_SPEAKERS = {
+    Event.CUSTOMER_MESSAGE_RECEIVED: "customer",
+    Event.CUSTOMER_BUTTON_PRESSED: "customer",
+    Event.CUSTOMER_ATTACHMENT_RECEIVED: "customer",
+    Event.AGENT_MESSAGE_RECEIVED: "agent",
+    Event.AGENT_ATTACHMENT_RECEIVED: "agent",
+    Event.AGENT_NOTE_RECEIVED: "note",
+    Event.SYSTEM_MESSAGE_RECEIVED: "system",
+    Event.MESSAGE_EDITED: "system",
+    Event.BOT_MESSAGE_SENT: "bot",
+}
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "title": ("审计记录", "Audit record"),
+    "conversation": ("会话", "Conversation"),
+    "conv": ("会话代号", "Named in leaves as"),
+    "period": ("时间", "Period"),
+    "release": ("运行版本", "Release"),
+    "records": ("记录", "Records"),
+    "all_sealed": ("全部已封存", "all sealed"),
+    "some_sealed": ("{n} 条待封存", "{n} not sealed yet"),
+    "unreadable": ("无法读取的记录", "Records that cannot be read"),
+    "time": ("时间", "Time"),
+    "said": ("对话", "Conversation"),
+    "why": ("决策过程", "How it came about"),
+    "customer": ("客户", "Customer"),
+    "bot": ("自动客服", "Assistant"),
+    "agent": ("人工客服", "Agent"),
+    "note": ("内部备注", "Private note"),
+    "system": ("系统", "System"),
+    "deleted": ("（已删除）", "(deleted)"),
+    "edited": ("（修改后）", "(after edit)"),
+    "no_text": ("（无文字内容）", "(no text)"),
+    "attachment": ("附件", "attachment"),
+    "turn": ("第 {n} 轮", "Turn {n}"),
+    "identity": ("身份", "Identity"),
+    "verified": ("已验证", "verified"),
+    "anonymous": ("未验证", "not verified"),
+    "level": ("级别", "level"),
+    "decision": ("决定", "Decision"),
+    "commands": ("理解", "Understood"),
+    "none": ("无", "nothing"),
+    "by": ("来源", "by"),
+    "flow": ("流程", "Flow"),
+    "action": ("动作", "Action"),
+    "rule": ("规则", "Rule"),
+    "call": ("业务调用", "Business call"),
+    "as_of": ("数据时间", "as of"),
+    "passage": ("依据", "Passage"),
+    "used": ("已引用", "used"),
+    "not_used": ("未引用", "not used"),
+    "score": ("得分", "score"),
+    "handoff": ("转人工", "Handoff"),
+    "login": ("要求登录", "Login asked for"),
+    "latency": ("用时", "Took"),
+    "content": ("内容哈希", "Content"),
+    "language": ("语言", "Language"),
+    "failure": ("失败", "Failure"),
+    "sealed_as": ("封存", "Sealed"),
+    "not_sealed": ("待封存", "not sealed"),
+    "problem": ("异常", "Problem"),
+    "verification": ("审计日志核验", "Verification of the audit log"),
+    "intact": ("完整，未被改动", "Complete and unaltered"),
+    "not_intact": ("日志被改动或有缺失", "The log was altered or is incomplete"),
+    "sealed": ("已封存", "Sealed"),
+    "unsealed": ("待封存", "Not sealed yet"),
+    "segments": ("存档段", "Segments"),
+    "contents": ("版本内容", "Contents"),
+    "head": ("链尾哈希", "Head of the chain"),
+    "altered": ("被改动", "Altered"),
+    "missing": ("缺失", "Missing"),
+    "segment_problems": ("存档段问题", "Segment store"),
+    "more": ("另有 {n} 项未列出", "{n} more are not listed"),
+}
+
+
+def labels(language: str) -> dict[str, str]:
+    """Every label in one language, `zh` or `en`."""
+    place = 0 if language == "zh" else 1
+    return {name: forms[place] for name, forms in _WORDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the trail."""
+
+    label: str
+    text: str
+    style: str = ""
+    strong: bool = False
+
+
+def said(entry: Entry, language: str) -> Iterator[tuple[str, str, list[str]]]:
+    """What was said by a record: speaker, text, small marks (buttons, sources)."""
+    words, payload = labels(language), entry.payload or {}
+    if entry.event == Event.MESSAGE_DELETED:
+        yield "system", words["deleted"], []
+        return
+    speaker = _SPEAKERS.get(Event(entry.event)) if entry.event in set(Event) else None
+    if speaker is not None:
+        yield speaker, _text(payload) or words["no_text"], _message_marks(entry, payload, words)
+    if entry.event in {Event.TURN_MADE, Event.TURN_FAILED}:
+        yield from _sent(payload)
+
+
+def trail(entry: Entry, language: str) -> Iterator[Line]:
+    """How it came about, line by line, ending with the record's place in the chain."""
+    words, payload = labels(language), entry.payload or {}
+    facts: JsonObject = entry.leaf.get("facts", {}) if entry.leaf else {}
+    if entry.event in {Event.TURN_MADE, Event.TURN_FAILED}:
+        yield Line(words["turn"].format(n=entry.turn), entry.event, "bold", strong=True)
+        yield from _turn(payload, facts, words)
+    else:
+        yield Line("●", entry.event, "bold")
+        yield from _plain(payload, facts, spoken=any(True for _ in said(entry, language)))
+    if entry.problem:
+        yield Line(words["problem"], entry.problem, "bold red", strong=True)
+    place = f"#{entry.seq}" if entry.seq is not None else words["not_sealed"]
+    yield Line(words["sealed_as"], f"{place} · {entry.record_id}", "dim" if entry.seq is not None else "yellow")
+
+
+def _text(payload: JsonObject) -> str:
+    for name in ("text", "content", "title", "said"):
+        value = payload.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _message_marks(entry: Entry, payload: JsonObject, words: dict[str, str]) -> list[str]:
+    marks = [words["edited"]] if entry.event == Event.MESSAGE_EDITED else []
+    for attachment in _objects(payload.get("attachments")):
+        kind, digest = attachment.get("file_type") or attachment.get("type") or "", str(attachment.get("sha256") or "")[:12]
+        marks.append(f"⎘ {words['attachment']} {kind} {digest}".rstrip())
+    return marks
+
+
+def _sent(payload: JsonObject) -> Iterator[tuple[str, str, list[str]]]:
+    for item in [*_objects(payload.get("sent")), *_objects(payload.get("replies"))]:
+        body = item.get("body")
+        body = body if isinstance(body, dict) else item
+        if item.get("kind", "message") not in {"message", "note"}:
+            continue
+        buttons = [*_objects(item.get("offers")), *_objects(item.get("buttons"))]
+        marks = [f"[{button.get('title')}]" for button in buttons if button.get("title")]
+        marks += [f"〔{c.get('n', '')} {c.get('title', '')}〕" for c in _objects(item.get("citations"))]
+        private = item.get("kind") == "note" or body.get("private") is True
+        text = _text(body)
+        if text or marks:
+            yield ("note" if private else "bot"), text, marks
+
+
+def _turn(payload: JsonObject, facts: JsonObject, words: dict[str, str]) -> Iterator[Line]:
+    yield _identity(payload, facts, words)
+    if facts.get("decision"):
+        failed = f" · {words['failure']}: {facts['failure']}" if facts.get("failure") else ""
+        yield Line(words["decision"], f"{facts['decision']}{failed}", "red" if failed else "")
+    yield _understood(payload, words)
+    steps = list(_steps(payload))
+    if steps:
+        yield Line(words["flow"], " → ".join(steps))
+    for envelope in _objects(payload.get("envelopes")):
+        yield from _envelope(envelope, words)
+    took = [
+        f"{name.removesuffix('_ms')} {facts[name]} ms"
+        for name in ("latency_ms", "assistant_ms")
+        if isinstance(facts.get(name), int)
+    ]
+    if took:
+        yield Line(words["latency"], " · ".join(took), "dim")
+
+
+def _identity(payload: JsonObject, facts: JsonObject, words: dict[str, str]) -> Line:
+    identity = payload.get("identity")
+    if isinstance(identity, dict):
+        acr = identity.get("acr") or facts.get("acr")
+        level = f" · {words['level']} {acr}" if acr else ""
+        return Line(words["identity"], f"{words['verified']} · {identity.get('customer_id')}{level}", "green")
+    return Line(words["identity"], words["anonymous"], "yellow")
+
+
+def _understood(payload: JsonObject, words: dict[str, str]) -> Line:
+    shown = [
+        " ".join(str(value) for value in command.values() if value is not None) for command in _objects(payload.get("commands"))
+    ]
+    understanding = payload.get("understanding")
+    understanding = understanding if isinstance(understanding, dict) else {}
+    source = understanding.get("source")
+    detail = f" · {words['by']} {source}" if source else ""
+    if understanding.get("rule"):
+        detail += f" ({understanding['rule']})"
+    return Line(words["commands"], (", ".join(shown) or words["none"]) + detail)
+
+
+def _steps(payload: JsonObject) -> Iterator[str]:
+    last = None
+    for event in _objects(payload.get("events")):
+        metadata = event.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        flow = event.get("flow_id") or metadata.get("flow_id") or metadata.get("active_flow")
+        step = event.get("step_id") or metadata.get("step_id")
+        name = "/".join(str(part) for part in (flow, step) if part)
+        if name and name != last:
+            last = name
+            yield name
+
+
+def _envelope(envelope: JsonObject, words: dict[str, str]) -> Iterator[Line]:
+    kind = envelope.get("kind")
+    if kind == "evidence":
+        yield Line(words["action"], f"{envelope.get('action')} → {envelope.get('outcome')}")
+        for call in _objects(envelope.get("calls")):
+            digest = str(call.get("sha256") or "")[:12]
+            yield Line(
+                f"  {words['call']}",
+                f"{call.get('operation')} → {call.get('outcome')} · {words['as_of']} {call.get('as_of')} · {digest}",
+            )
+        for rule in _objects(envelope.get("rules")):
+            inputs = json.dumps(rule.get("inputs"), ensure_ascii=False)
+            good = str(rule.get("verdict")) in {"met", "eligible", "pass", "passed", "true", "True"}
+            yield Line(
+                f"  {words['rule']}",
+                f"{rule.get('rule')} {rule.get('version')} → {rule.get('verdict')} {inputs}",
+                "green" if good else "",
+            )
+        for passage in _objects(envelope.get("passages")):
+            used = words["used"] if passage.get("used") else words["not_used"]
+            text = f"{passage.get('passage_id')} · {words['score']} {passage.get('score')} · {used}"
+            yield Line(f"  {words['passage']}", text, "" if passage.get("used") else "dim")
+    elif kind == "handoff":
+        yield Line(words["handoff"], f"{envelope.get('reason')} · {envelope.get('priority')}", "magenta")
+    elif kind == "login":
+        yield Line(words["login"], ", ".join(str(scope) for scope in envelope.get("scopes") or []), "yellow")
+    elif kind == "journey":
+        why = f" · {envelope['why']}" if envelope.get("why") else ""
+        yield Line(words["flow"], f"{envelope.get('journey')} · {envelope.get('event')}{why}")
+
+
+def _plain(payload: JsonObject, facts: JsonObject, *, spoken: bool) -> Iterator[Line]:
+    hidden = {"text", "content", "said", "attachments"} if spoken else set()
+    for name, value in [*facts.items(), *payload.items()]:
+        if name in hidden or value in (None, "", [], {}):
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield Line(f"  {name}", text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+
+
+_LONGEST = 240
+
+
+def _objects(value: Any) -> Iterable[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
