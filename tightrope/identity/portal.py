@@ -15,6 +15,7 @@ from tightrope.identity.oidc import Provider
 from tightrope.identity.tokens import LogoutClaims, PortalClaims, verify_logout_token, verify_portal_token
 from tightrope.infra.clock import Clock
 from tightrope.infra.database import Connection
+from tightrope.infra.http import outbound_client
 from tightrope.infra.settings import Settings
 
 
@@ -96,8 +97,19 @@ class PortalDoor:
         self.issuer = settings.portal_public_url.rstrip("/")
         self._jwks = Jwks(http, settings.portal_internal_url.rstrip("/") + "/.well-known/jwks.json", clock)
         self._clock = clock
-        self._provider = provider
-        self._bindings = bindings
+        self._http = http
+        self.provider = provider
+        self.bindings = bindings
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock, *, transport: httpx.AsyncBaseTransport | None = None) -> PortalDoor:
+        """A door with its own client, provider and bindings; close it with `aclose`."""
+        http = outbound_client(settings, purpose="identity", transport=transport)
+        return cls(http, settings, clock, Provider(http, settings, clock), Bindings.from_settings(settings, clock))
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._http.aclose()
 
     async def check(self, token: object) -> Checked | Refused:
         """Verify the token and have the provider confirm its customer. Network; no database."""
@@ -106,7 +118,7 @@ class PortalDoor:
             claims = await self._jwks.verified(lambda ring: verify_portal_token(token, ring, issuer=self.issuer, now=now))
             if claims.customer_id is None:
                 return Checked(claims, None)
-            return Checked(claims, await self._provider.confirm(str(token), claims))
+            return Checked(claims, await self.provider.confirm(str(token), claims))
         except TokenRefused as error:
             return Refused(Reason(error.reason))
         except (ProviderRefused, ProviderInvalid):
@@ -129,7 +141,7 @@ class PortalDoor:
             return Repeated() if before == place else Refused(Reason.REPLAYED, place.conversation_id)
         if checked.proof is not None:
             try:
-                bound = await self._bindings.bind(conn, place, checked.proof, "portal_token")
+                bound = await self.bindings.bind(conn, place, checked.proof, "portal_token")
             except BindingEnded:
                 return Refused(Reason.NOT_CONFIRMED, place.conversation_id)
             await repository.set_browser(conn, place, claims.browser_hash, now)
@@ -137,7 +149,7 @@ class PortalDoor:
         held_by = await repository.browser(conn, place.conversation_id)
         events: tuple[IdentityEvent, ...] = ()
         if held_by is not None and held_by.browser_hash != claims.browser_hash:
-            events = await self._bindings.end(conn, place.conversation_id, EndReason.BROWSER_CHANGED)
+            events = await self.bindings.end(conn, place.conversation_id, EndReason.BROWSER_CHANGED)
         await repository.set_browser(conn, place, claims.browser_hash, now)
         return BrowserBound(events)
 
@@ -156,4 +168,4 @@ class PortalDoor:
         key = sha256(f"logout\x1f{claims.issuer}\x1f{claims.jti}")
         if await repository.use_token(conn, key, None, self._clock.now(), claims.expires_at) is not None:
             return ()
-        return await self._bindings.end_by_session(conn, claims.sid)
+        return await self.bindings.end_by_session(conn, claims.sid)

@@ -77,7 +77,7 @@ class IdentityReader:
         async with self._pool.connection() as conn:
             await conn.set_autocommit(True)
             try:
-                cursor = await conn.execute(query, (value,))  # type: ignore[call-overload]
+                cursor = await conn.execute(query, (value,))
                 row: dict[str, Any] | None = await cursor.fetchone()
             finally:
                 await conn.set_autocommit(False)

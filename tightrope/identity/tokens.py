@@ -171,13 +171,12 @@ def verify_id_token(token: object, keys: KeyRing, *, issuer: str, client_id: str
     if auth_time is None:
         raise TokenRefused(Reason.CLAIM_MISSING)
     sid, acr = claims.get("sid"), claims.get("acr")
-    return IdClaims(
-        _text(claims, "sub"), sid if isinstance(sid, str) and sid else None, acr if isinstance(acr, str) else None, auth_time
-    )
+    sid = sid if isinstance(sid, str) and sid else None
+    return IdClaims(_text(claims, "sub"), sid, acr if isinstance(acr, str) else None, auth_time)
 
 
 def _open(token: object, keys: KeyRing, algorithms: Collection[str]) -> dict[str, Any]:
-    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_CHARACTERS or not token.isascii() or token.count(".") != 2:  # noqa: PLR2004
+    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_CHARACTERS or not token.isascii() or token.count(".") != 2:
         raise TokenRefused(Reason.MALFORMED)
     header = _json(token.partition(".")[0])
     if header.get("alg") not in algorithms:
@@ -210,11 +209,8 @@ def _issued_for(claims: dict[str, Any], issuer: str, audience: str) -> None:
         raise TokenRefused(Reason.WRONG_ISSUER)
     named = claims.get("aud")
     audiences = named if isinstance(named, list) else [named]
-    if (
-        audience not in audiences
-        or (len(audiences) > 1 and claims.get("azp") != audience)
-        or claims.get("azp", audience) != audience
-    ):
+    meant_for = claims.get("azp", audience if len(audiences) == 1 else None)
+    if audience not in audiences or meant_for != audience:
         raise TokenRefused(Reason.WRONG_AUDIENCE)
 
 
@@ -243,7 +239,7 @@ def _moment(claims: dict[str, Any], name: str) -> datetime | None:
 
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 255 or not value.isprintable():  # noqa: PLR2004
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or not value.isprintable():
         raise TokenRefused(Reason.CLAIM_MISSING)
     return value
 
