@@ -1,0 +1,82 @@
+"""Account balances of the verified customer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from actions.base import Declaration, DeclaredAction
+from actions.errors import NotPermitted
+from actions.turn import Turn
+from actions.wording import account_title, moment, money
+from tightrope.business.client import GET_BALANCE, LIST_ACCOUNTS
+from tightrope.business.errors import BusinessError, NotFound, Refused, Stale
+from tightrope.business.models import Account, Balance
+
+OUTCOMES = frozenset({"told", "no_account", "stale", "not_permitted", "unavailable"})
+
+
+class TellBalance(DeclaredAction):
+    """Says the figures of every account of the customer with the time of the data. All or nothing: half a list misleads."""
+
+    action_name = "action_tell_balance"
+    declaration = Declaration(
+        outcomes=OUTCOMES,
+        sets={"balance_outcome": OUTCOMES},
+        responses=frozenset({"utter_balance", "utter_balance_several", "utter_balance_stale"}),
+        envelopes=frozenset({"journey"}),
+        calls=frozenset({LIST_ACCOUNTS, GET_BALANCE}),
+        scope="accounts:read",
+        on_error={"balance_outcome": "unavailable"},
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        outcome = await self._tell(turn)
+        turn.set("balance_outcome", outcome)
+        if outcome == "told":
+            turn.tell("journey", journey=turn.journey.id, event="completed")
+        return outcome
+
+    async def _tell(self, turn: Turn) -> str:
+        try:
+            customer = await turn.customer()
+            listed = await turn.fetch(LIST_ACCOUNTS, lambda api, token: api.accounts(token, customer.customer_id))
+            accounts = listed.value.items
+            if not accounts:
+                return "no_account"
+            balances = await asyncio.gather(*(self._balance(turn, account) for account in accounts))
+        except (NotPermitted, Refused):
+            return "not_permitted"
+        except NotFound:
+            return "no_account"
+        except Stale as error:
+            at = error.receipt.as_of
+            if at is None:
+                return "unavailable"
+            turn.say("utter_balance_stale", as_of=moment(at, turn.context.clock.now(), turn.language))
+            return "stale"
+        except BusinessError:
+            return "unavailable"
+        if len(accounts) > 1:
+            turn.say("utter_balance_several", count=str(len(accounts)))
+        for account, balance in zip(accounts, balances, strict=True):
+            self._say(turn, account, balance)
+        return "told"
+
+    @staticmethod
+    async def _balance(turn: Turn, account: Account) -> Balance:
+        answer = await turn.fetch(GET_BALANCE, lambda api, token: api.balance(token, account.account_id))
+        return answer.value
+
+    @staticmethod
+    def _say(turn: Turn, account: Account, balance: Balance) -> None:
+        language = turn.language
+        turn.say(
+            "utter_balance",
+            account=account_title(account, language),
+            as_of=moment(balance.as_of, turn.context.clock.now(), language),
+            cash_available=money(balance.cash_available, language),
+            cash_withdrawable=money(balance.cash_withdrawable, language),
+            cash_frozen=money(balance.cash_frozen, language),
+            market_value=money(balance.market_value, language),
+            total_assets=money(balance.total_assets, language),
+        )

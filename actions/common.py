@@ -1,0 +1,111 @@
+"""What every journey shares: the language, the gate at its beginning, the question for a login, and the offer of journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from actions.base import Declaration, DeclaredAction
+from actions.journeys import JOURNEYS, named
+from actions.turn import LANGUAGES, Turn
+from tightrope.identity.models import Customer
+
+ALLOWED: Final = "allowed"
+LOGIN_REQUIRED: Final = "login_required"
+SWITCHED_OFF: Final = "switched_off"
+MAX_OFFERS: Final = 4
+
+
+class SetLanguage(DeclaredAction):
+    """Runs at every turn: the language that the gateway found for this message goes into the slot that chooses translations."""
+
+    action_name = "action_set_language"
+    declaration = Declaration(
+        outcomes=frozenset({"set", "kept"}),
+        reads=frozenset({"language"}),
+        sets={"language": frozenset(LANGUAGES)},
+        evidence=False,
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        if turn.language == turn.read("language"):
+            return "kept"
+        turn.set("language", turn.language)
+        return "set"
+
+
+class BeginJourney(DeclaredAction):
+    """First step of every journey: asks the kill switch, then this turn's grant. Slots and metadata never open the gate."""
+
+    action_name = "action_begin_journey"
+    declaration = Declaration(
+        outcomes=frozenset({ALLOWED, LOGIN_REQUIRED, SWITCHED_OFF}),
+        sets={"journey_access": frozenset({ALLOWED, LOGIN_REQUIRED, SWITCHED_OFF}), "failures": frozenset({None})},
+        responses=frozenset({"utter_journey_switched_off"}),
+        envelopes=frozenset({"journey", "handoff"}),
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        journey = turn.journey
+        turn.set("failures", None)
+        off = await turn.context.switches.off()
+        if "all" in off or f"journey:{journey.id}" in off:
+            turn.say("utter_journey_switched_off")
+            turn.tell("journey", journey=journey.id, event="blocked", why=SWITCHED_OFF)
+            turn.tell("handoff", reason="switch", priority="normal")
+            access = SWITCHED_OFF
+        elif journey.scope is not None and not self._may(await turn.caller(), journey.scope):
+            turn.tell("journey", journey=journey.id, event="blocked", why=LOGIN_REQUIRED)
+            access = LOGIN_REQUIRED
+        else:
+            turn.tell("journey", journey=journey.id, event="started")
+            access = ALLOWED
+        turn.set("journey_access", access)
+        return access
+
+    @staticmethod
+    def _may(caller: object, scope: str) -> bool:
+        return isinstance(caller, Customer) and scope in caller.scopes
+
+
+class AskLoginState(DeclaredAction):
+    """The question of the `login_state` step; the gateway adds the login link to it."""
+
+    action_name = "action_ask_login_state"
+    declaration = Declaration(
+        outcomes=frozenset({"asked"}), responses=frozenset({"utter_ask_login"}), envelopes=frozenset({"login"})
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        journey = turn.journey
+        turn.say("utter_ask_login")
+        turn.tell("login", journey=journey.id, scopes=[journey.scope] if journey.scope else ["accounts:read"])
+        return "asked"
+
+
+class OfferFlows(DeclaredAction):
+    """Names the journeys that the customer may have meant, one button each; pressing it says the journey's name."""
+
+    action_name = "action_offer_flows"
+    declaration = Declaration(
+        outcomes=frozenset({"offered", "asked_openly"}),
+        responses=frozenset({"utter_clarification_options_rasa", "utter_clarification_no_options_rasa"}),
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        journeys = {journey.id: journey for name in _names(turn.frame) if (journey := named(name)) and journey.offered}
+        if not journeys:
+            turn.say("utter_clarification_no_options_rasa")
+            return "asked_openly"
+        titles = [JOURNEYS[flow_id].title(turn.language) for flow_id in list(journeys)[:MAX_OFFERS]]
+        turn.say("utter_clarification_options_rasa", buttons=[{"title": _capital(title), "payload": title} for title in titles])
+        return "offered"
+
+
+def _names(frame: Mapping[str, Any]) -> list[str]:
+    names = frame.get("names")
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _capital(title: str) -> str:
+    return title[:1].upper() + title[1:]

@@ -1,0 +1,35 @@
+"""Free-form questions, answered from approved passages with their sources."""
+
+from __future__ import annotations
+
+from actions.base import Declaration, DeclaredAction
+from actions.turn import Turn
+from tightrope.knowledge.models import Answer
+
+OUTCOMES = frozenset({"answered", "nothing_found", "unavailable"})
+
+
+class AnswerQuestion(DeclaredAction):
+    """Asks the knowledge part, which answers in sentences of approved passages or not at all; the flow says what then."""
+
+    action_name = "action_answer_question"
+    declaration = Declaration(
+        outcomes=OUTCOMES,
+        sets={"knowledge_outcome": OUTCOMES, "failures": frozenset({None})},
+        envelopes=frozenset({"citations"}),
+        free_text=True,
+        on_error={"knowledge_outcome": "unavailable"},
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        found = await turn.context.knowledge.answer(turn.text, turn.language)
+        turn.used_passages(item.item() for item in found.evidence)
+        if isinstance(found, Answer):
+            turn.say_text(found.text)
+            turn.tell("citations", items=[citation.item() for citation in found.citations])
+            turn.set("failures", None)
+            outcome = "answered"
+        else:
+            outcome = "nothing_found"
+        turn.set("knowledge_outcome", outcome)
+        return outcome

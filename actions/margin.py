@@ -1,0 +1,150 @@
+"""Margin trading eligibility of the verified customer, and why. Rules decide (tightrope/rules/margin.py); this enables nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from actions.base import Declaration, DeclaredAction
+from actions.errors import NotPermitted
+from actions.turn import Turn
+from actions.wording import SHANGHAI, moment
+from tightrope.business.client import GET_MARGIN_FACTS
+from tightrope.business.errors import BusinessError, NotFound, Refused, Stale
+from tightrope.business.models import MarginFacts as FirmFacts
+from tightrope.rules.margin import RULE, Assessment, MarginFacts, Verdict
+
+VERDICTS = frozenset(verdict.value for verdict in Verdict)
+FAILURES = frozenset({"no_account", "stale", "not_permitted", "unavailable"})
+OUTCOMES = VERDICTS | FAILURES
+
+
+@dataclass(frozen=True)
+class _Checked:
+    assessment: Assessment
+    as_of: datetime
+
+
+async def _check(turn: Turn) -> _Checked | str:
+    """The assessment, or one of FAILURES (a stale answer has been worded already)."""
+    try:
+        customer = await turn.customer()
+        answer = await turn.fetch(GET_MARGIN_FACTS, lambda api, token: api.margin_facts(token, customer.customer_id))
+    except (NotPermitted, Refused):
+        return "not_permitted"
+    except NotFound:
+        return "no_account"
+    except Stale as error:
+        at = error.receipt.as_of
+        if at is None:
+            return "unavailable"
+        turn.say("utter_margin_stale", as_of=moment(at, turn.context.clock.now(), turn.language))
+        return "stale"
+    except BusinessError:
+        return "unavailable"
+    facts = rule_facts(answer.value)
+    assessment = turn.context.rules.margin.assess(facts, turn.context.clock.now().astimezone(SHANGHAI).date())
+    for finding in assessment.findings:
+        turn.used_rule(
+            f"{RULE}.{finding.condition.value}",
+            assessment.version,
+            finding.state.value,
+            {name: _recorded(value) for name, value in finding.values.items()},
+        )
+    turn.used_rule(RULE, assessment.version, assessment.verdict.value, {"margin_enabled": facts.margin_enabled})
+    return _Checked(assessment, answer.value.as_of)
+
+
+def rule_facts(facts: FirmFacts) -> MarginFacts:
+    """The firm's facts in the words of the rule."""
+    return MarginFacts(
+        customer_tier=facts.customer_tier.value,
+        risk_level=facts.risk_level,
+        risk_assessed_on=facts.risk_assessed_on,
+        risk_disclosure_signed_on=facts.risk_disclosure_signed_on,
+        funds_account_standing=facts.funds_account_standing.value,
+        first_trade_on=facts.first_trade_on,
+        average_assets=facts.average_assets_20d.amount,
+        currency=facts.average_assets_20d.currency,
+        margin_enabled=facts.margin_account_status == "open",
+    )
+
+
+def _recorded(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _language(turn: Turn) -> Literal["zh", "en"]:
+    return "en" if turn.language == "en" else "zh"
+
+
+class CheckMarginEligibility(DeclaredAction):
+    """Checks every condition and says each one's state, basis and remedy."""
+
+    action_name = "action_check_margin_eligibility"
+    declaration = Declaration(
+        outcomes=OUTCOMES,
+        sets={"margin_outcome": OUTCOMES, "last_verdict": frozenset({"margin_eligibility", None})},
+        responses=frozenset({f"utter_margin_{verdict}" for verdict in VERDICTS} | {"utter_margin_stale"}),
+        envelopes=frozenset({"journey"}),
+        calls=frozenset({GET_MARGIN_FACTS}),
+        scope="eligibility:read",
+        on_error={"margin_outcome": "unavailable"},
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        checked = await _check(turn)
+        if isinstance(checked, str):
+            turn.set("margin_outcome", checked)
+            turn.set("last_verdict", None)
+            return checked
+        verdict = checked.assessment.verdict
+        as_of = moment(checked.as_of, turn.context.clock.now(), turn.language)
+        if verdict is Verdict.ALREADY_ENABLED:
+            turn.say("utter_margin_already_enabled", as_of=as_of)
+        else:
+            turn.say(
+                f"utter_margin_{verdict.value}",
+                as_of=as_of,
+                total=str(len(checked.assessment.findings)),
+                met=str(checked.assessment.met),
+                conditions=turn.context.rules.margin_wording.conditions(checked.assessment, _language(turn)),
+            )
+        turn.set("margin_outcome", verdict.value)
+        turn.set("last_verdict", "margin_eligibility")
+        turn.tell("journey", journey=turn.journey.id, event="completed")
+        return verdict.value
+
+
+class ExplainVerdict(DeclaredAction):
+    """Answers "why?": the rules, the time of the data and its source. Reads the facts anew, since no figure is kept in a slot."""
+
+    action_name = "action_explain_verdict"
+    declaration = Declaration(
+        outcomes=frozenset({"explained"}) | FAILURES,
+        reads=frozenset({"last_verdict"}),
+        sets={"margin_outcome": OUTCOMES},
+        responses=frozenset({"utter_margin_why", "utter_margin_stale", "utter_nothing_to_explain"}),
+        envelopes=frozenset({"journey"}),
+        calls=frozenset({GET_MARGIN_FACTS}),
+        scope="eligibility:read",
+        on_error={"margin_outcome": "unavailable"},
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        if turn.read("last_verdict") != "margin_eligibility":
+            raise LookupError("no verdict to explain")
+        checked = await _check(turn)
+        if isinstance(checked, str):
+            turn.set("margin_outcome", checked)
+            return checked
+        turn.say(
+            "utter_margin_why",
+            rules=turn.context.rules.margin_wording.rules(checked.assessment, _language(turn)),
+            as_of=moment(checked.as_of, turn.context.clock.now(), turn.language),
+            version=checked.assessment.version,
+        )
+        turn.set("margin_outcome", checked.assessment.verdict.value)
+        turn.tell("journey", journey=turn.journey.id, event="completed")
+        return "explained"

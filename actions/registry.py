@@ -1,0 +1,24 @@
+"""All actions of this project."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actions.account import TellBalance
+from actions.base import DeclaredAction
+from actions.common import AskLoginState, BeginJourney, OfferFlows, SetLanguage
+from actions.handoff import HandOver
+from actions.knowledge import AnswerQuestion
+from actions.margin import CheckMarginEligibility, ExplainVerdict
+
+ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
+    SetLanguage,
+    BeginJourney,
+    AskLoginState,
+    OfferFlows,
+    TellBalance,
+    CheckMarginEligibility,
+    ExplainVerdict,
+    AnswerQuestion,
+    HandOver,
+)

@@ -1,0 +1,191 @@
+"""What one run of an action may see and do: the tracker's declared slots, the caller, the business systems, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from rasa_sdk import Tracker
+from rasa_sdk.events import SlotSet
+
+from actions.context import Context
+from actions.errors import NotPermitted, Undeclared
+from actions.journeys import Journey, journey_of
+from tightrope.business.client import SCOPES, BusinessClient
+from tightrope.business.errors import BusinessError, Done
+from tightrope.business.models import Answer, Receipt
+from tightrope.identity.errors import IdentityError
+from tightrope.identity.models import Caller, Customer
+
+if TYPE_CHECKING:
+    from actions.base import Declaration
+
+T = TypeVar("T")
+
+_MESSAGE_KEYS: Final = frozenset(
+    {"text", "image", "json_message", "template", "response", "attachment", "buttons", "elements", "custom"}
+)
+_DONE: Final[Mapping[Done, str]] = {Done.DONE: "done", Done.NOT_DONE: "not_done", Done.UNKNOWN: "unknown"}
+DEFAULT_LANGUAGE: Final = "zh"
+LANGUAGES: Final = ("zh", "en")
+
+
+class Turn:
+    """Handed to `perform`. Everything undeclared raises `Undeclared`."""
+
+    def __init__(self, action: str, declaration: Declaration, tracker: Tracker, context: Context) -> None:
+        self.context = context
+        self.events: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
+        self._action = action
+        self._declaration = declaration
+        self._tracker = tracker
+        self._caller: Caller | None = None
+        self._token: str | None = None
+        self._calls: list[dict[str, Any]] = []
+        self._rules: list[dict[str, Any]] = []
+        self._passages: list[dict[str, Any]] = []
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Metadata of the customer's message: `turn_id` and `language`."""
+        return self._tracker.latest_message.get("metadata") or {}
+
+    @property
+    def text(self) -> str:
+        """The customer's message."""
+        return str(self._tracker.latest_message.get("text") or "")
+
+    @property
+    def language(self) -> str:
+        """`zh` or `en`: what the gateway said of this message, else what held before."""
+        for value in (self.metadata.get("language"), self._tracker.slots.get("language")):
+            if value in LANGUAGES:
+                return str(value)
+        return DEFAULT_LANGUAGE
+
+    @property
+    def journey(self) -> Journey:
+        """The journey that runs.
+
+        Raises:
+            UnknownJourney: none does.
+        """
+        return journey_of(self._tracker.stack)
+
+    @property
+    def frame(self) -> Mapping[str, Any]:
+        """The topmost frame of the dialogue stack; empty if there is none."""
+        return self._tracker.stack[-1] if self._tracker.stack else {}
+
+    def read(self, slot: str) -> Any:
+        """A declared slot's value."""
+        if slot not in self._declaration.reads:
+            raise Undeclared(f"reads slot {slot!r}")
+        return self._tracker.slots.get(slot)
+
+    def set(self, slot: str, value: str | None) -> None:
+        """Set a declared slot to one of its declared values."""
+        if value not in self._declaration.sets.get(slot, frozenset()):
+            raise Undeclared(f"sets slot {slot!r} to {value!r}")
+        self.events.append(SlotSet(slot, value))
+
+    def say(self, response: str, buttons: Sequence[Mapping[str, str]] = (), **variables: str) -> None:
+        """Utter a declared response of the domain with its variables."""
+        if response not in self._declaration.responses:
+            raise Undeclared(f"utters {response!r}")
+        if clash := _MESSAGE_KEYS & variables.keys():
+            raise Undeclared(f"variables named like parts of a message: {sorted(clash)}")
+        message: dict[str, Any] = {"response": response, **variables}
+        if buttons:
+            message["buttons"] = [dict(button) for button in buttons]
+        self.messages.append(message)
+
+    def say_text(self, text: str) -> None:
+        """Say text that no response holds: sentences of approved passages."""
+        if not self._declaration.free_text:
+            raise Undeclared("says free text")
+        self.messages.append({"text": text})
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Add an envelope for the gateway."""
+        if kind not in self._declaration.envelopes:
+            raise Undeclared(f"envelope {kind!r}")
+        self.messages.append({"json_message": {"envelope": {"v": 1, "kind": kind, **fields}}})
+
+    async def caller(self) -> Caller:
+        """Who this turn's grant says the customer is; asked once per run."""
+        if self._caller is None:
+            self._caller = await self.context.identity.resolve(str(self.metadata.get("turn_id") or ""))
+        return self._caller
+
+    async def customer(self) -> Customer:
+        """The verified customer, holding the declared scope.
+
+        Raises:
+            NotPermitted: there is none, or the grant lacks the scope.
+        """
+        caller = await self.caller()
+        if not isinstance(caller, Customer) or self._declaration.scope is None or self._declaration.scope not in caller.scopes:
+            raise NotPermitted
+        return caller
+
+    async def fetch(self, operation: str, request: Callable[[BusinessClient, str], Awaitable[Answer[T]]]) -> Answer[T]:
+        """Make one declared call to the business API with a token of this customer.
+
+        Args:
+            request: gets the client and the token, and makes the call.
+
+        Raises:
+            NotPermitted: no grant, no scope, or the session has ended.
+            BusinessError: the call brought no usable answer; it stands in the evidence either way.
+        """
+        if operation not in self._declaration.calls:
+            raise Undeclared(f"calls {operation!r}")
+        if SCOPES[operation] != self._declaration.scope:
+            raise Undeclared(f"calls {operation!r} with scope {self._declaration.scope!r}")
+        customer = await self.customer()
+        try:
+            if self._token is None:
+                try:
+                    subject = await self.context.identity.subject_token(customer.binding_id)
+                except IdentityError:
+                    raise NotPermitted from None
+                self._token = await self.context.tokens.exchange(subject, SCOPES[operation])
+            answer = await request(self.context.business, self._token)
+        except BusinessError as error:
+            self._calls.append(_call(error.receipt, _DONE[error.done]))
+            raise
+        self._calls.append(_call(answer.receipt, "done"))
+        return answer
+
+    def used_rule(self, rule: str, version: str, verdict: str, inputs: Mapping[str, Any]) -> None:
+        """Note for the record which rule decided what from which values."""
+        self._rules.append({"rule": rule, "version": version, "verdict": verdict, "inputs": dict(inputs)})
+
+    def used_passages(self, passages: Iterable[Mapping[str, Any]]) -> None:
+        """Note for the record which passages were found."""
+        self._passages.extend(dict(passage) for passage in passages)
+
+    def forget(self) -> None:
+        """Drop everything said and set; what was called stays for the record."""
+        self.events.clear()
+        self.messages.clear()
+
+    def evidence(self, outcome: str) -> dict[str, Any]:
+        """The evidence envelope of this run."""
+        envelope: dict[str, Any] = {"v": 1, "kind": "evidence", "action": self._action, "outcome": outcome}
+        for key, items in (("calls", self._calls), ("rules", self._rules), ("passages", self._passages)):
+            if items:
+                envelope[key] = items
+        return {"envelope": envelope}
+
+
+def _call(receipt: Receipt, outcome: str) -> dict[str, Any]:
+    return {
+        "operation": receipt.operation,
+        "outcome": outcome,
+        "status": receipt.status,
+        "as_of": receipt.as_of.isoformat() if receipt.as_of else None,
+        "sha256": receipt.sha256,
+    }
