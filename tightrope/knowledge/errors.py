@@ -8,7 +8,7 @@ class KnowledgeError(Exception):
 
 
 class KnowledgeUnavailable(KnowledgeError):
-    """The server cannot be reached or is failing (connect, timeout, 5xx, codes 100, 105, 106): the same request may work later."""
+    """The server cannot be reached or is failing (connect, timeout, 5xx, codes 100, 105, 106); it may work later."""
 
 
 class KnowledgeRejected(KnowledgeError):

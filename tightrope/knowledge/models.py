@@ -58,7 +58,7 @@ class Document:
     @property
     def approved(self) -> bool:
         """Two different roles approved it."""
-        return len({approval.role for approval in self.approvals}) >= 2  # noqa: PLR2004 - maker and checker
+        return len({approval.role for approval in self.approvals}) >= 2
 
     def in_force(self, day: date) -> bool:
         """Whether the document may be quoted on this Shanghai calendar day."""
@@ -160,12 +160,15 @@ class Thresholds:
 
     similarity: dict[Language, int]
     """Below it the best passage does not answer the question."""
-    sentence: int
-    """Share of the best sentence's support that a further sentence of the same passage needs."""
+    floor: int
+    """Passages below it are not even retrieved."""
     vector_weight: int
     """Weight of the n-gram cosine in the fused similarity."""
     page_size: int
+    whole_passage: int
+    """A passage of at most so many sentences is quoted whole."""
     max_sentences: int
+    """Of a longer passage, at most so many are quoted."""
     max_characters: int
 
 

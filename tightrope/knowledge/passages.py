@@ -92,7 +92,12 @@ def _front_matter(head: str, name: str) -> dict[str, Any]:
 
 
 def _approval(item: object, name: str) -> Approval:
-    if isinstance(item, dict) and set(item) == {"role", "date"} and isinstance(item["role"], str) and isinstance(item["date"], date):
+    if (
+        isinstance(item, dict)
+        and set(item) == {"role", "date"}
+        and isinstance(item["role"], str)
+        and isinstance(item["date"], date)
+    ):
         return Approval(item["role"], item["date"])
     raise DocumentInvalid(f"{name}: an approval must be {{role: text, date: YYYY-MM-DD}}, found {item!r}")
 
@@ -116,7 +121,11 @@ def _sections(body: str, name: str) -> list[Section]:
 
 def cut(document: Document) -> list[Passage]:
     """The passages of one document, in its order."""
-    since = f"{document.effective_from.isoformat()} 起生效" if document.language == "zh" else f"in force from {document.effective_from.isoformat()}"
+    since = (
+        f"{document.effective_from.isoformat()} 起生效"
+        if document.language == "zh"
+        else f"in force from {document.effective_from.isoformat()}"
+    )
     return [
         Passage(
             passage_id=f"{document.document_id}.{document.version}.{document.language}.{section.number}",
@@ -157,7 +166,9 @@ def build_release(documents: list[Document]) -> Release:
     passages = tuple(passage for document in chosen for passage in cut(document))
     digest = hashlib.sha256()
     for document in chosen:
-        digest.update(f"{document.document_id} {document.version} {document.language} {document.effective_to} {document.source}\n".encode())
+        digest.update(
+            f"{document.document_id} {document.version} {document.language} {document.effective_to} {document.source}\n".encode()
+        )
     for passage in passages:
         digest.update(f"{passage.passage_id}\n{passage.content}\n{','.join(passage.keywords)}\n".encode())
     return Release(f"kb-{digest.hexdigest()[:16]}", tuple(chosen), passages)
@@ -184,7 +195,7 @@ _LIST_MARKER = re.compile(r"^(?:[-*•]|\d{1,2}[.)、])\s+")
 def split_sentences(text: str) -> list[str]:
     """The sentences of a text, each a verbatim part of it.
 
-    A line is a boundary; list markers are left out. Full stops inside decimals, `T+1`, `No. 3`, abbreviations and addresses do not end a
+    A line is a boundary; list markers are left out. Full stops inside decimals, `T+1`, `No. 3` and abbreviations do not end a
     sentence; a comma never does.
     """
     sentences: list[str] = []

@@ -1,0 +1,177 @@
+"""Our client of RAGFlow's retrieval, and the guard that checks every chunk again on arrival.
+
+RAGFlow's filter can fail open, so the filter in the request is convenience. What may be quoted is decided here: a chunk must come from
+the pinned release's dataset, say that it is public, approved and in force today (Asia/Shanghai), and be a passage of the local
+knowledge base to the letter. A chunk that fails is dropped and reported.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from types import TracebackType
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from tightrope.infra.clock import Clock
+from tightrope.infra.logging import get_logger
+from tightrope.infra.settings import Settings
+from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
+from tightrope.knowledge.models import MICRO, Chunk, Dropped, Language, Passage, Release, Retrieved, Thresholds
+from tightrope.knowledge.transport import Unauthorised, call, knowledge_client
+
+log = get_logger()
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+MAX_QUESTION = 400
+"""Characters of a question that are searched; more adds noise and cost, no meaning."""
+
+
+def check_chunk(raw: Any, *, dataset_id: str, day: date, passages: dict[str, Passage]) -> Chunk | Dropped:
+    """Accept a chunk as a passage of the release, or say why not. Pure."""
+    if not isinstance(raw, dict):
+        return Dropped("", "not an object")
+    chunk_id = str(raw.get("id"))[:64]
+    if raw.get("dataset_id") != dataset_id:
+        return Dropped(chunk_id, "another dataset")
+    meta = raw.get("document_metadata")
+    if not isinstance(meta, dict):
+        return Dropped(chunk_id, "no metadata")
+    if meta.get("audience") != "public":
+        return Dropped(chunk_id, "not public")
+    if meta.get("status") != "approved":
+        return Dropped(chunk_id, "not approved")
+    try:
+        in_force = date.fromisoformat(str(meta.get("effective_from"))) <= day <= date.fromisoformat(str(meta.get("effective_to")))
+    except ValueError:
+        return Dropped(chunk_id, "no effective dates")
+    if not in_force:
+        return Dropped(chunk_id, "not in force")
+    passage = passages.get(str(raw.get("content")))
+    if passage is None:
+        return Dropped(chunk_id, "content is not in the manifest")
+    named = (meta.get("doc_id"), meta.get("doc_version"), meta.get("lang"))
+    if named != (passage.document_id, passage.version, passage.language):
+        return Dropped(chunk_id, "metadata names another document")
+    if not passage.effective_from <= day <= passage.effective_to:
+        return Dropped(chunk_id, "not in force by the manifest")
+    scores = [raw.get(key) for key in ("similarity", "term_similarity", "vector_similarity")]
+    figures = [
+        float(value)
+        for value in scores
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    ]
+    if len(figures) != len(scores):
+        return Dropped(chunk_id, "no scores")
+    return Chunk(passage, *figures)
+
+
+class RagflowClient:
+    """Retrieves passages of one pinned release from RAGFlow or the embedded server.
+
+    Args:
+        release: the local knowledge base (`passages.load_release`); its id is the dataset's name.
+        transport: tests pass `httpx.MockTransport` or `httpx.ASGITransport`.
+    """
+
+    def __init__(
+        self, settings: Settings, release: Release, clock: Clock, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._client = knowledge_client(settings, purpose="knowledge retrieval", transport=transport)
+        self._release = release
+        self._passages = release.by_content()
+        self._clock = clock
+        self._dataset: str | None = None
+
+    @property
+    def release(self) -> Release:
+        """The release that is quoted."""
+        return self._release
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def dataset_id(self) -> str:
+        """Id of the dataset that holds the pinned release, looked up once.
+
+        Raises:
+            KnowledgeRejected: the release is not published there.
+        """
+        if self._dataset is None:
+            found = await call(self._client, "GET", "/api/v1/datasets", list, params={"name": self._release.release_id})
+            exact = [row for row in found if isinstance(row, dict) and row.get("name") == self._release.release_id]
+            if len(exact) != 1 or not isinstance(exact[0].get("id"), str):
+                raise KnowledgeRejected(f"the release {self._release.release_id} is not published exactly once")
+            self._dataset = exact[0]["id"]
+        return self._dataset
+
+    async def retrieve(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
+        """The passages that resemble a question, best first, each checked.
+
+        Raises:
+            KnowledgeUnavailable: after one retry.
+            KnowledgeRejected: the server refused, or its answer is not RAGFlow's.
+        """
+        try:
+            return await self._retrieve(question, language, thresholds)
+        except KnowledgeUnavailable as error:
+            log.warning("retrieval failed, trying once more", action="knowledge_retry", error=str(error))
+        except Unauthorised as error:
+            # RAGFlow remaps any error text with "401" to HTTP 401; a cheap call with the same key tells which it is
+            await call(self._client, "GET", "/api/v1/datasets", list, params={"page_size": 1})
+            log.warning("a 401 that the key does not explain, trying once more", action="knowledge_retry", error=str(error))
+        except KnowledgeRejected:
+            self._dataset = None  # published anew under another id, perhaps: look again next time
+            raise
+        return await self._retrieve(question, language, thresholds)
+
+    async def _retrieve(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
+        dataset = await self.dataset_id()
+        day = self._clock.now().astimezone(SHANGHAI).date()
+        data = await call(
+            self._client,
+            "POST",
+            "/api/v1/retrieval",
+            dict,
+            json={
+                "question": question[:MAX_QUESTION],
+                "dataset_ids": [dataset],
+                "page": 1,
+                "page_size": thresholds.page_size,
+                "top_k": 1024,
+                "rerank_candidates_count": 64,
+                "similarity_threshold": thresholds.floor / MICRO,
+                "vector_similarity_weight": thresholds.vector_weight / MICRO,
+                "reference_metadata": {"include": True},
+                "metadata_condition": {
+                    "logic": "and",
+                    "conditions": [
+                        {"name": "audience", "comparison_operator": "=", "value": "public"},
+                        {"name": "status", "comparison_operator": "=", "value": "approved"},
+                        {"name": "lang", "comparison_operator": "=", "value": language},
+                        {"name": "effective_from", "comparison_operator": "≤", "value": day.isoformat()},
+                        {"name": "effective_to", "comparison_operator": "≥", "value": day.isoformat()},
+                    ],
+                },
+            },
+        )
+        raws = data.get("chunks")
+        if not isinstance(raws, list):
+            raise KnowledgeRejected("the answer has no list of chunks")
+        checked = [check_chunk(raw, dataset_id=dataset, day=day, passages=self._passages) for raw in raws[: thresholds.page_size]]
+        chunks = [item for item in checked if isinstance(item, Chunk) and item.passage.language == language]
+        dropped = [item for item in checked if isinstance(item, Dropped)]
+        for item in dropped:
+            log.error(
+                "a chunk was refused", action="knowledge_chunk_dropped", chunk=item.chunk_id, reason=item.reason, dataset=dataset
+            )
+        chunks.sort(key=lambda chunk: -chunk.score)
+        return Retrieved(self._release.release_id, dataset, tuple(chunks), tuple(dropped))

@@ -1,0 +1,196 @@
+"""`POST /api/v1/retrieval` of the embedded server: RAGFlow's request rules, filter, fused score and answer.
+
+Follows RAGFlow 0.27 (api/apps/restful_apis/chunk_api.py, rag/nlp/search.py). What would call a model is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from tightrope.infra.database import Connection
+from tightrope.knowledge import repository
+from tightrope.knowledge.conditions import allowed_documents
+from tightrope.knowledge.repository import Candidate
+from tightrope.knowledge.scoring import Score, score, weigh
+from tightrope.knowledge.tokens import grams, terms
+
+SUCCESS, EXCEPTION, ARGUMENT, DATA = 0, 100, 101, 102
+WINDOW = 64
+"""Candidates that are scored, rounded up to a multiple of the page size; `total` counts inside it, as in RAGFlow."""
+MAX_QUESTION = 2000
+"""Characters of a question that are searched."""
+_MODEL_OPTIONS = ("keyword", "use_kg", "toc_enhance", "cross_languages", "rerank_id")
+
+
+class ApiError(Exception):
+    """A business error: HTTP 200 with this code and message."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Query:
+    """A checked retrieval request."""
+
+    question: str
+    dataset_ids: list[str]
+    document_ids: list[str]
+    condition: dict[str, Any] | None
+    page: int
+    page_size: int
+    threshold: float
+    vector_weight: float
+    highlight: bool
+    with_metadata: bool
+    metadata_fields: list[str] | None
+
+
+def _count(value: Any, default: int) -> int:
+    """RAGFlow's reading of paging: anything that is no number above 0 becomes the default, silently."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return default
+    return number if number >= 1 else default
+
+
+def read_query(body: dict[str, Any]) -> Query:
+    """Check a request body as RAGFlow does.
+
+    Raises:
+        ApiError: with RAGFlow's code and text.
+    """
+    datasets = body.get("dataset_ids")
+    if not datasets:
+        raise ApiError(DATA, "`dataset_ids` is required.")
+    if not isinstance(datasets, list):
+        raise ApiError(DATA, "`dataset_ids` should be a list")
+    if body.get("question") is None:
+        raise ApiError(DATA, "`question` is required.")
+    documents = body.get("document_ids") or []
+    if not isinstance(documents, list):
+        raise ApiError(DATA, "`documents` should be a list")
+    page, page_size = _count(body.get("page"), 1), _count(body.get("page_size"), 30)
+    if page_size > 100:
+        raise ApiError(EXCEPTION, "ValueError('page_size must be less than or equal to 100')")
+    rerank_candidates = _count(body.get("rerank_candidates_count"), 64)
+    if page * page_size > rerank_candidates:
+        raise ApiError(
+            DATA, f"`page * page_size` ({page * page_size}) must not exceed `rerank_candidates_count` ({rerank_candidates})"
+        )
+    if int(body.get("top_k", 1024)) <= 0:
+        raise ApiError(DATA, "`top_k` must be greater than 0")
+    highlight = {True: True, False: False, "true": True, "false": False, None: False}.get(body.get("highlight"))
+    if highlight is None:
+        raise ApiError(DATA, "`highlight` should be a boolean")
+    for option in _MODEL_OPTIONS:
+        if body.get(option):
+            raise ApiError(DATA, f"`{option}` needs a model inside the server; the embedded knowledge server has none")
+    reference = body.get("reference_metadata") or {}
+    return Query(
+        question=str(body["question"]).strip()[:MAX_QUESTION],
+        dataset_ids=[str(item) for item in datasets],
+        document_ids=[str(item) for item in documents],
+        condition=body.get("metadata_condition"),
+        page=page,
+        page_size=page_size,
+        threshold=float(body.get("similarity_threshold", 0.2)),
+        vector_weight=float(body.get("vector_similarity_weight", 0.3)),
+        highlight=highlight,
+        with_metadata=bool(reference.get("include")),
+        metadata_fields=reference.get("fields"),
+    )
+
+
+async def retrieve(connection: Connection, query: Query) -> dict[str, Any]:
+    """Answer a checked request: the `data` of RAGFlow's answer.
+
+    Raises:
+        ApiError: a dataset or document is not there, or nothing was ever published.
+    """
+    known = await repository.known_datasets(connection, query.dataset_ids)
+    for dataset in query.dataset_ids:
+        if dataset not in known:
+            raise ApiError(DATA, f"You don't own the dataset {dataset}.")
+    if not query.question:
+        return {"total": 0, "chunks": [], "doc_aggs": {}}
+    documents = await _filter(connection, query)
+    words = terms(query.question)
+    total, frequency = await repository.frequencies(connection, query.dataset_ids, words)
+    if total == 0 and not await repository.any_chunk(connection):
+        raise ApiError(EXCEPTION, "No chunk found, please upload file and parse it.")
+    weights = weigh(words, frequency, total)
+    window = math.ceil(WINDOW / query.page_size) * query.page_size
+    found = await repository.candidates(connection, query.dataset_ids, weights, documents=documents, limit=window)
+    vector, weight_of_all = grams(query.question), sum(weights.values())
+    scored = [(score(vector, c.matched, weight_of_all, c.content, c.keywords, query.vector_weight), c) for c in found]
+    scored.sort(key=lambda pair: -pair[0].similarity)
+    if query.vector_weight > 0:
+        scored = [pair for pair in scored if pair[0].similarity >= query.threshold]
+    page = scored[(query.page - 1) * query.page_size : query.page * query.page_size]
+    return {
+        "total": len(scored),
+        "chunks": [_chunk(found_score, c, query, words) for found_score, c in page],
+        "doc_aggs": _aggregates(scored),
+    }
+
+
+async def _filter(connection: Connection, query: Query) -> set[str] | None:
+    if not query.document_ids:
+        if not query.condition:
+            return None
+        return allowed_documents(query.condition, await repository.metadata(connection, query.dataset_ids))
+    there = {
+        row["id"]
+        for dataset in query.dataset_ids
+        for row in await repository.documents(connection, dataset, ids=query.document_ids)
+    }
+    for document in query.document_ids:
+        if document not in there:
+            raise ApiError(DATA, f"The datasets don't own the document {document}")
+    return there  # RAGFlow ignores metadata_condition here
+
+
+def _chunk(found: Score, candidate: Candidate, query: Query, words: tuple[str, ...]) -> dict[str, Any]:
+    chunk: dict[str, Any] = {
+        "id": candidate.chunk_id,
+        "content": candidate.content,
+        "content_ltks": " ".join(terms(candidate.content)),
+        "document_id": candidate.document_id,
+        "document_keyword": candidate.document_name,
+        "dataset_id": candidate.dataset_id,
+        "important_keywords": list(candidate.keywords),
+        "tag_kwd": [],
+        "image_id": "",
+        "similarity": found.similarity,
+        "vector_similarity": found.vector_similarity,
+        "term_similarity": found.term_similarity,
+        "positions": [],
+        "doc_type_kwd": "text",
+        "mom_id": "",
+        "row_id": None,
+    }
+    if query.highlight:
+        marked = candidate.content
+        for word in words:
+            marked = marked.replace(word, f"<em>{word}</em>")
+        chunk["highlight"] = marked
+    if query.with_metadata and candidate.meta_fields:
+        fields = query.metadata_fields
+        chunk["document_metadata"] = {k: v for k, v in candidate.meta_fields.items() if not fields or k in fields}
+    return chunk
+
+
+def _aggregates(scored: list[tuple[Score, Candidate]]) -> list[dict[str, Any]]:
+    counts: dict[str, dict[str, Any]] = {}
+    for _, candidate in scored:
+        entry = counts.setdefault(
+            candidate.document_id, {"doc_name": candidate.document_name, "doc_id": candidate.document_id, "count": 0}
+        )
+        entry["count"] += 1
+    return sorted(counts.values(), key=lambda entry: -entry["count"])

@@ -1,0 +1,84 @@
+"""From a customer's question to a cited answer: retrieve, decide, compose, check."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import httpx
+import orjson
+
+from tightrope.infra.clock import Clock
+from tightrope.infra.logging import get_logger
+from tightrope.infra.settings import Settings
+from tightrope.knowledge import composer
+from tightrope.knowledge.client import RagflowClient
+from tightrope.knowledge.models import LANGUAGES, Answer, Language, NoAnswer, Thresholds
+from tightrope.knowledge.passages import load_release
+
+log = get_logger()
+
+
+@lru_cache(maxsize=4)
+def load_thresholds(path: Path) -> Thresholds:
+    """Read `knowledge_base/thresholds.json`.
+
+    Raises:
+        ValueError: a limit is missing or no whole number.
+    """
+    raw = orjson.loads(path.read_bytes())
+    try:
+        similarity: dict[Language, int] = {language: raw["similarity"][language] for language in LANGUAGES}
+        names = ("floor", "vector_weight", "page_size", "whole_passage", "max_sentences", "max_characters")
+        limits = {name: raw[name] for name in names}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path.name}: {error} is missing; benchmarks/knowledge/calibrate.py makes the file") from None
+    if not all(isinstance(value, int) for value in (*similarity.values(), *limits.values())):
+        raise ValueError(f"{path.name}: every limit must be a whole number")
+    return Thresholds(similarity=similarity, **limits)
+
+
+class KnowledgeService:
+    """Answers free-form questions from the published knowledge base.
+
+    Args:
+        client: retrieves from the pinned release.
+        thresholds: calibrated limits of the same release.
+    """
+
+    def __init__(self, client: RagflowClient, thresholds: Thresholds) -> None:
+        self._client = client
+        self._thresholds = thresholds
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, clock: Clock, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> KnowledgeService:
+        """The service on the local knowledge base and the server that the settings name; make one per process."""
+        folder = settings.project_dir / "knowledge_base"
+        client = RagflowClient(settings, load_release(folder), clock, transport=transport)
+        return cls(client, load_thresholds(folder / "thresholds.json"))
+
+    async def answer(self, question: str, language: Language) -> Answer | NoAnswer:
+        """A cited answer in the customer's language, or the reason for none.
+
+        Raises:
+            KnowledgeError: the knowledge server failed or refused; the caller hands over, never treats it as "nothing found".
+        """
+        if not question.strip():
+            return NoAnswer("empty_question")
+        retrieved = await self._client.retrieve(question, language, self._thresholds)
+        result = composer.answer(question, language, retrieved.chunks, self._thresholds)
+        log.info(
+            "question answered" if isinstance(result, Answer) else "question not answered",
+            action="knowledge_answer",
+            outcome="answered" if isinstance(result, Answer) else result.reason,
+            release=retrieved.release_id,
+            passages=[chunk.passage.passage_id for chunk in retrieved.chunks[:3]],
+            dropped=len(retrieved.dropped),
+        )
+        return result
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
