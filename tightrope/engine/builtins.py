@@ -1,0 +1,198 @@
+"""Rasa's default actions that run inside the engine (reference/primitives/default-actions). A project's action of the same name replaces one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tightrope.engine.models import START
+from tightrope.engine.run import VALIDATE, Run, is_pattern
+from tightrope.engine.state import Frame
+
+REDO = "NEXT:"
+"""Prefix of a frame's step id: this step is to be run (again) next."""
+
+_REFUSALS = {
+    "bool": "utter_boolean_slot_rejection",
+    "float": "utter_float_slot_rejection",
+    "categorical": "utter_categorical_slot_rejection",
+}
+
+
+def _run_slot_rejections(run: Run) -> None:
+    frame = run.top
+    if frame is None:
+        return
+    name = frame.get("collect") or frame.get("validate")
+    slot = run.project.slots.get(name or "")
+    if slot is None:
+        return
+    if "refused" in frame:
+        value = frame.pop("refused")
+        run.utter(_REFUSALS.get(slot.type, "utter_categorical_slot_rejection"), {"value": value})
+        return
+    if run.slots.get(slot.name) is None:
+        return
+    if frame["type"] == VALIDATE:
+        rejections = slot.rejections
+    else:
+        step = run.collect_step(frame)
+        rejections = step.rejections if step else ()
+    for rejection in rejections:
+        if rejection.condition.holds(run.slots, run.context()):
+            value = run.slots.get(slot.name)
+            run.utter(rejection.utter, {"value": value})
+            run.set_slot(slot.name, None)
+            return
+
+
+def _pattern(run: Run, flow_id: str) -> Frame | None:
+    """The newest frame of a pattern."""
+    return next((frame for frame in reversed(run.stack) if frame["flow_id"] == flow_id), None)
+
+
+def _correct_flow_slot(run: Run) -> None:
+    frame = _pattern(run, "pattern_correction")
+    if frame is None:
+        return
+    changes: dict[str, Any] = frame["corrected_slots"]
+    for name, change in changes.items():
+        run.set_slot(name, change["value"])
+    at = next((i for i, other in enumerate(run.stack) if other["frame_id"] == frame["reset_frame_id"]), None)
+    if at is not None and frame["reset_step_id"]:
+        end = run.segment(at)
+        back = run.stack[at]
+        back["step_id"] = REDO + frame["reset_step_id"]
+        trail = back.get("trail") or []
+        if frame["reset_step_id"] in trail:
+            back["trail"] = trail[: trail.index(frame["reset_step_id"])]
+        del run.stack[at + 1 : end]
+    place = run.stack.index(frame)
+    for name in changes:
+        if run.project.slots[name].rejections:
+            push_validation(run, name, at=place)
+
+
+def push_validation(run: Run, name: str, at: int | None = None, **context: Any) -> None:
+    """Check a slot against its domain's rules as soon as the frames above are done."""
+    slot = run.project.slots[name]
+    ask = slot.refill_utter or f"utter_ask_{name}"
+    action = f"action_ask_{name}" if ask not in run.project.responses and f"action_ask_{name}" in run.project.actions else None
+    run.push(
+        VALIDATE,
+        at=at,
+        validate=name,
+        refill_utter=ask if ask in run.project.responses else None,
+        refill_action=action,
+        **context,
+    )
+
+
+def _cancel_flow(run: Run) -> None:
+    frame = _pattern(run, "pattern_cancel_flow")
+    doomed = set(frame["canceled_frames"]) if frame else set()
+    while True:
+        at = next((i for i in range(len(run.stack) - 1, -1, -1) if run.stack[i]["frame_id"] in doomed), None)
+        if at is None:
+            return
+        gone = run.stack.pop(at)
+        if not is_pattern(gone) and gone["frame_type"] != "call":
+            run.emit("flow_cancelled", flow_id=gone["flow_id"], step_id=gone["step_id"])
+            run.release_slots(gone["flow_id"])
+
+
+def _wanted_flow(run: Run, frame: Frame) -> str | None:
+    flows: list[str] = frame["interrupted_flow_ids"]
+    if not frame["multiple_flows_interrupted"]:
+        return flows[0] if flows else None
+    said = str(run.slots.get("interrupted_flow_to_continue") or "").strip().casefold()
+    for flow_id in flows:
+        flow = run.project.flows.get(flow_id)
+        names = {flow_id, flow.name, *flow.translated_names.values()} if flow else {flow_id}
+        if said in {name.casefold() for name in names}:
+            return flow_id
+    return flows[0] if flows else None
+
+
+def _continue_interrupted(run: Run) -> None:
+    frame = _pattern(run, "pattern_continue_interrupted")
+    if frame is None:
+        return
+    wanted = _wanted_flow(run, frame)
+    at = next((i for i in run.roots() if run.stack[i]["flow_id"] == wanted), None)
+    if at is None:
+        return
+    bring_up(run, at, below=run.stack.index(frame))
+    run.emit("flow_resumed", flow_id=wanted, step_id=run.stack[at]["step_id"] if at < len(run.stack) else START)
+
+
+def bring_up(run: Run, at: int, below: int | None = None) -> None:
+    """Move a journey and all that belongs to it to the top of the stack, or beneath the frame at `below`."""
+    end = run.segment(at)
+    moved = run.stack[at:end]
+    target = len(run.stack) if below is None else below
+    if end <= target:
+        run.stack[target:target] = moved
+        del run.stack[at:end]
+
+
+def _cancel_interrupted(run: Run) -> None:
+    frame = _pattern(run, "pattern_continue_interrupted")
+    for flow_id in frame["interrupted_flow_ids"] if frame else ():
+        at = next((i for i in run.roots() if run.stack[i]["flow_id"] == flow_id), None)
+        if at is not None:
+            run.drop_journey(at)
+
+
+def _repeat(run: Run) -> None:
+    for message in run.state.said_before:
+        run.say(message["text"], message["data"], message["metadata"])
+
+
+def _clean_stack(run: Run) -> None:
+    """Everything ends but the pattern that says so."""
+    keep = run.stack[-1] if run.stack and is_pattern(run.stack[-1]) else None
+    for at in list(run.roots()):
+        run.drop_journey(at)
+    run.state.stack[:] = [keep] if keep is not None and keep in run.stack else []
+
+
+def _trigger_search(run: Run) -> None:
+    run.push("pattern_cannot_handle", reason="cannot_handle_no_relevant_answer")
+
+
+def _trigger_chitchat(run: Run) -> None:
+    run.utter("utter_free_chitchat_response")
+
+
+def _hang_up(run: Run) -> None:
+    run.emit("session_ended")
+
+
+def _restart(run: Run) -> None:
+    run.slots = dict(run.project.initials)
+    run.emit("restart")
+
+
+def _nothing(run: Run) -> None:
+    """The name is Rasa's; what it does is done elsewhere (session start) or has no meaning here (metrics, routing)."""
+
+
+BUILTINS: dict[str, Callable[[Run], None]] = {
+    "action_run_slot_rejections": _run_slot_rejections,
+    "action_correct_flow_slot": _correct_flow_slot,
+    "action_cancel_flow": _cancel_flow,
+    "action_continue_interrupted_flow": _continue_interrupted,
+    "action_cancel_interrupted_flows": _cancel_interrupted,
+    "action_repeat_bot_messages": _repeat,
+    "action_clean_stack": _clean_stack,
+    "action_trigger_search": _trigger_search,
+    "action_trigger_chitchat": _trigger_chitchat,
+    "action_clarify_flows": _nothing,
+    "action_session_start": _nothing,
+    "action_handoff_metric": _nothing,
+    "action_reset_routing": _nothing,
+    "action_hangup": _hang_up,
+    "action_restart": _restart,
+}
+"""Names that need no action server."""

@@ -1,0 +1,173 @@
+"""The closed set of commands: read from Rasa's texts (v1, v2, v3) and from button payloads, written as Rasa's command objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from tightrope.engine.errors import CommandSyntaxError
+from tightrope.engine.models import (
+    CancelFlow,
+    CannotHandle,
+    ChitChat,
+    Clarify,
+    Command,
+    Fail,
+    KnowledgeAnswer,
+    RepeatBotMessages,
+    SetSlot,
+    SkipQuestion,
+    StartFlow,
+)
+
+Version = Literal["v1", "v2", "v3"]
+MAX_PAIRS = 10
+_NAME = r"[A-Za-z_][\w\-]*"
+_NULLS = {"none", "null", "undefined"}
+
+
+def _unquote(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1]
+    return text
+
+
+def _value(text: str) -> str | None:
+    value = _unquote(text)
+    return None if value.casefold() in _NULLS else value
+
+
+def _options(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[\s,]+", text.strip()) if word)
+
+
+_Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], Command]]
+
+
+def _rules(*rules: tuple[str, Callable[[re.Match[str]], Command]]) -> tuple[_Rule, ...]:
+    return tuple((re.compile(pattern), make) for pattern, make in rules)
+
+
+_WORDED = (
+    (rf"start flow ({_NAME})$", lambda m: StartFlow(m[1])),
+    (rf"set slot ({_NAME}) (.+)$", lambda m: SetSlot(m[1], _value(m[2]))),
+    (r"cancel flow$", lambda _m: CancelFlow()),
+    (r"disambiguate flows?((?:[\s,]+[\w\-]+)*)$", lambda m: Clarify(_options(m[1]))),
+    (r"repeat message$", lambda _m: RepeatBotMessages()),
+    (r"skip question$", lambda _m: SkipQuestion()),
+)
+_TABLE: dict[Version, tuple[_Rule, ...]] = {
+    "v3": _rules(*_WORDED, (r"search and reply$", lambda _m: KnowledgeAnswer()), (r"offtopic reply$", lambda _m: ChitChat())),
+    "v2": _rules(*_WORDED, (r"provide info$", lambda _m: KnowledgeAnswer()), (r"offtopic reply$", lambda _m: ChitChat())),
+    "v1": _rules(
+        (rf"StartFlow\(\s*({_NAME})\s*\)$", lambda m: StartFlow(m[1])),
+        (rf"SetSlot\(\s*({_NAME})\s*,\s*(.*?)\s*\)$", lambda m: SetSlot(m[1], _value(m[2]))),
+        (r"CancelFlow\(\)$", lambda _m: CancelFlow()),
+        (r"Clarify\((.*)\)$", lambda m: Clarify(_options(m[1]))),
+        (r"SearchAndReply\(\)$", lambda _m: KnowledgeAnswer()),
+        (r"ChitChat\(\)$", lambda _m: ChitChat()),
+        (r"SkipQuestion\(\)$", lambda _m: SkipQuestion()),
+        (r"RepeatLastBotMessages\(\)$", lambda _m: RepeatBotMessages()),
+    ),
+}
+
+
+def parse_line(line: str, version: Version = "v3") -> Command:
+    """One command.
+
+    Raises:
+        CommandSyntaxError: the line is none of this version's commands.
+    """
+    line = line.strip()
+    for pattern, make in _TABLE[version]:
+        found = pattern.match(line)
+        if found is not None:
+            return make(found)
+    raise CommandSyntaxError(f"no command of {version}: {line[:80]!r}")
+
+
+def parse_text(text: str, version: Version = "v3") -> tuple[tuple[Command, ...], tuple[str, ...]]:
+    """Commands of a text with one a line, and the lines that are none."""
+    commands: list[Command] = []
+    refused: list[str] = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            commands.append(parse_line(line, version))
+        except CommandSyntaxError:
+            refused.append(line.strip())
+    return tuple(commands), tuple(refused)
+
+
+_PAYLOAD = re.compile(r"/SetSlots\((.*)\)$", re.DOTALL)
+_START = re.compile(rf"/StartFlow\(({_NAME})\)$")
+
+
+def parse_payload(text: str) -> tuple[Command, ...]:
+    """Commands of a button payload: `/SetSlots(a=1, b=2)`, at most ten pairs, or the engine's own `/StartFlow(f)`.
+
+    Raises:
+        CommandSyntaxError: it has another form, says why.
+    """
+    start = _START.match(text)
+    if start is not None:
+        return (StartFlow(start[1]),)
+    found = _PAYLOAD.match(text)
+    if found is None:
+        raise CommandSyntaxError("not of the form /SetSlots(name=value, …)")
+    pairs = [pair.strip() for pair in found[1].split(",")] if found[1].strip() else []
+    if not pairs or len(pairs) > MAX_PAIRS:
+        raise CommandSyntaxError(f"a payload has 1 to {MAX_PAIRS} pairs, this one has {len(pairs)}")
+    commands: list[Command] = []
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not re.fullmatch(_NAME, name.strip()) or any(mark in value for mark in "()"):
+            raise CommandSyntaxError(f"the pair {pair[:40]!r} is not name=value")
+        commands.append(SetSlot(name.strip(), _value(value), "SetSlots"))
+    return tuple(commands)
+
+
+def as_dict(command: Command) -> dict[str, Any]:
+    """The command object of a user event's `parse_data.commands`."""
+    match command:
+        case StartFlow(flow):
+            return {"command": "start flow", "flow": flow}
+        case SetSlot(name, value, extractor):
+            return {"command": "set slot", "name": name, "value": value, "extractor": extractor}
+        case Clarify(options):
+            return {"command": "clarify", "options": list(options)}
+        case CannotHandle(reason):
+            return {"command": "cannot handle", "reason": reason}
+        case Fail(error_type, info):
+            return {"command": "error", "error_type": error_type, "info": dict(info)}
+    return {"command": _NAMES[type(command)]}
+
+
+_NAMES: Mapping[type, str] = {
+    CancelFlow: "cancel flow",
+    KnowledgeAnswer: "knowledge",
+    ChitChat: "chitchat",
+    SkipQuestion: "skip question",
+    RepeatBotMessages: "repeat bot messages",
+}
+
+
+def as_line(command: Command) -> str:
+    """The command in v3 text; engine-made ones as their names."""
+    match command:
+        case StartFlow(flow):
+            return f"start flow {flow}"
+        case SetSlot(name, value, _):
+            return f"set slot {name} {value}"
+        case Clarify(options):
+            return " ".join(("disambiguate flows", *options))
+        case KnowledgeAnswer():
+            return "search and reply"
+        case ChitChat():
+            return "offtopic reply"
+        case RepeatBotMessages():
+            return "repeat message"
+    return str(as_dict(command)["command"])

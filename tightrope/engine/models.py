@@ -1,0 +1,359 @@
+"""What a project is once it is loaded, and the commands and effects that the core speaks.
+
+A project never changes after loading; a conversation's state and its events are plain data (state.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tightrope.engine.predicates import Predicate
+from tightrope.engine.templates import Condition, Template
+
+END = "END"
+START = "START"
+
+SlotType = Literal["text", "bool", "categorical", "float", "any", "list"]
+StepKind = Literal["action", "collect", "link", "call", "set_slots", "noop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in the project's files."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """When `condition` holds, the value is refused with the response `utter`."""
+
+    condition: Condition
+    utter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One piece of information of a conversation (reference/primitives/slots)."""
+
+    name: str
+    type: SlotType
+    place: Place
+    values: tuple[str, ...] = ()
+    initial: Any = None
+    mappings: frozenset[str] = frozenset({"from_llm"})
+    every_turn: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    refill_utter: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def by_model(self) -> bool:
+        """Whether understanding may fill it."""
+        return "from_llm" in self.mappings
+
+    @property
+    def by_payload(self) -> bool:
+        """Whether a button may fill it."""
+        return bool(self.mappings & {"from_llm", "controlled"}) and self.type != "list"
+
+    @property
+    def allowed_values(self) -> list[str] | None:
+        """The closed list of values, if it has one, as understanding writes them."""
+        if self.type == "bool":
+            return ["True", "False"]
+        return list(self.values) if self.type == "categorical" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A choice under a message; `translated` maps a language to title and payload."""
+
+    title: Template
+    payload: Template
+    translated: Mapping[str, tuple[Template, Template]]
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One wording of a response."""
+
+    text: Template | None
+    translated: Mapping[str, Template]
+    buttons: tuple[Button, ...]
+    custom: Mapping[str, Any] | None
+    image: Template | None
+    attachment: Any
+    channel: str | None
+    condition: Condition | None
+    metadata: Mapping[str, Any]
+    ident: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A named message with its variations."""
+
+    name: str
+    variations: tuple[Variation, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One way on from a step: to `target` (a step id or END) when `condition` holds; None holds always."""
+
+    condition: Condition | None
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a flow. `target` is the action, slot or flow it names."""
+
+    id: str
+    kind: StepKind
+    target: str
+    branches: tuple[Branch, ...]
+    order: int
+    place: Place
+    description: str = ""
+    ask_before_filling: bool = False
+    force_slot_filling: bool = False
+    utter: str | None = None
+    rejections: tuple[Rejection, ...] = ()
+    assignments: tuple[tuple[str, Any], ...] = ()
+    template: Template | None = None
+    dangling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A journey or a pattern (reference/primitives/flows)."""
+
+    id: str
+    name: str
+    description: str
+    first: str
+    steps: Mapping[str, Step]
+    place: Place
+    hash: str
+    guard: Condition | bool | None = None
+    persisted: frozenset[str] = frozenset()
+    run_pattern_completed: bool = True
+    always_include: bool = False
+    translated_names: Mapping[str, str] = field(default_factory=dict)
+    builtin: bool = False
+
+    @property
+    def is_pattern(self) -> bool:
+        """Patterns are conversation repair of the engine; they are never on offer."""
+        return self.id.startswith("pattern_")
+
+    def collects(self) -> list[Step]:
+        """Its collect steps in the order of the file."""
+        return [step for step in self.steps.values() if step.kind == "collect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Everything that the engine knows of a bot."""
+
+    root: str
+    flows: Mapping[str, Flow]
+    slots: Mapping[str, Slot]
+    responses: Mapping[str, Response]
+    actions: frozenset[str]
+    initials: Mapping[str, Any]
+    language: str
+    languages: tuple[str, ...]
+    session_minutes: float
+    carry_over_slots: bool
+    start_after_expiry: bool
+    max_characters: int
+    prompt_template: str | None
+    understanding_base: str | None
+    understanding_model: str | None
+    actions_url: str | None
+    domain: Mapping[str, Any]
+    domain_digest: str
+    owned: Mapping[str, frozenset[str]]
+    """Slots that each flow and the flows it calls collect or set."""
+    every_turn: tuple[str, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def flow_name(self, flow_id: str, language: str | None) -> str:
+        """The flow's readable name in this language."""
+        flow = self.flows.get(flow_id)
+        if flow is None:
+            return flow_id
+        return flow.translated_names.get(language or "", flow.name)
+
+
+@dataclass(frozen=True, slots=True)
+class StartFlow:
+    flow: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetSlot:
+    name: str
+    value: Any
+    extractor: Literal["LLM", "SetSlots"] = "LLM"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelFlow:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Clarify:
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeAnswer:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ChitChat:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class SkipQuestion:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatBotMessages:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class CannotHandle:
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Something went wrong before flows could run; `error_type` as pattern_internal_error branches on it."""
+
+    error_type: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+Command = (
+    StartFlow
+    | SetSlot
+    | CancelFlow
+    | Clarify
+    | KnowledgeAnswer
+    | ChitChat
+    | SkipQuestion
+    | RepeatBotMessages
+    | CannotHandle
+    | Fail
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartSession:
+    """Begin a new session: the conversation is new, was idle for too long, or asked for it."""
+
+    at: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UserMessage:
+    """A customer's message with the commands that it means. `at` is a Unix time in seconds."""
+
+    text: str
+    commands: tuple[Command, ...]
+    at: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    message_id: str = ""
+    channel: str = "rest"
+    payload: bool = False
+    understanding: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What the action that was asked for gave back."""
+
+    name: str
+    at: float
+    events: tuple[Mapping[str, Any], ...] = ()
+    responses: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFailure:
+    """The action that was asked for failed; `reason` is for the record, never for the customer."""
+
+    name: str
+    at: float
+    reason: str
+
+
+Input = StartSession | UserMessage | ActionResult | ActionFailure
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """The action server has to run this action; answer with ActionResult or ActionFailure."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """The turn is over; wait for the customer."""
+
+
+Effect = RunAction | Listen
+
+__all__ = [
+    "END",
+    "START",
+    "ActionFailure",
+    "ActionResult",
+    "Branch",
+    "Button",
+    "CancelFlow",
+    "CannotHandle",
+    "ChitChat",
+    "Clarify",
+    "Command",
+    "Condition",
+    "Effect",
+    "Fail",
+    "Flow",
+    "Input",
+    "KnowledgeAnswer",
+    "Listen",
+    "Place",
+    "Predicate",
+    "Project",
+    "Rejection",
+    "RepeatBotMessages",
+    "Response",
+    "RunAction",
+    "SetSlot",
+    "SkipQuestion",
+    "Slot",
+    "StartFlow",
+    "StartSession",
+    "Step",
+    "Template",
+    "UserMessage",
+    "Variation",
+]

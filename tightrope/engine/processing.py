@@ -1,0 +1,173 @@
+"""From commands as understood to commands as applied: the rules of post-processing, one function each, in the order of `RULES`.
+
+Sources: reference/primitives (starting flows, slots, patterns) and, where the documentation is silent, docs/decisions. A rule takes
+and gives the list; what it takes out goes to `Sifted.dropped` with the reason. If nothing usable is left, CannotHandle stands for the turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tightrope.engine.models import CancelFlow, CannotHandle, Clarify, Command, Fail, SetSlot, StartFlow
+from tightrope.engine.run import Run
+from tightrope.engine.templates import Condition
+
+
+@dataclass(slots=True)
+class Sifted:
+    """What is left of a turn's commands, and what was taken out and why."""
+
+    kept: list[Command]
+    dropped: list[tuple[Command, str]] = field(default_factory=list)
+    harmless: bool = False
+    """Something was understood that changes nothing; the turn is no failure."""
+
+    def drop(self, command: Command, why: str) -> None:
+        self.dropped.append((command, why))
+
+
+def offered(run: Run, flow_id: str) -> bool:
+    """Whether a command may start this flow: it exists, is no pattern, and its guard holds."""
+    flow = run.project.flows.get(flow_id)
+    if flow is None or flow.is_pattern:
+        return False
+    guard = flow.guard
+    if isinstance(guard, Condition):
+        return guard.holds(run.slots, {})
+    return guard is not False
+
+
+def active_flows(run: Run) -> list[str]:
+    """Ids of the active journey and its called flows."""
+    return [run.stack[at]["flow_id"] for at in run.chain()]
+
+
+def _forced(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """force_slot_filling: while such a question stands, only its answer counts."""
+    asking = run.asking()
+    step = run.collect_step(asking[0]) if asking else None
+    if asking is None or step is None or not step.force_slot_filling:
+        return commands
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, Fail) or (isinstance(command, SetSlot) and command.name == asking[1]):
+            kept.append(command)
+        else:
+            out.drop(command, f"{asking[1]} has to be answered first")
+            out.harmless = True
+    return kept
+
+
+def _startable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """A flow that is not on offer cannot be started."""
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, StartFlow) and not offered(run, command.flow):
+            out.drop(command, "there is no such flow on offer")
+        else:
+            kept.append(command)
+    return kept
+
+
+def _fillable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """Understanding fills `from_llm` slots only; a button also `controlled` ones; nobody a list."""
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, SetSlot):
+            slot = run.project.slots.get(command.name)
+            if slot is None:
+                out.drop(command, "there is no such slot")
+                continue
+            if not (slot.by_payload if command.extractor == "SetSlots" else slot.by_model and slot.type != "list"):
+                out.drop(command, "its mapping does not allow it")
+                continue
+        kept.append(command)
+    return kept
+
+
+def _relevant(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """A slot must be asked for now, or belong to the active journey or to one that starts in this turn."""
+    asking = run.asking()
+    flows = active_flows(run) + [c.flow for c in commands if isinstance(c, StartFlow)]
+    names = frozenset().union(*(run.project.owned.get(flow, frozenset()) for flow in flows)) if flows else frozenset()
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, SetSlot) and command.name not in names and (asking is None or asking[1] != command.name):
+            out.drop(command, "no active flow asks for it")
+        else:
+            kept.append(command)
+    return kept
+
+
+def _once(_run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """Said twice is said once; of two values for a slot the later one counts."""
+    last = {c.name: c for c in commands if isinstance(c, SetSlot)}
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, SetSlot) and last[command.name] is not command:
+            out.drop(command, "another value follows")
+        elif command in kept:
+            out.drop(command, "said twice")
+        else:
+            kept.append(command)
+    return kept
+
+
+def _definite(_run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """A clarification beside a definite start, and a not-understood beside anything understood, are dropped."""
+    starts = any(isinstance(c, StartFlow) for c in commands)
+    understood = any(not isinstance(c, CannotHandle) for c in commands)
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, Clarify) and starts:
+            out.drop(command, "a flow starts")
+        elif isinstance(command, CannotHandle) and understood:
+            out.drop(command, "something else was understood")
+        else:
+            kept.append(command)
+    return kept
+
+
+def _choices(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """A clarification offers flows that exist, each once, at most max_clarification_options."""
+    kept: list[Command] = []
+    limit = int(run.slots.get("max_clarification_options") or 3)
+    for command in commands:
+        if isinstance(command, Clarify) and command.options:
+            options = tuple(dict.fromkeys(flow for flow in command.options if offered(run, flow)))[:limit]
+            if not options:
+                out.drop(command, "none of its flows is on offer")
+                continue
+            command = Clarify(options)  # noqa: PLW2901
+        kept.append(command)
+    return kept
+
+
+def _cancellable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """There must be something to cancel."""
+    if run.stack:
+        return commands
+    kept: list[Command] = []
+    for command in commands:
+        if isinstance(command, CancelFlow):
+            out.drop(command, "nothing is under way")
+        else:
+            kept.append(command)
+    return kept
+
+
+Rule = Callable[[Run, list[Command], Sifted], list[Command]]
+RULES: tuple[Rule, ...] = (_forced, _startable, _fillable, _relevant, _once, _choices, _definite, _cancellable)
+
+
+def sift(run: Run, commands: tuple[Command, ...]) -> Sifted:
+    """Apply all rules."""
+    out = Sifted(kept=[])
+    left = list(commands)
+    for rule in RULES:
+        left = rule(run, left, out)
+    if not left and not out.harmless:
+        left = [CannotHandle()]
+    out.kept = left
+    return out

@@ -1,0 +1,121 @@
+"""YAML as Rasa reads it (1.2 core schema: an unquoted Yes or On is text), with the line of every key kept.
+
+Mappings come back as `Map` and sequences as `Seq`; both are ordinary containers that also know their lines.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tightrope.engine.errors import ProjectError
+
+_Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Map(dict[str, Any]):
+    """A mapping with the line of each key (from 1)."""
+
+    __slots__ = ("key_lines", "line")
+
+    line: int
+    key_lines: dict[str, int]
+
+    def at(self, key: str) -> int:
+        """Line of `key`, or of the mapping itself."""
+        return self.key_lines.get(key, self.line)
+
+
+class Seq(list[Any]):
+    """A sequence with the line of each item (from 1)."""
+
+    __slots__ = ("item_lines", "line")
+
+    line: int
+    item_lines: list[int]
+
+
+class _Loader(_Base):  # type: ignore[misc, valid-type]
+    """Safe loader with the implicit types of YAML 1.2 only."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own convention
+
+
+def _resolver(tag: str, pattern: str, first: str) -> None:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+
+
+_resolver("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
+_resolver("null", r"^(?:~|null|Null|NULL|)$", "~nN\0")
+_Loader.yaml_implicit_resolvers.setdefault("", []).append(("tag:yaml.org,2002:null", re.compile(r"^$")))
+_resolver("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789")
+_resolver("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789")
+_resolver("merge", r"^(?:<<)$", "<")
+
+
+def _int(loader: Any, node: Any) -> int:
+    text = loader.construct_scalar(node)
+    if text.startswith("0o"):
+        return int(text[2:], 8)
+    return int(text, 16) if text.startswith("0x") else int(text)
+
+
+def _mapping(loader: Any, node: Any) -> Map:
+    loader.flatten_mapping(node)
+    out = Map()
+    out.line = node.start_mark.line + 1
+    out.key_lines = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            key = str(key_node.value)
+        if key in out and "<<" not in str(key_node.value):
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", key_node.start_mark)
+        out.key_lines[key] = key_node.start_mark.line + 1
+        out[key] = loader.construct_object(value_node, deep=True)
+    return out
+
+
+def _sequence(loader: Any, node: Any) -> Seq:
+    out = Seq(loader.construct_object(item, deep=True) for item in node.value)
+    out.line = node.start_mark.line + 1
+    out.item_lines = [item.start_mark.line + 1 for item in node.value]
+    return out
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
+
+
+def parse(text: str, name: str) -> Map:
+    """The mapping that a YAML text holds; an empty text is an empty mapping.
+
+    Raises:
+        ProjectError: not YAML, or its top is no mapping.
+    """
+    try:
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, see _Base
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ProjectError(str(getattr(error, "problem", None) or error), file=name, line=mark.line + 1 if mark else 1) from None
+    if found is None:
+        found = Map()
+        found.line = 1
+        found.key_lines = {}
+    if not isinstance(found, Map):
+        raise ProjectError("the top of the file must be a mapping", file=name, line=1)
+    return found
+
+
+def read(path: Path, root: Path) -> Map:
+    """As `parse`, of a file; messages name it relative to `root`."""
+    name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ProjectError("the file is not UTF-8", file=name, line=1) from None
+    return parse(text, name)
