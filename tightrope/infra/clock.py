@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +32,7 @@ class DemoClock:
 
     def now(self) -> datetime:
         try:
-            stamp = os.stat(self._path).st_mtime_ns
+            stamp = self._path.stat().st_mtime_ns
             if stamp != self._stamp:
                 self._ahead = timedelta(seconds=float(self._path.read_text() or 0))
                 self._stamp = stamp

@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from tightrope.infra import network_log
 from tightrope.infra.settings import Settings
 
 Connection = AsyncConnection[DictRow]
@@ -43,6 +44,7 @@ class Role(Enum):
 
 def conninfo(settings: Settings, role: Role) -> str:
     """libpq connection string of a role."""
+    network_log.note("connect", settings.database_host, settings.database_port)
     return make_conninfo(
         host=settings.database_host,
         port=settings.database_port,
@@ -56,7 +58,11 @@ def conninfo(settings: Settings, role: Role) -> str:
 
 def pool_kwargs() -> dict[str, Any]:
     """Connection arguments that all pools share: rows as dicts, and commits that wait for the disk."""
-    return {"row_factory": dict_row, "autocommit": False, "options": "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=30s"}
+    return {
+        "row_factory": dict_row,
+        "autocommit": False,
+        "options": "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=30s",
+    }
 
 
 @asynccontextmanager

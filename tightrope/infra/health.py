@@ -20,7 +20,12 @@ async def health_body(part: str, release: str | None, check: Check | None = None
             detail = await check()
         except Exception as error:
             detail = f"{type(error).__name__}: {error}"[:300]
-    body: dict[str, Any] = {"status": "failing" if detail else "ok", "part": part, "version": tightrope.__version__, "release": release}
+    body: dict[str, Any] = {
+        "status": "failing" if detail else "ok",
+        "part": part,
+        "version": tightrope.__version__,
+        "release": release,
+    }
     if detail:
         body["detail"] = detail
     return (503 if detail else 200), body
@@ -35,7 +40,9 @@ def health_app(part: str, release: str | None, check: Check) -> Callable[..., Aw
                 await send({"type": "lifespan.startup.complete"})
             await send({"type": "lifespan.shutdown.complete"})
             return
-        status, body = await health_body(part, release, check) if scope["path"] == "/health" else (404, {"error": "only /health is here"})
+        status, body = (
+            await health_body(part, release, check) if scope["path"] == "/health" else (404, {"error": "only /health is here"})
+        )
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 

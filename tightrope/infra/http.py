@@ -31,7 +31,9 @@ class _AllowListTransport(httpx.AsyncBaseTransport):
         host = request.url.host.lower()
         if host not in self._allow_list:
             log.error("outbound connection refused", action="outbound_refused", host=host, purpose=self._purpose)
-            raise OutboundRefused(f"{host} is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS); {self._purpose} was not sent", request=request)
+            raise OutboundRefused(
+                f"{host} is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS); {self._purpose} was not sent", request=request
+            )
         return await self._inner.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -54,7 +56,9 @@ def outbound_client(
         purpose: what it is for, in a word or two; appears in refusals.
         transport: what carries the allowed requests; tests pass `httpx.MockTransport` or `httpx.ASGITransport`.
     """
-    inner = transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections))
+    inner = transport or httpx.AsyncHTTPTransport(
+        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
+    )
     return httpx.AsyncClient(
         base_url=base_url,
         headers=headers,

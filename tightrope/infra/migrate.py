@@ -47,7 +47,9 @@ def migrate(database: str, conninfo: str) -> list[str]:
     if not config.get_main_option("version_locations"):
         return []
     heads = sorted(ScriptDirectory.from_config(config).get_heads())
-    engine = create_engine("postgresql+psycopg://", creator=lambda: __import__("psycopg").connect(conninfo), poolclass=pool.NullPool)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: __import__("psycopg").connect(conninfo), poolclass=pool.NullPool
+    )
     with engine.begin() as connection:
         known = connection.execute(text("SELECT to_regclass('public.alembic_version') IS NOT NULL")).scalar_one()
         current = sorted(connection.execute(text("SELECT version_num FROM alembic_version")).scalars()) if known else []

@@ -96,7 +96,12 @@ class EmbeddedPostgres:
         """libpq connection string of the superuser."""
         password = ensure_secret(self._settings, "db_postgres").get_secret_value()
         return psycopg.conninfo.make_conninfo(
-            host="127.0.0.1", port=self._settings.database_port, user="postgres", dbname=database, password=password, connect_timeout=5
+            host="127.0.0.1",
+            port=self._settings.database_port,
+            user="postgres",
+            dbname=database,
+            password=password,
+            connect_timeout=5,
         )
 
     def _prepared_data(self) -> Path:
@@ -113,12 +118,22 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, *args: str) -> subprocess.CompletedProcess[str]:
         command = [str(self._bin / program), *args]
-        identity = {"user": self._user, "group": self._user, "extra_groups": []} if self._user is not None else {}
+        user = self._user
         # Its own session: Ctrl-C in the terminal must reach the supervisor first, which stops the parts before their database.
         # A file for its output: the server inherits it, and a pipe would stay open for as long as the server lives.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
-                command, cwd="/", stdout=output, stderr=output, stdin=subprocess.DEVNULL, timeout=60, check=False, start_new_session=True, **identity
+                command,
+                cwd="/",
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                timeout=60,
+                check=False,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
             output.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, output.read(), "")
@@ -172,4 +187,6 @@ class EmbeddedPostgres:
                 conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
                 conn.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
             for role in Role:
-                conn.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(role.database), sql.Identifier(role.user)))
+                conn.execute(
+                    sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(role.database), sql.Identifier(role.user))
+                )

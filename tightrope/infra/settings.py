@@ -40,23 +40,37 @@ class Settings(BaseSettings):
     gateway_public_url: str = Field("http://localhost:8080", description="Gateway as browsers reach it")
     brokerage_url: str = Field("http://127.0.0.1:8100/brokerage", description="Business API base URL")
     identity_issuer: str = Field("http://localhost:8100/identity", description="OIDC issuer, as browsers reach it")
-    identity_internal_url: str = Field("http://127.0.0.1:8100/identity", description="The same provider from inside (token, keys)")
-    portal_public_url: str = Field("http://localhost:8100", description="The firm's portal page that hosts the chat; issuer of portal tokens")
-    portal_internal_url: str = Field("http://127.0.0.1:8100", description="The same portal from inside: its keys are at /.well-known/jwks.json")
+    identity_internal_url: str = Field(
+        "http://127.0.0.1:8100/identity", description="The same provider from inside (token, keys)"
+    )
+    portal_public_url: str = Field(
+        "http://localhost:8100", description="The firm's portal page that hosts the chat; issuer of portal tokens"
+    )
+    portal_internal_url: str = Field(
+        "http://127.0.0.1:8100", description="The same portal from inside: its keys are at /.well-known/jwks.json"
+    )
 
     worker_health_port: int = Field(8081, description="Health port of the worker")
     sealer_health_port: int = Field(8082, description="Health port of the sealer")
 
-    allowed_hosts: str = Field("127.0.0.1,localhost", description="Comma-separated host names that may be connected to; all else is refused and recorded")
-    network_log: Path | None = Field(None, description="When set, each process appends every connection and name look-up it attempts here (JSON lines)")
+    allowed_hosts: str = Field(
+        "127.0.0.1,localhost", description="Comma-separated host names that may be connected to; all else is refused and recorded"
+    )
+    network_log: Path | None = Field(
+        None, description="When set, each process appends every connection and name look-up it attempts here (JSON lines)"
+    )
     demo_clock: Path | None = Field(None, description="Demo and tests only: a file with the seconds by which the clock is ahead")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     binding_minutes: int = Field(20, description="How long a customer stays verified in a chat without logging in again")
     session_minutes: int = Field(60, description="Silence after which the next message starts a new session")
     webhook_tolerance_seconds: int = Field(300, description="Oldest webhook timestamp accepted")
-    audit_store: Path | None = Field(None, description="Folder of the audit log's sealed segments (not WORM); default `<state_dir>/audit-segments`")
-    audit_segment_seconds: float = Field(5.0, description="A sealed record is in the segment store after at most this many seconds")
+    audit_store: Path | None = Field(
+        None, description="Folder of the audit log's sealed segments (not WORM); default `<state_dir>/audit-segments`"
+    )
+    audit_segment_seconds: float = Field(
+        5.0, description="A sealed record is in the segment store after at most this many seconds"
+    )
 
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
 
@@ -88,7 +102,9 @@ class Settings(BaseSettings):
     def _production_is_strict(self) -> Self:
         if self.mode == "production":
             if ":8100" in self.brokerage_url + self.identity_issuer + self.portal_public_url:
-                raise ValueError("mode=production refuses sandbox addresses (port 8100): set TIGHTROPE_BROKERAGE_URL, _IDENTITY_ISSUER, _PORTAL_PUBLIC_URL")
+                raise ValueError(
+                    "mode=production refuses sandbox addresses (port 8100): set TIGHTROPE_BROKERAGE_URL, _IDENTITY_ISSUER, _PORTAL_PUBLIC_URL"
+                )
             if self.demo_clock is not None:
                 raise ValueError("mode=production refuses a demo clock: unset TIGHTROPE_DEMO_CLOCK")
             if self.secrets_dir is None:

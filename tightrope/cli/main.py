@@ -1,0 +1,127 @@
+"""`tightrope`: run the demo, look at it, turn the switch, read and verify the record, play scripts."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tightrope.infra.settings import get_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Compliant customer support for securities firms. `tightrope demo` starts everything.")
+switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within a second, customers handed to people.")
+audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
+app.add_typer(switch_app, name="switch")
+app.add_typer(audit_app, name="audit")
+
+console = Console()
+errors = Console(stderr=True)
+
+
+@app.command()
+def demo(check: Annotated[bool, typer.Option("--check", help="Free ports, a scripted conversation, a verdict, exit 0 or 1")] = False) -> None:
+    """Run everything on this machine: inbox, identity provider, brokerage, assistant, audit."""
+    from tightrope.cli import check as checking
+    from tightrope.cli import run
+
+    if check:
+        raise typer.Exit(checking.run_check(console))
+    raise typer.Exit(run.run_demo(get_settings(), console))
+
+
+@app.command()
+def status() -> None:
+    """Each part's health, version and release; what the switch has off; how far the record is sealed."""
+    from tightrope.cli.status import show_status
+
+    raise typer.Exit(show_status(get_settings(), console))
+
+
+@app.command()
+def serve(part: Annotated[str, typer.Argument(help="inbox, sandbox, knowledge, understanding, actions, assistant, sealer, gateway or worker")]) -> None:
+    """Run one part in this process, as a container does."""
+    from tightrope.cli.serve import serve as run_part
+
+    run_part(part, get_settings())
+
+
+@app.command()
+def play(
+    scripts: Annotated[Path, typer.Argument(help="JSON lines: {id, session, turns}; docs/play.md")],
+    out: Annotated[Path, typer.Option(help="Where the transcript goes, JSON lines")],
+    parallel: Annotated[int, typer.Option(help="Scripts at a time", min=1, max=32)] = 4,
+) -> None:
+    """Play scripted conversations against the running demo, or against a temporary one."""
+    from tightrope.cli.play import play_scripts
+
+    raise typer.Exit(play_scripts(scripts, out, parallel, console))
+
+
+def _turn_switch(*, off: bool, journey: str | None, reason: str) -> None:
+    from tightrope.cli.operate import turn_switch
+
+    raise typer.Exit(turn_switch(get_settings(), console, off=off, journey=journey, reason=reason, who=getpass.getuser()))
+
+
+JourneyOption = Annotated[str | None, typer.Option(help="Only this journey (flow id); without it, the whole bot")]
+ReasonOption = Annotated[str, typer.Option(help="Why; goes on the record", prompt=True)]
+
+
+@switch_app.command("off")
+def switch_off(reason: ReasonOption, journey: JourneyOption = None) -> None:
+    """Stop the bot, or one journey; its messages that have not left are held back for good."""
+    _turn_switch(off=True, journey=journey, reason=reason)
+
+
+@switch_app.command("on")
+def switch_on(reason: ReasonOption, journey: JourneyOption = None) -> None:
+    """Let the bot, or one journey, answer again. Conversations held by people stay with them until given back."""
+    _turn_switch(off=False, journey=journey, reason=reason)
+
+
+@audit_app.command("show")
+def audit_show(
+    conversation: Annotated[str, typer.Argument(help="Conversation id, e.g. 1-12 (account and Chatwoot's number)")],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON")] = False,
+    language: Annotated[str, typer.Option(help="zh or en")] = "zh",
+) -> None:
+    """One conversation beside its decision trail. Reading is itself recorded."""
+    from tightrope.cli.operate import show_conversation
+
+    raise typer.Exit(show_conversation(get_settings(), console, conversation, as_json=as_json, language=language))
+
+
+@audit_app.command("verify")
+def audit_verify(as_json: Annotated[bool, typer.Option("--json", help="The report as JSON")] = False) -> None:
+    """Recompute the whole chain against records and sealed segments; names what is altered or missing."""
+    from tightrope.cli.operate import verify
+
+    raise typer.Exit(verify(get_settings(), console, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point that turns expected failures into one clear line."""
+    from tightrope.cli.supervisor import PartFailed, PortTaken
+    from tightrope.infra.postgres import PostgresFailed
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        app()
+    except (PortTaken, PartFailed, PostgresFailed) as error:
+        errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
+        sys.exit(1)
+    except json.JSONDecodeError as error:
+        errors.print(f"[red]Not JSON[/red]: {error}")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Storing what arrives: verify, record, queue, all in one transaction; Chatwoot gets its 200 after the commit and not before."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from psycopg import Rollback
+
+from tightrope.audit.models import Event, RecordDraft
+from tightrope.audit.recorder import Recorder
+from tightrope.gateway import ingest, repository
+from tightrope.gateway.models import Arrival, ConversationHint
+from tightrope.infra.clock import Clock
+from tightrope.infra.database import Connection, Pool
+from tightrope.infra.logging import get_logger
+
+log = get_logger()
+
+_EVENTS = {
+    "message": Event.CUSTOMER_MESSAGE_RECEIVED,
+    "agent_message": Event.AGENT_MESSAGE_RECEIVED,
+    "note": Event.AGENT_NOTE_RECEIVED,
+    "system_message": Event.SYSTEM_MESSAGE_RECEIVED,
+    "press": Event.CUSTOMER_BUTTON_PRESSED,
+    "status": Event.STATUS_CHANGED,
+}
+_NEEDS_JOB = {"message", "agent_message", "press", "status", "session_token", "login", "logout", "refused_login"}
+
+
+class Intake:
+    """The one way in, for webhooks and for the gateway's own events (login, logout)."""
+
+    def __init__(self, pool: Pool, recorder: Recorder, clock: Clock) -> None:
+        self._pool = pool
+        self._recorder = recorder
+        self._clock = clock
+
+    async def webhook(self, payload: dict[str, Any]) -> int:
+        """Store what an authentic webhook brings; returns how many events were new.
+
+        Raises:
+            BodyInvalid: the event lacks what it must have.
+            psycopg.Error, PoolTimeout: nothing was stored; the caller answers 500 so that Chatwoot tries again.
+        """
+        where = ingest.hint(payload)
+        if where is None:
+            return 0
+        echo = ingest.echo_source_id(payload)
+        found = [] if echo else ingest.arrivals(payload, where)
+        if not found and not echo:
+            return 0
+        async with self._pool.connection() as conn:
+            if echo:
+                await repository.mark_delivered(conn, echo, int(payload["id"]))
+                return 0
+            return await self._store(conn, where, found)
+
+    async def own_event(self, conn: Connection, conversation_id: str, arrival: Arrival) -> None:
+        """Store an event of the gateway's own making in the caller's transaction; it becomes a turn like any other."""
+        await repository.in_flight(conn, conversation_id)
+        await repository.store_arrival(conn, conversation_id, arrival, None, self._clock.now())
+        await repository.defer_drain(conn, conversation_id)
+
+    async def _store(self, conn: Connection, where: ConversationHint, found: list[Arrival]) -> int:
+        now = self._clock.now()
+        new = 0
+        await repository.in_flight(conn, where.conversation_id)
+        await repository.know_conversation(conn, where, now)
+        for arrival in found:
+            if not await repository.is_new(conn, arrival.dedupe_key) or not await self._says_something(conn, arrival):
+                continue
+            async with conn.transaction() as savepoint:
+                record_id = await self._record(conn, where, arrival)
+                if not await repository.store_arrival(conn, where.conversation_id, arrival, record_id, now):
+                    # Another delivery of the same event was quicker: ours leaves no second record.
+                    raise Rollback(savepoint)
+                new += 1
+                if arrival.kind in _NEEDS_JOB:
+                    await repository.defer_drain(conn, where.conversation_id)
+        return new
+
+    async def _says_something(self, conn: Connection, arrival: Arrival) -> bool:
+        """An update whose content is what we know is a read receipt or a delivery state: nobody changed anything."""
+        if arrival.kind != "changed" or arrival.message_id is None or arrival.body.get("deleted"):
+            return True
+        known, content = await repository.known_content(conn, arrival.message_id)
+        return not known or content != arrival.body.get("content")
+
+    async def _record(self, conn: Connection, where: ConversationHint, arrival: Arrival) -> uuid.UUID | None:
+        event = _EVENTS.get(arrival.kind)
+        if arrival.kind == "changed":
+            event = Event.MESSAGE_DELETED if arrival.body.get("deleted") else Event.MESSAGE_EDITED
+        if event is None:
+            return None  # tokens and logins are recorded for what they turn out to be
+        facts: dict[str, Any] = {"message_id": arrival.message_id} if arrival.message_id else {}
+        if arrival.kind == "status":
+            facts |= {"status": arrival.body.get("status") or "unknown", "assignee": arrival.body.get("assignee_type") or "none"}
+        if arrival.body.get("attachments"):
+            facts["attachments"] = len(arrival.body["attachments"])
+        return await self._recorder.record(conn, RecordDraft(event, where.conversation_id, facts=facts, payload=arrival.body))

@@ -1,0 +1,75 @@
+"""What a turn's record says: facts for the clear leaf, everything else for the encrypted payload. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from tightrope.gateway.models import OutboxDraft, TurnResult
+
+if TYPE_CHECKING:
+    from tightrope.gateway.turns import OpenTurn
+
+
+def commands_of(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The commands of a turn and what the understanding server said of itself."""
+    for event in events:
+        if event.get("event") == "user":
+            parsed = event.get("parse_data") or {}
+            return list(parsed.get("commands") or []), dict(parsed.get("understanding") or {})
+    return [], {}
+
+
+def turn_facts(
+    turn: OpenTurn, result: TurnResult, *, failure: str | None, latency: float, seconds: float, disclosed: bool
+) -> dict[str, Any]:
+    """Facts without personal data: decision, versions, verdict codes, counts, times in ms."""
+    commands, understanding = commands_of(result.events)
+    outcomes = [f"{e['action']}:{e['outcome']}" for e in result.envelopes if e["kind"] == "evidence"]
+    return {
+        "decision": "failed" if failure else ("wording" if turn.wording is not None else "answered"),
+        "failure": failure,
+        "cause": turn.inbound["kind"],
+        "attempt": turn.attempt,
+        "lang": turn.language,
+        "label": "automated",
+        "disclosed": disclosed,
+        "verified": turn.binding is not None,
+        "acr": turn.binding.acr if turn.binding else None,
+        "commands": [str(c.get("command")) for c in commands],
+        "flows": sorted({str(c["flow"]) for c in commands if c.get("flow")}),
+        "source": understanding.get("source"),
+        "journey": result.journey,
+        "outcomes": outcomes,
+        "rules": sorted({f"{r['rule']}:{r['version']}={r['verdict']}" for e in result.envelopes for r in e.get("rules") or []}),
+        "passages": sorted({p["passage_id"] for e in result.envelopes for p in e.get("passages") or [] if p["used"]}),
+        "handoff": result.handoff["reason"] if result.handoff else None,
+        "latency_ms": round(latency * 1000),
+        "assistant_ms": round(seconds * 1000),
+    }
+
+
+def turn_payload(turn: OpenTurn, result: TurnResult, drafts: list[OutboxDraft]) -> dict[str, Any]:
+    """Everything that led to the reply: words, commands, flow steps, actions, evidence, and what goes out."""
+    commands, understanding = commands_of(result.events)
+    return {
+        "turn_sha256": hashlib.sha256(turn.turn_id.encode()).hexdigest(),
+        "sender_id": turn.sender_id,
+        "said": turn.text,
+        "identity": None
+        if turn.binding is None
+        else {"customer_id": turn.binding.customer_id, "acr": turn.binding.acr, "binding": str(turn.binding.id)},
+        "commands": commands,
+        "understanding": understanding,
+        "events": result.events,
+        "envelopes": result.envelopes,
+        "sent": [
+            {
+                "kind": d.kind,
+                "bot": d.bot,
+                "body": d.body,
+                "offers": [{"title": o.title, "payload": o.payload} for _, o in d.offers],
+            }
+            for d in drafts
+        ],
+    }

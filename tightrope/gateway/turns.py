@@ -1,0 +1,295 @@
+"""One turn: grant, assistant, and one transaction that holds record, outbox and state (docs/wire-contracts.md).
+
+The order is what makes a turn repeatable. The turn's id is committed before the assistant is asked; on any repetition the tracker is read
+first, and if the assistant has made this turn its events are taken instead of asking again. Only the newest attempt may commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tightrope.audit.models import Event, RecordDraft
+from tightrope.audit.recorder import Recorder
+from tightrope.gateway import handoff, repository
+from tightrope.gateway.assistant import Assistant, replies_of
+from tightrope.gateway.errors import AssistantFailed, EnvelopeInvalid, ReleaseDiffers
+from tightrope.gateway.models import Language, OutboxDraft, Reply, TurnResult
+from tightrope.gateway.release_watch import ReleaseWatch
+from tightrope.gateway.replies import message_drafts, read_answer
+from tightrope.gateway.repository import Row
+from tightrope.gateway.summary import turn_facts, turn_payload
+from tightrope.gateway.wording import say
+from tightrope.identity.grants import Grants
+from tightrope.identity.login import create_link
+from tightrope.identity.models import Binding
+from tightrope.identity.repository import browser
+from tightrope.infra.clock import Clock
+from tightrope.infra.database import Connection, Pool
+from tightrope.infra.logging import get_logger
+from tightrope.infra.settings import Settings
+
+log = get_logger()
+
+MAX_ATTEMPTS = 3
+OFFER_LIFE = timedelta(hours=24)
+TYPING_AFTER_SECONDS = 0.8
+
+
+class TurnRepeats(Exception):
+    """The turn did not come to its end and shall be tried again by the queue."""
+
+
+@dataclass(frozen=True)
+class OpenTurn:
+    """A turn that is under way.
+
+    Attributes:
+        attempt: fencing token: 1 at first, higher when repeated.
+        wording: an approved sentence of ours instead of the assistant's answer.
+    """
+
+    turn_id: str
+    number: int
+    attempt: int
+    sender_id: str
+    language: Language
+    conversation: Row
+    inbound: Row
+    binding: Binding | None
+    text: str
+    wording: str | None
+
+
+class Turns:
+    """Makes turns. One instance per worker process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        clock: Clock,
+        recorder: Recorder,
+        assistant: Assistant,
+        grants: Grants,
+        watch: ReleaseWatch,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._clock = clock
+        self._recorder = recorder
+        self._assistant = assistant
+        self._grants = grants
+        self._watch = watch
+        self._content: dict[str, str] = {}
+
+    def names_content(self, content: dict[str, str]) -> None:
+        """Hashes of the content (manifest, prompts, flows) that every record of this process names."""
+        self._content = content
+
+    async def open(
+        self,
+        conn: Connection,
+        conversation: Row,
+        inbound: Row,
+        binding: Binding | None,
+        language: Language,
+        text: str,
+        wording: str | None,
+    ) -> OpenTurn:
+        """Begin or take up the turn of an event, in the caller's transaction: the id is durable before anybody is asked."""
+        now = self._clock.now()
+        row = await repository.open_turn(conn, inbound["id"])
+        if row is None:
+            number = conversation["turn_count"] + 1
+            sender = f"cw-{conversation['conversation_id']}-e{conversation['epoch']}"
+            row = await repository.begin_turn(
+                conn, secrets.token_urlsafe(32), conversation["conversation_id"], inbound["id"], number, sender, language, now
+            )
+            await repository.update_conversation(conn, conversation["conversation_id"], turn_count=number)
+            attempt = 1
+        else:
+            attempt = await repository.repeat_turn(conn, row["turn_id"])
+        await self._grants.open(conn, row["turn_id"], conversation["conversation_id"], binding)
+        return OpenTurn(
+            row["turn_id"],
+            row["number"],
+            attempt,
+            row["sender_id"],
+            row["language"],
+            conversation,
+            inbound,
+            binding,
+            text,
+            wording,
+        )
+
+    async def make(self, turn: OpenTurn) -> None:
+        """Ask and commit.
+
+        Raises:
+            TurnRepeats: not made; nothing was sent; the queue tries again.
+        """
+        started = asyncio.get_running_loop().time()
+        try:
+            self._watch.require()
+            result = TurnResult(replies=[Reply(turn.wording)]) if turn.wording is not None else await self._ask(turn)
+        except (AssistantFailed, EnvelopeInvalid, ReleaseDiffers) as error:
+            log.warning(
+                "turn not made",
+                action="turn_attempt_failed",
+                attempt=turn.attempt,
+                error=str(error),
+                conversation=turn.conversation["conversation_id"],
+            )
+            if turn.attempt < MAX_ATTEMPTS and not isinstance(error, EnvelopeInvalid):
+                raise TurnRepeats(str(error)) from error
+            await self._commit(
+                turn, self._failed(turn), failure=type(error).__name__, seconds=asyncio.get_running_loop().time() - started
+            )
+            return
+        await self._commit(turn, result, failure=None, seconds=asyncio.get_running_loop().time() - started)
+
+    async def _ask(self, turn: OpenTurn) -> TurnResult:
+        events = await self._assistant.made(turn.sender_id, turn.turn_id) if turn.attempt > 1 else None
+        if events is not None:
+            return read_answer(replies_of(events), events)
+        typing = asyncio.create_task(self._type_if_slow(turn))
+        try:
+            items = await self._assistant.say(turn.sender_id, turn.text, {"turn_id": turn.turn_id, "language": turn.language})
+            events = await self._assistant.made(turn.sender_id, turn.turn_id)
+        finally:
+            typing.cancel()
+        return read_answer(items, events or [])
+
+    def _failed(self, turn: OpenTurn) -> TurnResult:
+        envelope = {"v": 1, "kind": "handoff", "reason": "error", "priority": "high"}
+        return TurnResult(replies=[Reply(say("error", turn.language))], envelopes=[envelope], handoff=envelope)
+
+    async def _type_if_slow(self, turn: OpenTurn) -> None:
+        await asyncio.sleep(TYPING_AFTER_SECONDS)
+        async with self._pool.connection() as conn:
+            draft = OutboxDraft("typing", {"on": True}, bot=True)
+            await repository.fill_outbox(
+                conn, turn.conversation, [draft], None, epoch=turn.conversation["epoch"], offers_until=self._clock.now()
+            )
+
+    async def _commit(self, turn: OpenTurn, result: TurnResult, *, failure: str | None, seconds: float) -> None:
+        now = self._clock.now()
+        record_id = uuid.uuid4()
+        async with self._pool.connection() as conn:
+            conversation = await repository.load(conn, turn.conversation["conversation_id"])
+            if conversation is None or not await repository.commit_turn(conn, turn.turn_id, turn.attempt, record_id, now):
+                log.warning(
+                    "a newer attempt has taken over", action="turn_fenced", conversation=turn.conversation["conversation_id"]
+                )
+                return
+            await self._grants.close(conn, turn.turn_id)
+            shown = list(result.replies)
+            if result.login is not None:
+                shown.append(await self._login_message(conn, turn, result))
+            disclose = conversation["disclosed_epoch"] != conversation["epoch"] and bool(shown)
+            if disclose:
+                shown.insert(0, Reply(say("disclosure", turn.language)))
+            drafts = await self._drafts(conn, turn, result, shown, str(record_id))
+            latency = (now - turn.inbound["received_at"]).total_seconds()
+            await self._record(conn, turn, result, drafts, record_id, failure, latency, seconds, disclose)
+            await self._settle(conn, turn, conversation, result, drafts, record_id, now, disclose)
+        log.info(
+            "turn made",
+            action="turn_committed",
+            conversation=turn.conversation["conversation_id"],
+            turn=turn.number,
+            ms=round(seconds * 1000),
+            failure=failure,
+        )
+
+    async def _login_message(self, conn: Connection, turn: OpenTurn, result: TurnResult) -> Reply:
+        login = result.login or {}
+        conversation_id = turn.conversation["conversation_id"]
+        if await browser(conn, conversation_id) is None:
+            # No page of ours has said which browser holds this chat: a link could be opened by anybody.
+            return Reply(say("login_unavailable", turn.language))
+        url = await create_link(conn, self._settings, self._clock, conversation_id, tuple(login["scopes"]), login["journey"])
+        last = result.replies[-1] if result.replies else Reply("")
+        return Reply(say("login_link", turn.language, url=url), last.offers)
+
+    async def _drafts(
+        self, conn: Connection, turn: OpenTurn, result: TurnResult, shown: list[Reply], record: str
+    ) -> list[OutboxDraft]:
+        if result.login is not None and len(shown) > 1:
+            # The buttons ("I have logged in", "a person") belong under the link, which is the last message.
+            shown[-2] = Reply(shown[-2].text, (), shown[-2].citations)
+        before: list[OutboxDraft] = []
+        after: list[OutboxDraft] = []
+        if result.handoff is not None:
+            situation = handoff.Situation(
+                reason=result.handoff["reason"],
+                priority=result.handoff["priority"],
+                language=turn.language,
+                verified=turn.binding is not None,
+                journey=result.journey,
+                step=_last_step(result.events),
+                said=await repository.recent_words(conn, turn.conversation["conversation_id"]),
+                data=handoff.given_data(result.events),
+                sources=[c["title"] for r in shown for c in r.citations],
+                record=record,
+            )
+            before, after = handoff.drafts(situation)
+        messages = message_drafts(
+            shown,
+            language=turn.language,
+            base_url=self._settings.gateway_public_url,
+            record=record,
+            journey=result.journey,
+            offer_person=result.handoff is None,
+            even_if_held=result.handoff is not None,
+        )
+        return [*before, *messages, *after]
+
+    async def _record(
+        self, conn: Connection, turn: OpenTurn, result: TurnResult, drafts: list[OutboxDraft], record_id: uuid.UUID,
+        failure: str | None, latency: float, seconds: float, disclose: bool,
+    ) -> None:  # fmt: skip
+        draft = RecordDraft(
+            Event.TURN_FAILED if failure else Event.TURN_MADE,
+            conversation_id=turn.conversation["conversation_id"],
+            subject=turn.binding.customer_id if turn.binding else None,
+            turn=turn.number,
+            facts=turn_facts(turn, result, failure=failure, latency=latency, seconds=seconds, disclosed=disclose),
+            payload=turn_payload(turn, result, drafts),
+            content=self._content,
+        )
+        await self._recorder.record(conn, draft, record_id=record_id)
+
+    async def _settle(
+        self, conn: Connection, turn: OpenTurn, conversation: Row, result: TurnResult, drafts: list[OutboxDraft], record_id: uuid.UUID,
+        now: datetime, disclose: bool,
+    ) -> None:  # fmt: skip
+        await repository.fill_outbox(
+            conn, conversation, drafts, record_id, epoch=conversation["epoch"], offers_until=now + OFFER_LIFE
+        )
+        changes: dict[str, Any] = {"language": turn.language}
+        if disclose:
+            changes["disclosed_epoch"] = conversation["epoch"]
+        if result.handoff is not None:
+            changes["held_by"] = "opened"
+            facts = {"reason": result.handoff["reason"], "priority": result.handoff["priority"]}
+            await self._recorder.record(
+                conn, RecordDraft(Event.HANDOFF_OPENED, conversation["conversation_id"], turn=turn.number, facts=facts)
+            )
+        await repository.update_conversation(conn, conversation["conversation_id"], **changes)
+        await repository.finish_inbound(conn, turn.inbound["id"], "handed over" if result.handoff else "answered")
+
+
+def _last_step(events: list[dict[str, Any]]) -> str | None:
+    for event in reversed(events):
+        metadata = event.get("metadata") or {}
+        step = metadata.get("step_id") or event.get("step_id")
+        if step:
+            return str(step)
+    return None

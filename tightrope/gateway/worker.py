@@ -1,0 +1,191 @@
+"""The worker process: drain jobs, outbox sender, release watch, and the housekeeping that makes a dead worker harmless."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import procrastinate
+import psycopg
+from procrastinate import App, PsycopgConnector, RetryStrategy
+
+from tightrope.audit.keyring import Keyring
+from tightrope.audit.models import Event, RecordDraft
+from tightrope.audit.recorder import Recorder
+from tightrope.gateway import repository
+from tightrope.gateway.assistant import Assistant
+from tightrope.gateway.chatwoot import Chatwoot
+from tightrope.gateway.drain import Drain, hand_over_silently
+from tightrope.gateway.release_watch import ReleaseWatch
+from tightrope.gateway.sender import Sender
+from tightrope.gateway.turns import Turns
+from tightrope.identity.bindings import Bindings
+from tightrope.identity.grants import Grants
+from tightrope.identity.oidc import Provider
+from tightrope.identity.portal import PortalDoor
+from tightrope.infra.clock import clock_from
+from tightrope.infra.database import Pool, Role, conninfo, open_pool
+from tightrope.infra.http import outbound_client
+from tightrope.infra.logging import get_logger
+from tightrope.infra.settings import REPOSITORY, Settings
+from tightrope.release.manifest import manifest, release_id
+
+log = get_logger()
+
+HEARTBEAT_SECONDS = 2.0
+STALLED_SECONDS = 6.0
+SWEEP_SECONDS = 2.0
+CONCURRENCY = 12
+
+
+class Worker:
+    """Everything one worker process runs; `run` returns when told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._failure: str | None = "starting"
+
+    async def health(self) -> str | None:
+        """What is wrong, or None."""
+        return self._failure
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop.
+
+        Raises:
+            psycopg.Error, PoolTimeout: the database was not there at the start; the supervisor starts us again.
+        """
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(open_pool(settings, Role.WORKER, max_size=CONCURRENCY + 6))
+            clock = clock_from(settings)
+            recorder = Recorder(settings, Keyring.from_settings(settings), clock, release_id(settings))
+            assistant, chatwoot, watch = Assistant(settings), Chatwoot(settings), ReleaseWatch(settings)
+            identity_http = outbound_client(settings, purpose="identity provider")
+            for client in (assistant, chatwoot, watch, identity_http):
+                stack.push_async_callback(client.aclose)
+            bindings = Bindings.from_settings(settings, clock)
+            portal = PortalDoor(identity_http, settings, clock, Provider(identity_http, settings, clock), bindings)
+            turns = Turns(settings, pool, clock, recorder, assistant, Grants(clock), watch)
+            turns.names_content(await store_release(pool, recorder, settings))
+            await watch.ask()
+            drain = Drain(settings, pool, clock, recorder, turns, bindings, portal)
+            sender = Sender(pool, chatwoot, recorder, watch)
+            app = job_app(settings, drain)
+            await stack.enter_async_context(app.open_async())
+            self._failure = None
+            loops: list[Awaitable[None]] = [
+                _jobs(app, stop),
+                sender.run(stop),
+                watch.run(stop),
+                _listen(settings, sender, stop),
+                _every(SWEEP_SECONDS, stop, lambda: housekeeping(pool, app, recorder)),
+            ]
+            tasks = [asyncio.ensure_future(loop) for loop in loops]
+            try:
+                # One loop that ends takes the process down: half a worker is worse than a restarted one.
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                stop.set()
+                for task in tasks[1:]:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def job_app(settings: Settings, drain: Drain) -> App:
+    """The procrastinate application with its one task."""
+    app = App(connector=PsycopgConnector(conninfo=conninfo(settings, Role.WORKER), min_size=1, max_size=6))
+
+    @app.task(name="drain", queue="turns", pass_context=False, retry=RetryStrategy(max_attempts=12, wait=1))
+    async def _drain(conversation_id: str) -> None:
+        await drain.conversation(conversation_id)
+
+    return app
+
+
+async def store_release(pool: Pool, recorder: Recorder, settings: Settings) -> dict[str, str]:
+    """Keep the content behind the release, once by hash, and name its manifest in every record."""
+    entries = manifest(settings.project_dir)
+    async with pool.connection() as conn:
+        for path, (kind, _) in entries.items():
+            root = settings.project_dir if (settings.project_dir / path).exists() else REPOSITORY
+            await recorder.store_content(conn, kind, (root / path).read_bytes())
+        manifest_bytes = json.dumps(entries, sort_keys=True).encode()
+        digest = await recorder.store_content(conn, "manifest", manifest_bytes)
+        await recorder.record(conn, RecordDraft(Event.RELEASE_STARTED, facts={"part": "worker"}, content={"manifest": digest}))
+    return {"manifest": digest}
+
+
+async def _jobs(app: App, stop: asyncio.Event) -> None:
+    worker = asyncio.create_task(
+        app.run_worker_async(
+            queues=["turns"],
+            concurrency=CONCURRENCY,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=1.0,
+            delete_jobs="successful",
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+            shutdown_graceful_timeout=5.0,
+        )
+    )
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not worker.done():
+        worker.cancel()
+    stopping.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    if not stop.is_set() and worker.done() and not worker.cancelled() and (error := worker.exception()):
+        raise error
+
+
+async def _listen(settings: Settings, sender: Sender, stop: asyncio.Event) -> None:
+    """Wake the sender when something was put into the outbox or sealed. Lost notifications only cost the poll's quarter of a second."""
+    while not stop.is_set():
+        try:
+            async with await psycopg.AsyncConnection.connect(conninfo(settings, Role.WORKER), autocommit=True) as conn:
+                await conn.execute("LISTEN outbox_ready")
+                await conn.execute("LISTEN audit_sealed")
+                async for _ in conn.notifies():
+                    sender.wake()
+                    if stop.is_set():
+                        return
+        except psycopg.Error as error:
+            log.warning("listening for notifications ended", action="listen_lost", error=str(error).splitlines()[0])
+            await asyncio.sleep(1.0)
+
+
+async def _every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
+    while not stop.is_set():
+        try:
+            await work()
+        except (psycopg.Error, OSError, procrastinate.exceptions.ProcrastinateException) as error:
+            log.warning(
+                "housekeeping failed",
+                action="housekeeping_failed",
+                error=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            )
+        try:
+            await asyncio.wait_for(stop.wait(), seconds)
+        except TimeoutError:
+            continue
+
+
+async def housekeeping(pool: Pool, app: App, recorder: Recorder) -> None:
+    """Retry the jobs of workers that died, queue what no job will take, and hand over what the switch has silenced."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        log.warning("a dead worker's job is taken up again", action="job_stalled", job=job.id)
+        await app.job_manager.retry_job(job)
+    async with pool.connection() as conn:
+        for conversation_id in await repository.waiting_conversations(conn, SWEEP_SECONDS):
+            await repository.defer_drain(conn, conversation_id)
+        off = await repository.off_scopes(conn)
+        if "all" in off:
+            for conversation_id in await repository.active_conversations(conn):
+                conversation = await repository.load(conn, conversation_id)
+                if conversation is not None and conversation["held_by"] is None:
+                    await hand_over_silently(conn, recorder, conversation, "switch", off["all"])
