@@ -1,0 +1,143 @@
+"""What can be decided without a classifier: a person, a complaint, distress, advice, answers to the open question, cancel, repeat, courtesies.
+
+Distress stands over everything, a complaint and a person over advice, advice over search. A rule says what it found and which commands follow;
+`models.allowed` later drops what is not on offer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tightrope.understanding import patterns
+from tightrope.understanding.language import requested
+from tightrope.understanding.models import CANCEL, REPEAT, ActiveFlow, Command, Request, SetSlot, StartFlow
+
+PERSON_FLOW = "talk_to_agent"
+REASON_SLOT = "handoff_reason"
+ADVICE_FLOW = "decline_investment_advice"
+TRADE_FLOW = "decline_trade_instruction"
+GREET_FLOW = "greet"
+
+_RESUME_SLOT = "continue_interrupted_flow_confirmation"
+_SHORT = 40
+"""Longest folded message that can be an answer to a yes/no or multiple-choice question: longer ones say more than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A rule that fired. No commands: the message is known not to be a request that can be served (typed command syntax, for one)."""
+
+    rule: str
+    commands: tuple[Command, ...]
+
+
+def decide(request: Request, text: str) -> Decision | None:
+    """The first rule that applies to the folded `text`, or None."""
+    if patterns.DISTRESS.found(text):
+        return Decision("distress", to_person(request, "distress"))
+    if patterns.SYNTAX.found(text):
+        return Decision("syntax", ())
+    if patterns.COMPLAINT.found(text):
+        return Decision("complaint", to_person(request, "complaint"))
+    answer = _answer(request.flow, text) if request.flow is not None and request.flow.slot else None
+    if answer is not None:
+        return answer
+    if patterns.PERSON.found(text):
+        return Decision("person", to_person(request, "request"))
+    if requested(text):
+        return Decision("language", (REPEAT,))
+    if patterns.ADVICE.found(text):
+        return Decision("advice", start(request, ADVICE_FLOW))
+    if patterns.TRADE.found(text):
+        return Decision("trade", trade(request))
+    for topic, commands in _SMALL:
+        if len(text) <= 2 * _SHORT and topic.found(text):
+            return Decision(topic.name, commands(request))
+    return None
+
+
+def start(request: Request, flow: str) -> tuple[Command, ...]:
+    """Start the flow; when it is the one that runs, ask its question again instead of starting it twice."""
+    if request.flow is not None and request.flow.id == flow:
+        return (REPEAT,)
+    return (StartFlow(flow),)
+
+
+def to_person(request: Request, reason: str) -> tuple[Command, ...]:
+    """Hand over, with the reason where the flow takes one; as an answer when the open question is this very thing."""
+    active = request.flow
+    if active is not None and active.slot == REASON_SLOT and reason in active.allowed_values:
+        return (SetSlot(REASON_SLOT, reason),)
+    if reason == "request" and active is not None and active.slot and "person" in active.allowed_values:
+        return (SetSlot(active.slot, "person"),)
+    if active is not None and active.id == PERSON_FLOW:
+        return (REPEAT,)
+    return (StartFlow(PERSON_FLOW), SetSlot(REASON_SLOT, reason))
+
+
+def trade(request: Request) -> tuple[Command, ...]:
+    """An order to buy or sell: declined by its own flow; while that flow is not on offer, a person takes it. Nothing here can place it."""
+    return start(request, TRADE_FLOW) if request.offer(TRADE_FLOW) else to_person(request, "request")
+
+
+def courtesy(request: Request) -> tuple[Command, ...]:
+    """A greeting or thanks: the greeting flow while idle, the open question again otherwise."""
+    return (REPEAT,) if request.flow is not None or request.offer(GREET_FLOW) is None else (StartFlow(GREET_FLOW),)
+
+
+def _cancel(request: Request) -> tuple[Command, ...]:
+    return (CANCEL,) if request.flow is not None else courtesy(request)
+
+
+def _repeat(_: Request) -> tuple[Command, ...]:
+    return (REPEAT,)
+
+
+_SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], ...] = (
+    (patterns.CANCEL, _cancel),
+    (patterns.REPEAT, _repeat),
+    (patterns.GREET, courtesy),
+    (patterns.THANKS, courtesy),
+)
+
+
+def _answer(flow: ActiveFlow, text: str) -> Decision | None:
+    """The message as an answer to the open question, when it is clearly one."""
+    if flow.slot is None or len(text) > _SHORT:
+        return None
+    if flow.slot_type == "bool" or {v.lower() for v in flow.allowed_values} == {"true", "false"}:
+        return _yes_or_no(flow, flow.slot, text)
+    value = _choice(flow.allowed_values, text)
+    if value is not None:
+        return Decision("choice", (SetSlot(flow.slot, value),))
+    if "done" in flow.allowed_values and patterns.NOT_YET.search(text):
+        return Decision("not_yet", (REPEAT,))
+    return None
+
+
+def _yes_or_no(flow: ActiveFlow, slot: str, text: str) -> Decision | None:
+    if patterns.CANCEL.found(text) and slot != _RESUME_SLOT:
+        return Decision("cancel", (CANCEL,))
+    yes, no = patterns.YES.search(text), patterns.NO.search(text) or patterns.CANCEL.found(text)
+    if bool(yes) == bool(no):
+        return None
+    wanted = "true" if yes else "false"
+    value = next((v for v in flow.allowed_values if v.lower() == wanted), wanted)
+    return Decision("yes" if yes else "no", (SetSlot(slot, value),))
+
+
+def _choice(values: list[str], text: str) -> str | None:
+    """The allowed value that the message names: by itself, by its position, or by one of its usual wordings."""
+    plain = text.strip(" .。!！?？,，\"'")
+    for value in values:
+        if plain in {value.lower(), value.lower().replace("_", " ")}:
+            return value
+    for position, pattern in enumerate(patterns.ORDINALS):
+        if pattern.search(text):
+            return values[position] if position < len(values) else None
+    if "done" in values and patterns.LOGGED_IN.search(text):
+        return "done"
+    if "request" in values and not patterns.PERSON.found(text) and patterns.REQUESTED.search(text):
+        return "request"
+    return None
