@@ -1,6 +1,6 @@
 """The twelve synthetic customers of the demo: invented people, fixed ids, facts that do not age (docs/demo-customers.md).
 
-Every date is kept as a distance from the day of seeding, so that "six months ago to the day" stays that however old the checkout is.
+Every date is kept as a distance from the day of seeding: "six months ago to the day" stays that, however old the checkout.
 """
 
 from __future__ import annotations
@@ -231,11 +231,13 @@ def markdown() -> str:
     lines = [
         "# The twelve demo customers",
         "",
-        "Invented people with fixed ids; `tightrope/sandbox/catalogue.py` is the source of this page. All dates are relative to the day the sandbox",
-        "is seeded (Asia/Shanghai; it seeds itself again when the day changes), so the demo does not age. Log in at the portal or at the login page by",
-        "picking one and typing the one-time code that the page shows. These are facts; the verdicts are the rules' (`tightrope/rules/`).",
+        "Invented people with fixed ids; `tightrope/sandbox/catalogue.py` is the source of this page. All dates are relative to",
+        "the day the sandbox is seeded (Asia/Shanghai; it seeds itself again when the day changes), so the demo does not age.",
+        "Log in at the portal or at the login page by picking one and typing the one-time code that the page shows. These are",
+        "facts; the verdicts are the rules' (`tightrope/rules/`).",
         "",
-        "| id | name | case | tier | risk level, assessed | disclosure signed | standing | first trade | 20-day average, CNY | margin account |",
+        "| id | name | case | tier | risk level, assessed | disclosure signed | standing | first trade | 20-day average, CNY "
+        "| margin account |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for item in CUSTOMERS:
@@ -272,7 +274,7 @@ def markdown() -> str:
     lines += [
         "",
         "C1011 has no account: its account list is empty and its margin facts are answered with 404 `no-account`.",
-        "Faults for the next calls of a customer can be ordered: `POST /brokerage/_sandbox/faults` (contracts/business.openapi.yaml has only the real",
-        "API; the sandbox's own is described in `tightrope/sandbox/brokerage/faults.py`).",
+        "Faults for the next calls of a customer can be ordered: `POST /brokerage/_sandbox/faults`, described in",
+        "`tightrope/sandbox/brokerage/faults.py` (contracts/business.openapi.yaml has only what the real API has).",
     ]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,8 @@
 """Faults to order, so that tests and demos can see what the assistant does when the firm's core limps.
 
 `POST /brokerage/_sandbox/faults` with `Authorization: Bearer <secret sandbox_admin_token>` and
-`{"customer": "C1001", "operation": "get_balance" | null, "fault": "slow" | "error_500" | "stale" | "garbage" | "timeout", "times": 1}`.
+`{"customer": "C1001", "operation": "get_balance" | null, "fault": "slow", "times": 1}`; faults are `slow`, `error_500`, `stale`,
+`garbage` and `timeout`.
 The next `times` calls of that customer (of any operation when null) are faulty. `GET` lists what is pending, `DELETE` forgets it.
 Held in memory: the sandbox is one process.
 """

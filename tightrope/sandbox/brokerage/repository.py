@@ -98,7 +98,8 @@ async def _write_account(connection: Connection, customer_id: str, account: Demo
         """INSERT INTO brokerage.account VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (account_id) DO UPDATE SET
              status = EXCLUDED.status, opened_on = EXCLUDED.opened_on, cash_available = EXCLUDED.cash_available,
-             cash_frozen = EXCLUDED.cash_frozen, cash_withdrawable = EXCLUDED.cash_withdrawable, market_value = EXCLUDED.market_value""",
+             cash_frozen = EXCLUDED.cash_frozen, cash_withdrawable = EXCLUDED.cash_withdrawable,
+             market_value = EXCLUDED.market_value""",
         (
             account.account_id,
             customer_id,
