@@ -26,17 +26,17 @@ def features(text: str) -> list[str]:
 
 def _pieces(tokens: list[str]) -> Iterator[str]:
     words: list[str] = []
-    for token in tokens:
-        if _DIGITS.fullmatch(token):
+    for piece in tokens:
+        if _DIGITS.fullmatch(piece):
             words.append("#")
-        elif token == "?":
+        elif piece == "?":
             yield "?"
-        elif token[0] > "\u33ff":
-            yield from _han(token)
+        elif piece[0] > "\u33ff":
+            yield from _han(piece)
             words.append("~")
         else:
-            words.append(token)
-            yield from _latin(token)
+            words.append(piece)
+            yield from _latin(piece)
     for word in words:
         yield f"w:{word}"
     for first, second in zip(["^", *words], [*words, "$"], strict=True):

@@ -25,7 +25,8 @@ _TO_ZH = re.compile(
     r"|^(in )?(chinese|mandarin)( only)?( please| pls| plz)?[.!?]?$|\bin (chinese|mandarin),? (please|pls|plz)\b|\b(chinese|mandarin),? (please|pls|plz)\b"
 )
 _REFUSED = re.compile(
-    r"(不要|别|不用|不想|不会|不懂|听不懂|看不懂)\s*(再)?\s*(说|讲|用)?\s*(中文|英文|英语|汉语)|\b(don'?t|do not|can'?t|cannot|stop|not) \w{0,10} ?(in )?(english|chinese|mandarin)"
+    r"(不要|别|不用|不想|不会|不懂|听不懂|看不懂)\s*(再)?\s*(说|讲|用)?\s*(中文|英文|英语|汉语)"
+    r"|\b(don'?t|do not|can'?t|cannot|stop|not) \w{0,10} ?(in )?(english|chinese|mandarin)"
 )
 _NEUTRAL = re.compile(r"https?://\S+|\S+@\S+|[\w-]+(\.[\w-]+)+|\[[^\]]*\]|[a-z]*\d[\w.+-]*|t\s?\+\s?\d", re.IGNORECASE)
 _LATIN = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")

@@ -31,7 +31,8 @@ def _whole(*patterns: str) -> re.Pattern[str]:
     """The message is this and nothing else but politeness and punctuation."""
     before = r"(那|那就|嗯|嗯嗯|哦|啊|请|麻烦|你好|well|oh|ah|um|so|please|hi|hello|just|actually)?[ ,，.!]*"
     after = (
-        r"[ ,，.。!！~?？]*(吧|啊|呀|哦|噢|喔|了|啦|呢|哈|的|谢谢|谢了|多谢|麻烦了|please|pls|plz|thanks|thank you|thx|then|now)?"
+        r"[ ,，.。!！~?？]*(吧|啊|呀|哦|噢|喔|了|啦|呢|哈|的|谢谢|谢了|多谢|麻烦了|please|pls|plz|thanks|thank you|thx|then|"
+        r"now)?"
         r"[ ,，.。!！~?？]*(谢谢|thanks|thank you)?[ ,，.。!！~?？]*"
     )
     return re.compile(rf"^{before}(?:{'|'.join(patterns)}){after}$")
@@ -40,22 +41,38 @@ def _whole(*patterns: str) -> re.Pattern[str]:
 DISTRESS = Topic(
     "distress",
     _any(
-        r"不想活|想死(?!你|了你|机)|活不下去|活不成|活着(没|有什么|还有)|自杀|轻生|寻短见|结束(我|自己|我自己)?的?生命|跳(楼|河|江)|割腕|遗书|一了百了|不如死",
-        r"(撑|熬|坚持)不(下去|住)了|精神崩溃|(快|要|已经)崩溃|绝望|走投无路|倾家荡产|养老钱.{0,10}(没|亏|骗)|(全|都)?亏(光|完|没)了",
-        r"(逼|强迫|胁迫|威胁|恐吓|勒索|敲诈|绑架)(着|迫)?(我|了我)|被.{0,6}(逼|胁迫|威胁|恐吓|勒索|敲诈|绑架|软禁|控制)(?!.{0,4}(股东|公司))",
-        r"(有人|对方|他们?|她|骗子|警察|公安|老师|群里).{0,8}(逼|强迫|让|叫|要|指使|要求)(着)?我.{0,10}(转账|转钱|汇款|打钱|打款|转出去|把钱转|交保证金)",
-        r"救命|救救我|被(人)?(骗|诈骗|忽悠)(了|走|光|钱)|(上|中)当(受骗)?了|遇到(了)?(骗子|诈骗)|被盗(了|号|用|刷|取)|盗(刷|号)了?|(账户|账号|密码).{0,6}被(人)?(盗|黑|改|登)",
+        r"不想活|想死(?!你|了你|机)|活不下去|活不成|活着(没|有什么|还有)|自杀|轻生|寻短见|结束(我|自己|我自己)?的?生命",
+        r"跳(楼|河|江)|割腕|遗书|一了百了|不如死",
+        r"(撑|熬|坚持)不(下去|住)了|精神崩溃|(快|要|已经)崩溃|绝望|走投无路|倾家荡产|养老钱.{0,10}(没|亏|骗)",
+        r"(全|都)?亏(光|完|没)了",
+        r"(逼|强迫|胁迫|威胁|恐吓|勒索|敲诈|绑架)(着|迫)?(我|了我)",
+        r"被.{0,6}(逼|胁迫|威胁|恐吓|勒索|敲诈|绑架|软禁|控制)(?!.{0,4}(股东|公司))",
+        r"(有人|对方|他们?|她|骗子|警察|公安|老师|群里).{0,8}(逼|强迫|让|叫|要|指使|要求)(着)?我.{0,10}(转账|转钱|汇款|打钱|"
+        r"打款|转出去|把钱转|交保证金)",
+        r"救命|救救我|被(人)?(骗|诈骗|忽悠)(了|走|光|钱)|(上|中)当(受骗)?了|遇到(了)?(骗子|诈骗)|被盗(了|号|用|刷|取)",
+        r"盗(刷|号)了?|(账户|账号|密码).{0,6}被(人)?(盗|黑|改|登)",
         r"不是我(本人|自己)?(操作|买|卖|转|登录|下单)|安全账户",
-        r"(父亲?|母亲?|爸爸?|妈妈?|丈夫|妻子|老公|老婆|老伴|爱人|家人|爷爷|奶奶|儿子|女儿|先生|太太|户主|持有人).{0,8}(去世|过世|病逝|走了|不在了)",
-        r"\bkill(ing)? my ?self\b|suicid|\b(end|ending|take|taking) my (own )?life\b|\bend it all\b|\bwant to die\b|\bwish i (was|were) dead\b|\bbetter off dead\b",
-        r"\b(don'?t|do not|no longer) want to (live|be alive|be here anymore)\b|\bno (reason|point) (to|in) liv|\bcan'?t go on\b|\bself[ -]?harm|\bhurt(ing)? my ?self\b",
-        r"\b(forc|threaten|coerc|blackmail|extort|pressur)(es|ed|ing)? me\b|\b(being|been|am|i'?m|was|got) (forced|threatened|coerced|blackmailed|extorted|held)\b|\bagainst my will\b",
-        r"\b(someone|somebody|they|he|she|a man|police|officer|caller)\b.{0,30}\b(making|telling|ordering|forcing|told|asked|wants?) me (to )?.{0,12}\b(transfer|send|move|wire|pay)\b",
-        r"\b(i'?ve|i have|i was|i got|have|got|been|was|were|getting) (just )?(been )?(scammed|hacked|defrauded|conned|robbed|phished)\b|\bfell for a scam\b",
-        r"\baccount\b.{0,20}\b(hacked|compromised|taken over|stolen|broken into)\b|\b(stole|stolen|drained)\b.{0,20}\b(money|account|savings|funds)\b|\bmoney\b.{0,12}\bstolen\b",
-        r"\b(wasn'?t|was not|isn'?t|not) (me who|by me|made by me|done by me)\b|\bunauthori[sz]ed (trade|transaction|login|access|transfer|order|withdrawal)|\bsafe account\b",
-        r"\blost (everything|it all|all (of )?my|my (life )?savings|my (whole )?pension)|\bcan'?t cope\b|\b(i'?m|i am|feel|feeling) (so |really |completely )?(desperate|hopeless|suicidal)\b",
-        r"\b(father|mother|dad|mum|mom|husband|wife|parents?|partner|brother|sister|grand\w+|holder|son|daughter)\b.{0,20}\b(passed away|has died|died|is dead|deceased)\b",
+        r"(父亲?|母亲?|爸爸?|妈妈?|丈夫|妻子|老公|老婆|老伴|爱人|家人|爷爷|奶奶|儿子|女儿|先生|太太|户主|持有人).{0,8}(去世|"
+        r"过世|病逝|走了|不在了)",
+        r"\bkill(ing)? my ?self\b|suicid|\b(end|ending|take|taking) my (own )?life\b|\bend it all\b|\bwant to die\b",
+        r"\bwish i (was|were) dead\b|\bbetter off dead\b",
+        r"\b(don'?t|do not|no longer) want to (live|be alive|be here anymore)\b|\bno (reason|point) (to|in) liv",
+        r"\bcan'?t go on\b|\bself[ -]?harm|\bhurt(ing)? my ?self\b",
+        r"\b(forc|threaten|coerc|blackmail|extort|pressur)(es|ed|ing)? me\b",
+        r"\b(being|been|am|i'?m|was|got) (forced|threatened|coerced|blackmailed|extorted|held)\b|\bagainst my will\b",
+        r"\b(someone|somebody|they|he|she|a man|police|officer|caller)\b.{0,30}\b(making|telling|ordering|forcing|told|asked"
+        r"|wants?) me (to )?.{0,12}\b(transfer|send|move|wire|pay)\b",
+        r"\b(i'?ve|i have|i was|i got|have|got|been|was|were|getting) (just )?(been )?(scammed|hacked|defrauded|conned|"
+        r"robbed|phished)\b",
+        r"\bfell for a scam\b",
+        r"\baccount\b.{0,20}\b(hacked|compromised|taken over|stolen|broken into)\b",
+        r"\b(stole|stolen|drained)\b.{0,20}\b(money|account|savings|funds)\b|\bmoney\b.{0,12}\bstolen\b",
+        r"\b(wasn'?t|was not|isn'?t|not) (me who|by me|made by me|done by me)\b",
+        r"\bunauthori[sz]ed (trade|transaction|login|access|transfer|order|withdrawal)|\bsafe account\b",
+        r"\blost (everything|it all|all (of )?my|my (life )?savings|my (whole )?pension)|\bcan'?t cope\b",
+        r"\b(i'?m|i am|feel|feeling) (so |really |completely )?(desperate|hopeless|suicidal)\b",
+        r"\b(father|mother|dad|mum|mom|husband|wife|parents?|partner|brother|sister|grand\w+|holder|son|"
+        r"daughter)\b.{0,20}\b(passed away|has died|died|is dead|deceased)\b",
     ),
     _any(
         r"防(诈骗|骗|盗)|反诈|识别(诈骗|骗局)|(怎么|如何)(防|避免|识别|判断)",
@@ -66,30 +83,49 @@ DISTRESS = Topic(
 SYNTAX = Topic(
     "syntax",
     _any(
-        r"\b(start ?flow|set ?slots?|cancel ?flow|disambiguate ?flows?|correct ?slots?|human ?handoff|search ?and ?reply|repeat ?last ?bot ?messages?)\s*\(",
-        r"\bstart flow\b|\bset slots?\b|\bdisambiguate flows?\b|^[\"'`\s]*(cancel flow|search and reply|repeat message|provide info|offtopic reply)[\"'`\s.]*$",
+        r"\b(start ?flow|set ?slots?|cancel ?flow|disambiguate ?flows?|correct ?slots?|human ?handoff|search ?and ?reply|"
+        r"repeat ?last ?bot ?messages?)\s*\(",
+        r"\bstart flow\b|\bset slots?\b|\bdisambiguate flows?\b",
+        r"^[\"'`\s]*(cancel flow|search and reply|repeat message|provide info|offtopic reply)[\"'`\s.]*$",
         r"^/\s*[a-z_]+|\{\{|\{%|\"(commands?|role|flow|slot|message|content)\"\s*:|<\|[a-z_]+\|>|\[/?inst\]",
-        r"\b(ignore|disregard|forget)\b.{0,20}\b(previous|prior|above|all|your|system)\b.{0,20}\b(instruction|prompt|rule|message)s?",
-        r"(忽略|无视|忘掉|忘记).{0,10}(之前|以上|上面|前面|所有|你的).{0,10}(指令|提示|规则|设定)|\bsystem prompt\b|系统提示词|\bjailbreak\b",
+        r"\b(ignore|disregard|forget)\b.{0,20}\b(previous|prior|above|all|your|system)\b.{0,20}\b(instruction|prompt|rule|"
+        r"message)s?",
+        r"(忽略|无视|忘掉|忘记).{0,10}(之前|以上|上面|前面|所有|你的).{0,10}(指令|提示|规则|设定)|\bsystem prompt\b",
+        r"系统提示词|\bjailbreak\b",
     ),
 )
 
 COMPLAINT = Topic(
     "complaint",
     _any(
-        r"(我|必须|直接|马上|立刻|坚决|那就|就|还)?(要|想|得|去)(去|向.{0,8})?(投诉|举报|起诉|告)(?!(流程|渠道|电话|的?处理|的?结果|记录|进度|热线|邮箱|怎么|如何|诉))",
-        r"^(投诉|举报)[!！.。]*$|投诉(你们?|他|她|客户经理|客服|贵司|这个|一下|到证监)|举报(你们?|他|她|客户经理|贵司)|(曝光|告到|告你|起诉|维权)|(给|赔)(我|客户)(一?个)?(说法|交代|赔偿|损失)|赔(我|偿我)",
-        r"(服务|态度|体验|系统|软件|app|平台|公司|客服|你们)(实在|真的?|也|都|简直|可)?太(差|烂|垃圾|坑|恶劣|恶心|离谱|过分|不像话)|太(坑|不像话|过分|离谱|恶劣|欺负人)了",
-        r"(垃圾|破|烂|黑心|无良)(平台|公司|软件|券商|app|系统|客服)|什么(破|垃圾|烂)|你们(是|就是|这群|这帮)?(在)?(骗|坑|忽悠)(人|子|我|钱)?|乱扣(我)?(费|钱)|(非常|很|极其|十分|特别)不满",
-        r"\b(file|make|lodge|raise|submit|register|log) (a |an |my |this )?(formal |official |serious )?complaint\b|\b(want|need|like|going|here) to complain\b|\bi('?m| am) complaining\b|^complaint[.!]*$|\bthis is a (formal )?complaint\b",
-        r"\b(this|it|that|your \w+|you|service|app)('s| is| are| was)? (just |simply |so |absolutely |completely |totally |really )?(unacceptable|outrageous|ridiculous|disgraceful|terrible|awful|appalling|pathetic|useless|garbage|rubbish)\b",
-        r"\b(worst|terrible|awful|horrible|appalling|disgusting|lousy) (service|app|broker|brokerage|company|support|experience|platform)\b|\b(sue|suing) (you|this)\b|\bmy lawyer\b|\breport (you|this|your)\b.{0,20}\b(csrc|regulator|authorit|police)",
-        r"\b(rip[- ]?off|ripped me off|cheat(ed|ing) me|demand (a )?(compensation|refund)|want (my )?(money back|compensation|a refund)|fed up|very (unhappy|dissatisfied|disappointed|angry))\b",
-        r"\bnot (at all )?(happy|satisfied) with (your|the|this|how)\b|\b(you|you guys|you people) (are|'re) (scammers|thieves|crooks|cheats)\b",
+        r"(我|必须|直接|马上|立刻|坚决|那就|就|还)?(要|想|得|去)(去|向.{0,8})?(投诉|举报|起诉|告)(?!(流程|渠道|电话|的?处理|"
+        r"的?结果|记录|进度|热线|邮箱|怎么|如何|诉))",
+        r"^(投诉|举报)[!！.。]*$|投诉(你们?|他|她|客户经理|客服|贵司|这个|一下|到证监)|举报(你们?|他|她|客户经理|贵司)",
+        r"(曝光|告到|告你|起诉|维权)|(给|赔)(我|客户)(一?个)?(说法|交代|赔偿|损失)|赔(我|偿我)",
+        r"(服务|态度|体验|系统|软件|app|平台|公司|客服|你们)(实在|真的?|也|都|简直|可)?太(差|烂|垃圾|坑|恶劣|恶心|离谱|过分|"
+        r"不像话)",
+        r"太(坑|不像话|过分|离谱|恶劣|欺负人)了",
+        r"(垃圾|破|烂|黑心|无良)(平台|公司|软件|券商|app|系统|客服)|什么(破|垃圾|烂)",
+        r"你们(是|就是|这群|这帮)?(在)?(骗|坑|忽悠)(人|子|我|钱)?|乱扣(我)?(费|钱)|(非常|很|极其|十分|特别)不满",
+        r"\b(file|make|lodge|raise|submit|register|log) (a |an |my |this )?(formal |official |serious )?complaint\b",
+        r"\b(want|need|like|going|here) to complain\b|\bi('?m| am) complaining\b|^complaint[.!]*$",
+        r"\bthis is a (formal )?complaint\b",
+        r"\b(this|it|that|your \w+|you|service|app)('s| is| are| was)? (just |simply |so |absolutely |completely |totally |"
+        r"really )?(unacceptable|outrageous|ridiculous|disgraceful|terrible|awful|appalling|pathetic|useless|garbage|"
+        r"rubbish)\b",
+        r"\b(worst|terrible|awful|horrible|appalling|disgusting|lousy) (service|app|broker|brokerage|company|support|"
+        r"experience|platform)\b",
+        r"\b(sue|suing) (you|this)\b|\bmy lawyer\b|\breport (you|this|your)\b.{0,20}\b(csrc|regulator|authorit|police)",
+        r"\b(rip[- ]?off|ripped me off|cheat(ed|ing) me|demand (a )?(compensation|refund)|want (my )?(money back|"
+        r"compensation|a refund)|fed up|very (unhappy|dissatisfied|disappointed|angry))\b",
+        r"\bnot (at all )?(happy|satisfied) with (your|the|this|how)\b",
+        r"\b(you|you guys|you people) (are|'re) (scammers|thieves|crooks|cheats)\b",
     ),
     _any(
-        r"(怎么|如何|怎样|哪里|去哪儿?|在哪儿?|哪个).{0,6}(投诉|举报)(?!你)|(投诉|举报).{0,6}(流程|渠道|电话|热线|邮箱|多久|几天|时限|处理时间|怎么处理|会怎么|方式|入口)",
-        r"\bhow (do|can|to|does|long|should)\b.{0,30}\bcomplaints?\b|\bwhere (do|can|to|should)\b.{0,20}\bcomplain|\bcomplaints? (process|procedure|policy|channel|hotline|handling|take)",
+        r"(怎么|如何|怎样|哪里|去哪儿?|在哪儿?|哪个).{0,6}(投诉|举报)(?!你)",
+        r"(投诉|举报).{0,6}(流程|渠道|电话|热线|邮箱|多久|几天|时限|处理时间|怎么处理|会怎么|方式|入口)",
+        r"\bhow (do|can|to|does|long|should)\b.{0,30}\bcomplaints?\b|\bwhere (do|can|to|should)\b.{0,20}\bcomplain",
+        r"\bcomplaints? (process|procedure|policy|channel|hotline|handling|take)",
         r"(不|没)(是|想|打算)(要)?(投诉|举报)",
     ),
 )
@@ -97,18 +133,35 @@ COMPLAINT = Topic(
 PERSON = Topic(
     "person",
     _any(
-        r"转(接|到|给)?\s*(一下)?(人工|客服|真人|坐席|专员|经理|人)|(找|要|叫|换|接|连|联系|接通|呼叫|召唤|需要|想和|想跟|想找|请|给我|来个|派)(一下|个|位|一个|一位|到|你们的?|我的)?\s*(人工|真人|活人|客服|坐席|客户经理|投顾|专员|工作人员|业务员)",
-        r"^人工(客服|服务|坐席|台)?[!！.。呢吧]*$|^(真人|活人|客服)(客服|呢|在吗|在不在|服务)?[!！?？.。]*$|(客服|人工|真人|有人|活人)(在吗|在不在|在线吗)|^有(没有)?人(吗|在吗|没有|不)?[?？]*$|有(没有)?(真人|活人|人工)(客服)?(吗|么|可以)?|叫(你们)?(领导|经理|人)来",
-        r"(跟|和|同|与)(一个|个|你们|一位)?(真人|活人|人工|客服|人|客户经理|工作人员)(直接)?(聊|说|谈|讲|沟通|对话|通话)|(不想|不要|别|不愿意|懒得)(再)?(跟|和|让|同)(你这个?)?(机器人?|ai)",
-        r"\b(talk|speak|chat|connect|transfer|switch|get|put|pass|hand|refer|escalate)\b.{0,24}\b(human|real person|live person|person|(live )?agent|representative|rep|someone|somebody|operator|advis[eo]r|staff|manager|supervisor|customer service|support team|human being)\b",
-        r"^(a )?(real |live )?(human|agent|representative|rep|operator|person|customer service|customer support|support agent)( please| pls| now)?[.!?]*$|\b(live|human|real) (agent|chat|person|support|operator|representative|human|help|being)\b",
-        r"\b(want|need|like|give me|is there|get me|any)\b (to have )?(an? |the |some |any )?(actual |real |live )?(human|agent|representative|operator|person|human being)\b(?! (to|can|who) open)|\b(stop|no more|not|hate|tired of) (this |the |a |talking to (a |this )?)?(ro)?bots?\b|\bcall me back\b|\bhave someone call\b",
+        r"转(接|到|给)?\s*(一下)?(人工|客服|真人|坐席|专员|经理|人)",
+        r"(找|要|叫|换|接|连|联系|接通|呼叫|召唤|需要|想和|想跟|想找|请|给我|来个|派)(一下|个|位|一个|一位|到|你们的?|"
+        r"我的)?\s*(人工|真人|活人|客服|坐席|客户经理|投顾|专员|工作人员|业务员)",
+        r"^人工(客服|服务|坐席|台)?[!！.。呢吧]*$|^(真人|活人|客服)(客服|呢|在吗|在不在|服务)?[!！?？.。]*$",
+        r"(客服|人工|真人|有人|活人)(在吗|在不在|在线吗)|^有(没有)?人(吗|在吗|没有|不)?[?？]*$",
+        r"有(没有)?(真人|活人|人工)(客服)?(吗|么|可以)?|叫(你们)?(领导|经理|人)来",
+        r"(跟|和|同|与)(一个|个|你们|一位)?(真人|活人|人工|客服|人|客户经理|工作人员)(直接)?(聊|说|谈|讲|沟通|对话|通话)",
+        r"(不想|不要|别|不愿意|懒得)(再)?(跟|和|让|同)(你这个?)?(机器人?|ai)",
+        r"\b(talk|speak|chat|connect|transfer|switch|get|put|pass|hand|refer|escalate)\b.{0,24}\b(human|real person|"
+        r"live person|person|(live )?agent|representative|rep|someone|somebody|operator|advis[eo]r|staff|manager|supervisor|"
+        r"customer service|support team|human being)\b",
+        r"^(a )?(real |live )?(human|agent|representative|rep|operator|person|customer service|customer support|"
+        r"support agent)( please| pls| now)?[.!?]*$",
+        r"\b(live|human|real) (agent|chat|person|support|operator|representative|human|help|being)\b",
+        r"\b(want|need|like|give me|is there|get me|any)\b (to have )?(an? |the |some |any )?(actual |real |live )?(human|"
+        r"agent|representative|operator|person|human being)\b(?! (to|can|who) open)",
+        r"\b(stop|no more|not|hate|tired of) (this |the |a |talking to (a |this )?)?(ro)?bots?\b|\bcall me back\b",
+        r"\bhave someone call\b",
     ),
     _any(
-        r"(不要|不用|别|不想|无需|不需要|先不|不必)(再|给我|帮我|急着|麻烦)?\s*(转|找|接|联系)?(到|给)?\s*(人工|客服|真人)(?!客服.{0,4}投诉)",
-        r"(人工|客服|经理).{0,6}(几点|什么时候|何时|时间|电话|号码|收费|热线|多少钱|上班|下班|上岗)|(电话|热线|几点|上班).{0,6}(人工|客服)",
-        r"\b(don'?t|do not|no need to|not) (want |need )?(to )?(talk|speak|chat|transfer|connect|be (transferred|connected))|\b(agent|support|service|customer service) (hours|phone|number|opening)|\b(hours|phone number|hotline)\b.{0,20}\b(agent|support|service)",
-        r"\b(open|transfer|share|trade|hold|move)\b.{0,30}\b(account|shares|stock|holdings|assets)\b.{0,20}\b(for|to|with|from) (another|someone|somebody|a different|other) ?(else|person|one)?",
+        r"(不要|不用|别|不想|无需|不需要|先不|不必)(再|给我|帮我|急着|麻烦)?\s*(转|找|接|联系)?(到|给)?\s*(人工|客服|"
+        r"真人)(?!客服.{0,4}投诉)",
+        r"(人工|客服|经理).{0,6}(几点|什么时候|何时|时间|电话|号码|收费|热线|多少钱|上班|下班|上岗)",
+        r"(电话|热线|几点|上班).{0,6}(人工|客服)",
+        r"\b(don'?t|do not|no need to|not) (want |need )?(to )?(talk|speak|chat|transfer|connect|be (transferred|connected))",
+        r"\b(agent|support|service|customer service) (hours|phone|number|opening)",
+        r"\b(hours|phone number|hotline)\b.{0,20}\b(agent|support|service)",
+        r"\b(open|transfer|share|trade|hold|move)\b.{0,30}\b(account|shares|stock|holdings|assets)\b.{0,20}\b(for|to|with|"
+        r"from) (another|someone|somebody|a different|other) ?(else|person|one)?",
     ),
 )
 
@@ -117,20 +170,52 @@ _FEES = r"手续费|费率|费用|佣金|利率|利息|印花税|过户费|保�
 ADVICE = Topic(
     "advice",
     _any(
-        r"推荐.{0,10}(股|基金|票|etf|板块|产品|理财|标的|债|龙头|行业|组合)|(荐|选)(股|票)|(股|基金|票|etf|板块|产品|理财|标的)[^,，。?？]{0,6}推荐|(给|跟|帮)我?推荐(一|几|两|点|个|下)|有(什么|啥|没有)好?(的)?(股票|票|基金)(推荐|可以买|值得)?",
-        r"(该不该|要不要|应该|应不应该|该|是否应该|是不是该|是不是应该|是否该|值不值得|值得|适不适合|适合)(现在|今天|马上|赶紧|继续|再)?[^,，。?？]{0,4}(买|卖|入手|抛|加仓|减仓|清仓|满仓|空仓|抄底|持有|割肉|止损|止盈|建仓|补仓|上车|追|投|进场|入场|做空|做多)",
-        r"(现在|今天|明天|这个?(价|点)位?|目前|最近|此时).{0,6}(能|可以|适合|是不是|合适).{0,4}(买|入手?|抄底|上车|加仓|卖|抛|进场|入场|建仓)(吗|么|不|入吗|进吗|的?时机|点|了吗)|还能(买|涨|跌|拿|追|上车|加仓)|(能|可以)(抄底|上车|加仓|满仓|梭哈|追高)(吗|么|不|了)",
-        r"(会不会|会|还会|能不能|还要|要)(继续|大幅|再|一直)?(涨|跌|反弹|回调|大涨|大跌|翻倍|暴涨|暴跌|崩盘|涨停|跌停|触底|见顶|起飞|解套|回本|反转)(?!幅|停板|停制)|涨还是跌|(看涨|看跌|看多|看空|牛市|熊市)(吗|么|还是|什么时候|来)",
-        r"(走势|行情|前景|后市|大盘|市场|点位)(预测|怎么看|如何|怎么样|怎样|会怎|分析|判断|好不好)|怎么看(待)?.{0,12}(股|板块|行情|走势|大盘|后市|基金|公司)|预测.{0,10}(股|行情|走势|大盘|指数|价格|涨|跌)|目标价|(买|卖|入场|进场|抄底|出手|加仓)点在?哪?(位|里)?|(买|卖)点(是|在|到)",
-        r"(什么时候|啥时候|何时|什么时机|什么价位|多少钱|到多少)[^,，。?？]{0,4}(买入?|卖出?|抄底|出手|入场|进场|加仓|减仓|上车|抛|清仓)(比较|最|合适|划算|好|吗|$|[?？])|(买|选|投|配)(哪|什么|啥)(一?(只|个|支|些|家|几)|股票?|基金|板块|票)?.{0,4}(好|赚|稳|涨|合适|划算|$|[?？])",
-        r"(哪|那)(只|个|支|些|几只|几个|家|一只|一个)[^,，。?？]{0,8}(好|值得|会涨|能涨|赚钱|有潜力|最稳|牛|龙头|适合我)|(哪|那)(只|支|些)(股票?|基金|票)[^,，。?？]{0,4}(买|入)|牛股|黑马股?|内幕(消息)?|小道消息|消息股|稳赚|保(证)?(赚|收益|本)|(怎么|如何|帮我)(配置|分配)(资产|资金|仓位|投资)|帮我(配置|理财|操盘|选)|(套牢|被套|亏了?).{0,14}(怎么办|割|卖|补仓|等|止损)",
-        r"\bshould i\b.{0,30}\b(buy|buying|sell|selling|hold|holding|keep|invest|short|dump|cash out|get (in|out)|exit|enter|average down|double down|wait for|go (long|short|all in)|take profits?|cut (my )?loss)",
-        r"\b(good|great|right|best|bad|wise|smart|better|safe|ideal|perfect) (time|moment|idea|buy|investment|stock|entry|point|bet|pick|long[- ]term)s?\b.{0,16}\b(to (buy|sell|invest|enter|exit|get)|buy|invest|now|today|stock|fund|shares?|right now)\b|\b(is|are)\b.{0,30}\b(a|an) (good|great|solid|safe|strong|bad) (buy|investment|stock|bet|pick)\b|\btime to (buy|sell)\b(?! or sell)",
-        r"\b(which|what)\b[^?.]{0,20}\b(stocks?|funds?|etfs?|shares?|sectors?|compan(y|ies)|bonds?|ipos?)\b[^?.]{0,24}\b(to (buy|invest|pick|get|hold)|should|best|better|good|recommend|go up|grow|rise|worth|outperform|winners?|hot)\b|\bwhat (to|should i|shall i) (buy|sell|invest|pick)|\bbest (stocks?|funds?|etfs?|shares?|sectors?)\b",
-        r"\b(recommend|recommendations?|suggest|suggestions?|tips?|picks?)\b.{0,30}\b(stocks?|funds?|etfs?|shares?|invest\w*|portfolio|sectors?|bonds?|buy|ipos?)\b|\b(stock|share|fund|investment|trading|hot|insider) (tips?|picks?|recommendations?|ideas?|advice|suggestions?)\b",
-        r"\b(will|would|is|are|gonna|going to|could|can|might)\b.{0,40}\b(go(ing)? (up|down|higher|lower)|rise|rising|fall|falling|crash|drop|rally|rebound|recover|bounce|double|moon|tank|outperform|skyrocket|keep (rising|falling))\b",
-        r"\b(price|market|index|stock|share)\b.{0,12}\b(target|prediction|predictions|forecast|outlook)\b|\b(predict|forecast)\b|\bwhen (should i|to|shall i|is (it|the) (best|good|right)( time)?( to)?) (buy|sell|enter|exit|invest|get)\b|\bworth (buying|investing|holding|it to (buy|invest))|\b(bullish|bearish|undervalued|overvalued|buy the dip)\b",
-        r"\bguarantee\w*\b.{0,20}\b(profits?|returns?|gains?|income)\b|\bmake (me )?(rich|money fast)\b|\bdouble my money\b|\bwhat do you think (of|about)\b.{0,30}\b(stock|shares?|fund|market|moutai|sector|etf|price)|\bhow (should|would you|do i best) (i )?(invest|allocate|diversify)|\b(allocate|build|design|manage) my (portfolio|money|savings)",
+        r"推荐.{0,10}(股|基金|票|etf|板块|产品|理财|标的|债|龙头|行业|组合)|(荐|选)(股|票)",
+        r"(股|基金|票|etf|板块|产品|理财|标的)[^,，。?？]{0,6}推荐|(给|跟|帮)我?推荐(一|几|两|点|个|下)",
+        r"有(什么|啥|没有)好?(的)?(股票|票|基金)(推荐|可以买|值得)?",
+        r"(该不该|要不要|应该|应不应该|该|是否应该|是不是该|是不是应该|是否该|值不值得|值得|适不适合|适合)(现在|今天|马上|"
+        r"赶紧|继续|再)?[^,，。?？]{0,4}(买|卖|入手|抛|加仓|减仓|清仓|满仓|空仓|抄底|持有|割肉|止损|止盈|建仓|补仓|上车|追|"
+        r"投|进场|入场|做空|做多)",
+        r"(现在|今天|明天|这个?(价|点)位?|目前|最近|此时).{0,6}(能|可以|适合|是不是|合适).{0,4}(买|入手?|抄底|上车|加仓|卖|"
+        r"抛|进场|入场|建仓)(吗|么|不|入吗|进吗|的?时机|点|了吗)",
+        r"还能(买|涨|跌|拿|追|上车|加仓)|(能|可以)(抄底|上车|加仓|满仓|梭哈|追高)(吗|么|不|了)",
+        r"(会不会|会|还会|能不能|还要|要)(继续|大幅|再|一直)?(涨|跌|反弹|回调|大涨|大跌|翻倍|暴涨|暴跌|崩盘|涨停|跌停|触底|"
+        r"见顶|起飞|解套|回本|反转)(?!幅|停板|停制)",
+        r"涨还是跌|(看涨|看跌|看多|看空|牛市|熊市)(吗|么|还是|什么时候|来)",
+        r"(走势|行情|前景|后市|大盘|市场|点位)(预测|怎么看|如何|怎么样|怎样|会怎|分析|判断|好不好)",
+        r"怎么看(待)?.{0,12}(股|板块|行情|走势|大盘|后市|基金|公司)|预测.{0,10}(股|行情|走势|大盘|指数|价格|涨|跌)|目标价",
+        r"(买|卖|入场|进场|抄底|出手|加仓)点在?哪?(位|里)?|(买|卖)点(是|在|到)",
+        r"(什么时候|啥时候|何时|什么时机|什么价位|多少钱|到多少)[^,，。?？]{0,4}(买入?|卖出?|抄底|出手|入场|进场|加仓|减仓|"
+        r"上车|抛|清仓)(比较|最|合适|划算|好|吗|$|[?？])",
+        r"(买|选|投|配)(哪|什么|啥)(一?(只|个|支|些|家|几)|股票?|基金|板块|票)?.{0,4}(好|赚|稳|涨|合适|划算|$|[?？])",
+        r"(哪|那)(只|个|支|些|几只|几个|家|一只|一个)[^,，。?？]{0,8}(好|值得|会涨|能涨|赚钱|有潜力|最稳|牛|龙头|适合我)",
+        r"(哪|那)(只|支|些)(股票?|基金|票)[^,，。?？]{0,4}(买|入)|牛股|黑马股?|内幕(消息)?|小道消息|消息股|稳赚",
+        r"保(证)?(赚|收益|本)|(怎么|如何|帮我)(配置|分配)(资产|资金|仓位|投资)|帮我(配置|理财|操盘|选)",
+        r"(套牢|被套|亏了?).{0,14}(怎么办|割|卖|补仓|等|止损)",
+        r"\bshould i\b.{0,30}\b(buy|buying|sell|selling|hold|holding|keep|invest|short|dump|cash out|get (in|out)|exit|enter"
+        r"|average down|double down|wait for|go (long|short|all in)|take profits?|cut (my )?loss)",
+        r"\b(good|great|right|best|bad|wise|smart|better|safe|ideal|perfect) (time|moment|idea|buy|investment|stock|entry|"
+        r"point|bet|pick|long[- ]term)s?\b.{0,16}\b(to (buy|sell|invest|enter|exit|get)|buy|invest|now|today|stock|fund|"
+        r"shares?|right now)\b",
+        r"\b(is|are)\b.{0,30}\b(a|an) (good|great|solid|safe|strong|bad) (buy|investment|stock|bet|pick)\b",
+        r"\btime to (buy|sell)\b(?! or sell)",
+        r"\b(which|what)\b[^?.]{0,20}\b(stocks?|funds?|etfs?|shares?|sectors?|compan(y|ies)|bonds?|"
+        r"ipos?)\b[^?.]{0,24}\b(to (buy|invest|pick|get|hold)|should|best|better|good|recommend|go up|grow|rise|worth|"
+        r"outperform|winners?|hot)\b",
+        r"\bwhat (to|should i|shall i) (buy|sell|invest|pick)|\bbest (stocks?|funds?|etfs?|shares?|sectors?)\b",
+        r"\b(recommend|recommendations?|suggest|suggestions?|tips?|picks?)\b.{0,30}\b(stocks?|funds?|etfs?|shares?|invest\w*"
+        r"|portfolio|sectors?|bonds?|buy|ipos?)\b",
+        r"\b(stock|share|fund|investment|trading|hot|insider) (tips?|picks?|recommendations?|ideas?|advice|suggestions?)\b",
+        r"\b(will|would|is|are|gonna|going to|could|can|might)\b.{0,40}\b(go(ing)? (up|down|higher|lower)|rise|rising|fall|"
+        r"falling|crash|drop|rally|rebound|recover|bounce|double|moon|tank|outperform|skyrocket|keep (rising|falling))\b",
+        r"\b(price|market|index|stock|share)\b.{0,12}\b(target|prediction|predictions|forecast|outlook)\b",
+        r"\b(predict|forecast)\b",
+        r"\bwhen (should i|to|shall i|is (it|the) (best|good|right)( time)?( to)?) (buy|sell|enter|exit|invest|get)\b",
+        r"\bworth (buying|investing|holding|it to (buy|invest))|\b(bullish|bearish|undervalued|overvalued|buy the dip)\b",
+        r"\bguarantee\w*\b.{0,20}\b(profits?|returns?|gains?|income)\b|\bmake (me )?(rich|money fast)\b|\bdouble my money\b",
+        r"\bwhat do you think (of|about)\b.{0,30}\b(stock|shares?|fund|market|moutai|sector|etf|price)",
+        r"\bhow (should|would you|do i best) (i )?(invest|allocate|diversify)",
+        r"\b(allocate|build|design|manage) my (portfolio|money|savings)",
     ),
     _any(
         _FEES,
@@ -142,9 +227,16 @@ ADVICE = Topic(
 TRADE = Topic(
     "trade",
     _any(
-        r"(帮|替|给|代)我[^,，。?？]{0,6}(买|卖|抛|清仓|下单|挂单|撤单|撤了|申购|赎回|平仓|全仓|市价|加仓|减仓)|(^|[,，。 ])(买入?|卖出?|挂单|市价(买|卖)|限价(买|卖))[^,，。?？]{0,12}\d+ ?(股|手|份|元|块|万|张)|(我要|我想|立刻|马上|现在|立即|赶紧)(买入?|卖出?|抛|清仓)[^,，。?？]{0,12}\d+ ?(股|手|份|元|块|万|张)|(都|全部?|一半|全都)(给我|帮我)?(卖|抛|清)(了|掉|光|仓)(?!吗|么)",
-        r"^((can|could|would|will) you )?(please |pls |just |hey,? |now )*(go ahead and )?(buy|sell|purchase|short|dump|liquidate|redeem)( me)? (all|half|some|everything|\d|my|a lot|one hundred|the rest|\w+ (for me|now|at market))",
-        r"\b(buy|sell|purchase|redeem|short|liquidate|cancel|place|submit|execute)\b.{0,40}\b(for me|on my behalf|at (the )?market( price)?|right away|immediately)\b|^(please |can you |could you )*(place|submit|enter|execute|cancel) (a|an|my|the|this) .{0,16}order\b|\b(i want|i'?d like|i need) (you )?to (buy|sell|purchase)\b.{0,12}\d+ ?(shares?|lots?|units?|of)",
+        r"(帮|替|给|代)我[^,，。?？]{0,6}(买|卖|抛|清仓|下单|挂单|撤单|撤了|申购|赎回|平仓|全仓|市价|加仓|减仓)",
+        r"(^|[,，。 ])(买入?|卖出?|挂单|市价(买|卖)|限价(买|卖))[^,，。?？]{0,12}\d+ ?(股|手|份|元|块|万|张)",
+        r"(我要|我想|立刻|马上|现在|立即|赶紧)(买入?|卖出?|抛|清仓)[^,，。?？]{0,12}\d+ ?(股|手|份|元|块|万|张)",
+        r"(都|全部?|一半|全都)(给我|帮我)?(卖|抛|清)(了|掉|光|仓)(?!吗|么)",
+        r"^((can|could|would|will) you )?(please |pls |just |hey,? |now )*(go ahead and )?(buy|sell|purchase|short|dump|"
+        r"liquidate|redeem)( me)? (all|half|some|everything|\d|my|a lot|one hundred|the rest|\w+ (for me|now|at market))",
+        r"\b(buy|sell|purchase|redeem|short|liquidate|cancel|place|submit|execute)\b.{0,40}\b(for me|on my behalf|"
+        r"at (the )?market( price)?|right away|immediately)\b",
+        r"^(please |can you |could you )*(place|submit|enter|execute|cancel) (a|an|my|the|this) .{0,16}order\b",
+        r"\b(i want|i'?d like|i need) (you )?to (buy|sell|purchase)\b.{0,12}\d+ ?(shares?|lots?|units?|of)",
     ),
     _any(r"怎么|如何|能不能|可以.{0,12}吗|多少钱|流程|为什么|\bhow\b|\bwhy\b|\bwhen\b|\bcan i\b|\bwhat\b"),
 )
@@ -152,70 +244,120 @@ TRADE = Topic(
 CANCEL = Topic(
     "cancel",
     _whole(
-        r"算了(算了|不(查|办|问|弄|看|要|用|开|登)(了|啦)?|吧)?|(取消|退出|停止|终止|中止|停|停一下|打住|返回|放弃)(这个|当前|本次|流程|操作|办理|查询)?|(我)?不(查|办|弄|看|想查|想办|想弄|开|登|登录|做|继续|搞|需要查)了|先不(查|办|弄|看|用|开|登|登录)?(了|这个)?|不用(查|办|弄|看|管)了?|当我没(说|问)|没事了?|改天(再说|吧)?|下次(再说|吧)?|以后再说",
-        r"never ?mind( it| that| then)?|nvm|cancel( it| this| that| everything| please)?|(please )?stop( it| this| here)?|forget (it|about it|that|this)|quit|exit|abort|leave it|drop it|scratch that|i('ve)? changed my mind|(maybe |some )?(another time|later)|let'?s (stop|not|leave it)( here| now)?|don'?t bother|no longer needed|i don'?t want (to continue|to do (this|that)|this|it)( anymore| any more)?|go back|start over",
+        r"算了(算了|不(查|办|问|弄|看|要|用|开|登)(了|啦)?|吧)?",
+        r"(取消|退出|停止|终止|中止|停|停一下|打住|返回|放弃)(这个|当前|本次|流程|操作|办理|查询)?",
+        r"(我)?不(查|办|弄|看|想查|想办|想弄|开|登|登录|做|继续|搞|需要查)了|先不(查|办|弄|看|用|开|登|登录)?(了|这个)?",
+        r"不用(查|办|弄|看|管)了?|当我没(说|问)|没事了?|改天(再说|吧)?|下次(再说|吧)?|以后再说",
+        r"never ?mind( it| that| then)?|nvm|cancel( it| this| that| everything| please)?|(please )?stop( it| this| here)?",
+        r"forget (it|about it|that|this)|quit|exit|abort|leave it|drop it|scratch that|i('ve)? changed my mind",
+        r"(maybe |some )?(another time|later)|let'?s (stop|not|leave it)( here| now)?|don'?t bother|no longer needed",
+        r"i don'?t want (to continue|to do (this|that)|this|it)( anymore| any more)?|go back|start over",
     ),
 )
 
 REPEAT = Topic(
     "repeat",
     _whole(
-        r"(请|麻烦|你|能|可以|能不能|再)*(再|重新|重复)(说|讲|发|念|来|重复|讲述)?(一?遍|一次|一下)(吗|么|可以吗|好吗)?|重复(一下|一遍|刚才的话|上一条)?|(刚才|刚刚|上面)(你)?(说|讲|发)(的是?)?(了)?(什么|啥)|没(听|看)?(清楚?|懂|明白|到)(你(说|刚才|刚刚)?.{0,6})?|(你)?(说|讲)(的)?(什么|啥)|什么意思",
-        r"((can|could|would) you )?(please )?(repeat|say)( (it|that|this|what you said|yourself|again|the last message|the question))*( one more time| once more| again)?|(come|say) again|pardon( me)?|what did you (just )?(say|ask)|(sorry )?what( was that)?|i (didn'?t|did not) (catch|get|understand|hear|see) (that|it|you|what you said)|once more|again|one more time",
+        r"(请|麻烦|你|能|可以|能不能|再)*(再|重新|重复)(说|讲|发|念|来|重复|讲述)?(一?遍|一次|一下)(吗|么|可以吗|好吗)?",
+        r"重复(一下|一遍|刚才的话|上一条)?|(刚才|刚刚|上面)(你)?(说|讲|发)(的是?)?(了)?(什么|啥)",
+        r"没(听|看)?(清楚?|懂|明白|到)(你(说|刚才|刚刚)?.{0,6})?|(你)?(说|讲)(的)?(什么|啥)|什么意思",
+        r"((can|could|would) you )?(please )?(repeat|say)( (it|that|this|what you said|yourself|again|the last message|"
+        r"the question))*( one more time| once more| again)?",
+        r"(come|say) again|pardon( me)?|what did you (just )?(say|ask)|(sorry )?what( was that)?",
+        r"i (didn'?t|did not) (catch|get|understand|hear|see) (that|it|you|what you said)|once more|again|one more time",
     ),
 )
 
 GREET = Topic(
     "greet",
     _whole(
-        r"(你|您)好(吗|啊|呀)?|(hi|hello|hey|yo|hiya)( there| you| bot| team| all)?|(早上|上午|中午|下午|晚上)好|早(安|啊|呀)?|晚安|哈喽|哈啰|嗨|在(吗|么|不在|不)|在不|您在吗|你在吗|喂",
-        r"good (morning|afternoon|evening|day)|greetings|what'?s up|how are you( doing)?( today)?|howdy|are you there|anyone there",
+        r"(你|您)好(吗|啊|呀)?|(hi|hello|hey|yo|hiya)( there| you| bot| team| all)?|(早上|上午|中午|下午|晚上)好",
+        r"早(安|啊|呀)?|晚安|哈喽|哈啰|嗨|在(吗|么|不在|不)|在不|您在吗|你在吗|喂",
+        r"good (morning|afternoon|evening|day)|greetings|what'?s up|how are you( doing)?( today)?|howdy|are you there",
+        r"anyone there",
     ),
 )
 
 THANKS = Topic(
     "thanks",
     _whole(
-        r"(好的?|ok|嗯|明白了|知道了|收到|懂了|了解了?|清楚了|行)?[ ,，]*(非常|十分|太|多|真的)?(谢谢|感谢|多谢|谢了|谢啦|3q|thx)(你|您|了|啦|你们|您的(帮助|解答)|帮忙)?|(好的?|嗯嗯?|哦哦?|行|可以|明白了?|知道了|收到|懂了|了解了?|清楚了|没(有)?(别的|其他)?(问题|事)了|再见|拜拜|88|辛苦了|不客气|好滴|好嘞)|(太好|真棒|不错|厉害|牛|棒|赞)了?",
-        r"(ok|okay|great|perfect|cool|nice|good|alright|all right|fine|got it|understood|i see|makes sense|sounds good|awesome|excellent|super|wonderful|very good|sure)(,? (thanks?|thank you|thx|cheers|ty)( so much| a lot| very much)?)?|(many |ok )?(thanks?|thank you|thx|cheers|ty|much appreciated)( so much| a lot| very much| a bunch| for (your|the) help| again| anyway| for that)?|that'?s (all|it|helpful|great|good)( for now)?|(good ?)?bye( bye)?|see (you|ya)|have a (good|nice|great) (day|one|evening|weekend)|no (further|more|other) questions|you'?re welcome",
+        r"(好的?|ok|嗯|明白了|知道了|收到|懂了|了解了?|清楚了|行)?[ ,，]*(非常|十分|太|多|真的)?(谢谢|感谢|多谢|谢了|谢啦|3q"
+        r"|thx)(你|您|了|啦|你们|您的(帮助|解答)|帮忙)?",
+        r"(好的?|嗯嗯?|哦哦?|行|可以|明白了?|知道了|收到|懂了|了解了?|清楚了|没(有)?(别的|其他)?(问题|事)了|再见|拜拜|88|"
+        r"辛苦了|不客气|好滴|好嘞)",
+        r"(太好|真棒|不错|厉害|牛|棒|赞)了?",
+        r"(ok|okay|great|perfect|cool|nice|good|alright|all right|fine|got it|understood|i see|makes sense|sounds good|"
+        r"awesome|excellent|super|wonderful|very good|sure)(,? (thanks?|thank you|thx|cheers|ty)( so much| a lot|"
+        r" very much)?)?",
+        r"(many |ok )?(thanks?|thank you|thx|cheers|ty|much appreciated)( so much| a lot| very much| a bunch| for (your|"
+        r"the) help| again| anyway| for that)?",
+        r"that'?s (all|it|helpful|great|good)( for now)?|(good ?)?bye( bye)?|see (you|ya)",
+        r"have a (good|nice|great) (day|one|evening|weekend)|no (further|more|other) questions|you'?re welcome",
     ),
 )
 
 YES = _whole(
-    r"(是|是的|对|对的|对呀|没错|好|好的|好呀|好啊|行|可以|可|嗯|嗯嗯|恩|恩恩|要|要的|需要|确认|确定|同意|没问题|继续|继续吧|请继续|接着(来|办|查)?|当然|当然可以|必须的|就这样|好滴|好嘞|中|得|成|愿意|想|没毛病)(,? ?(是|是的|对|好|好的|可以|继续|确认|确定|要|没问题|谢谢))*",
-    r"(yes|yep|yeah|yea|yup|ya|y|sure|ok|okay|k|right|correct|true|confirm|confirmed|agreed?|absolutely|definitely|of course|certainly|go ahead|go on|continue|proceed|carry on|please do|do it|let'?s (do it|go|continue)|sounds good|fine|alright|exactly|i (do|confirm|agree|would)|affirmative)(,? (yes|please|sure|continue|go ahead|it is|i do|that'?s right|correct|do|let'?s (continue|go)|i (do|would)|thanks?|thank you))*",
+    r"(是|是的|对|对的|对呀|没错|好|好的|好呀|好啊|行|可以|可|嗯|嗯嗯|恩|恩恩|要|要的|需要|确认|确定|同意|没问题|继续|继续吧"
+    r"|请继续|接着(来|办|查)?|当然|当然可以|必须的|就这样|好滴|好嘞|中|得|成|愿意|想|没毛病)(,? ?(是|是的|对|好|好的|可以|"
+    r"继续|确认|确定|要|没问题|谢谢))*",
+    r"(yes|yep|yeah|yea|yup|ya|y|sure|ok|okay|k|right|correct|true|confirm|confirmed|agreed?|absolutely|definitely|of course"
+    r"|certainly|go ahead|go on|continue|proceed|carry on|please do|do it|let'?s (do it|go|continue)|sounds good|fine|"
+    r"alright|exactly|i (do|confirm|agree|would)|affirmative)(,? (yes|please|sure|continue|go ahead|it is|i do|that'?s right"
+    r"|correct|do|let'?s (continue|go)|i (do|would)|thanks?|thank you))*",
 )
 NO = _whole(
-    r"(不|不是|不是的|否|不要|不用|不用了|不需要|不必|不了|不行|不对|不可以|别|别了|不想|没有|不继续|不继续了|先不|先不用|算了|不确认|不同意|错|错了|没兴趣|放弃|不好|不愿意)(,? ?(不用|不是|不要|不需要|算了|了|谢谢|先不用|不用了|不了))*",
-    r"(no|nope|nah|n|not (really|now|yet|today|at the moment)|no way|false|wrong|incorrect|never|don'?t|do not|i (don'?t|do not|disagree)( want (to|that|it))?|negative|not (correct|right)|that'?s (wrong|not right|incorrect)|no need|leave it|forget it|never ?mind|nvm|rather not|i'?d rather not|skip( it)?)(,? (thanks?|thank you|please|i (don'?t|do not)( want (to|that|it))?|no|not (now|today|really|needed|necessary)|it'?s (not|wrong|fine|ok)|don'?t|cancel|forget it|that'?s (wrong|not right)))*",
+    r"(不|不是|不是的|否|不要|不用|不用了|不需要|不必|不了|不行|不对|不可以|别|别了|不想|没有|不继续|不继续了|先不|先不用|"
+    r"算了|不确认|不同意|错|错了|没兴趣|放弃|不好|不愿意)(,? ?(不用|不是|不要|不需要|算了|谢谢|先不用|不用了|不了))*",
+    r"(no|nope|nah|n|not (really|now|yet|today|at the moment)|no way|false|wrong|incorrect|never|don'?t|do not|i (don'?t|"
+    r"do not|disagree)( want (to|that|it))?|negative|not (correct|right)|that'?s (wrong|not right|incorrect)|no need|"
+    r"leave it|forget it|never ?mind|nvm|rather not|i'?d rather not|skip( it)?)(,? (thanks?|thank you|please|i (don'?t|"
+    r"do not)( want (to|that|it))?|no|not (now|today|really|needed|necessary)|it'?s (not|wrong|fine|ok)|don'?t|cancel|"
+    r"forget it|that'?s (wrong|not right)))*",
 )
 
 LOGGED_IN = _whole(
-    r"(我)?(已经?|刚刚?|都)?\s*(登录|登陆|登|登入)(好|上|完|成功|完成|完毕|过)?(了|好了|啦|完了|成功了?)(你(再)?(查|看)(一?下)?(吧)?)?|(我)?(已经?)?(登录|登陆|登入)(好|成功|完成|完毕)|(已经?|都)?(弄|搞|办|完|做|验证)(好|完|成|定|成功)(了|啦)?|(已|已经)?(完成|成功|好|ok|验证)(了|啦)|完成|成功|(已)?(登录|登陆)|(我)?回来了|可以了|好了|done了",
-    r"(i('m| am|'ve| have)? )?(just |already |now |all )*(done|logged[ -]?(in|on)|signed[ -]?in|finished|back|completed|authenticated|verified)( it| that| now| already| successfully| just now)*|(i )?(just )?(logged|signed) (in|on)( now| already)?|log[ -]?in (is )?(done|complete|completed|successful|finished)|ready|all (set|done|good)|success|it'?s done|i did( it)?|ok done",
+    r"(我)?(已经?|刚刚?|都)?\s*(登录|登陆|登|登入)(好|上|完|成功|完成|完毕|过)?(了|好了|啦|完了|成功了?)(你(再)?(查|"
+    r"看)(一?下)?(吧)?)?",
+    r"(我)?(已经?)?(登录|登陆|登入)(好|成功|完成|完毕)|(已经?|都)?(弄|搞|办|完|做|验证)(好|完|成|定|成功)(了|啦)?",
+    r"(已|已经)?(完成|成功|好|ok|验证)(了|啦)|完成|成功|(已)?(登录|登陆)|(我)?回来了|可以了|好了|done了",
+    r"(i('m| am|'ve| have)? )?(just |already |now |all )*(done|logged[ -]?(in|on)|signed[ -]?in|finished|back|completed|"
+    r"authenticated|verified)( it| that| now| already| successfully| just now)*",
+    r"(i )?(just )?(logged|signed) (in|on)( now| already)?|log[ -]?in (is )?(done|complete|completed|successful|finished)",
+    r"ready|all (set|done|good)|success|it'?s done|i did( it)?|ok done",
 )
 NOT_YET = _whole(
-    r"(我)?(还)?(没|没有|未)(有)?(登录|登陆|登|登上|弄好|完成|好)(呢|好|完|成功|上)?|等(一下|一等|会儿?|下)|稍等(一下)?|马上(就好)?|还没|正在(登录|登)|在登了?",
-    r"not yet|(please )?(wait|hold on|hang on|give me)( a| one| me)*( minute| moment| second| sec| bit)?|one (moment|second|sec|minute)|(i )?(haven'?t|have not|didn'?t|did not) (logged in|log in|finished|signed in|done it)( yet)?|still (logging in|working on it|trying)|in a (minute|moment)",
+    r"(我)?(还)?(没|没有|未)(有)?(登录|登陆|登|登上|弄好|完成|好)(呢|好|完|成功|上)?|等(一下|一等|会儿?|下)|稍等(一下)?",
+    r"马上(就好)?|还没|正在(登录|登)|在登了?",
+    r"not yet|(please )?(wait|hold on|hang on|give me)( a| one| me)*( minute| moment| second| sec| bit)?",
+    r"one (moment|second|sec|minute)",
+    r"(i )?(haven'?t|have not|didn'?t|did not) (logged in|log in|finished|signed in|done it)( yet)?",
+    r"still (logging in|working on it|trying)|in a (minute|moment)",
 )
 
 REQUESTED = _any(
-    r"咨询|问(一下|个)?问题|帮(我|忙)|普通|其他|别的|转人工|人工|一般|request|question|help|just (talk|ask)|general|enquir|inquir|other"
+    r"咨询|问(一下|个)?问题|帮(我|忙)|普通|其他|别的|转人工|人工|一般|request|question|help|just (talk|ask)|general|enquir"
+    r"|inquir|other"
 )
 ORDINALS = (
     _whole(
-        r"1|一|①|第(一|1)(个|项|种)?|选(项|择)?\s*(一|1|a)|a|1号|(the )?(first|1st)( one| option)?|(option|number|no\.?|choice) ?(1|one|a)"
+        r"1|一|①|第(一|1)(个|项|种)?|选(项|择)?\s*(一|1|a)|a|1号|(the )?(first|1st)( one| option)?"
+        r"|(option|number|no\.?|choice) ?(1|one|a)"
     ),
     _whole(
-        r"2|二|②|第(二|2)(个|项|种)?|选(项|择)?\s*(二|2|b)|b|2号|(the )?(second|2nd)( one| option)?|(option|number|no\.?|choice) ?(2|two|b)"
+        r"2|二|②|第(二|2)(个|项|种)?|选(项|择)?\s*(二|2|b)|b|2号|(the )?(second|2nd)( one| option)?"
+        r"|(option|number|no\.?|choice) ?(2|two|b)"
     ),
     _whole(
-        r"3|三|③|第(三|3)(个|项|种)?|选(项|择)?\s*(三|3|c)|c|3号|(the )?(third|3rd)( one| option)?|(option|number|no\.?|choice) ?(3|three|c)"
+        r"3|三|③|第(三|3)(个|项|种)?|选(项|择)?\s*(三|3|c)|c|3号|(the )?(third|3rd)( one| option)?"
+        r"|(option|number|no\.?|choice) ?(3|three|c)"
     ),
 )
 
 QUESTION = re.compile(
-    r"[?？]|什么|怎么|怎样|如何|多少|多久|多长|哪|吗|呢$|几[个天点号次]|为什么|为何|是否|能不能|可不可以|有没有|是不是|要不要|区别|流程|规则|条件|步骤|介绍|说明|查一下.{0,6}规定|请问"
-    r"|^(what|how|when|where|which|why|who|whose|is|are|can|could|does|do|did|will|would|should|may|tell me|explain|describe|whats|hows)\b"
-    r"|\b(what is|what are|how (do|can|to|much|many|long)|difference between|meaning of|explain|i('d| would) like to know|want to know|wondering|tell me (about|how|what))\b"
+    r"[?？]|什么|怎么|怎样|如何|多少|多久|多长|哪|吗|呢$|几[个天点号次]|为什么|为何|是否|能不能|可不可以|有没有|是不是|要不要"
+    r"|区别|流程|规则|条件|步骤|介绍|说明|查一下.{0,6}规定|请问"
+    r"|^(what|how|when|where|which|why|who|whose|is|are|can|could|does|do|did|will|would|should|may|tell me|explain|describe|"
+    r"whats|hows)\b"
+    r"|\b(what is|what are|how (do|can|to|much|many|long)|difference between|meaning of|explain|i('d| would) like to know|"
+    r"want to know|wondering|tell me (about|how|what))\b"
 )

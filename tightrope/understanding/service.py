@@ -56,8 +56,7 @@ class Understanding:
             scores[flow] = scores.get(flow, 0) + score
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
         commands = allowed(self._choose(request, text, ranked, reasons), request)
-        source = "classifier" if commands else "none"
-        return replace(result, source=source, candidates=tuple(ranked[:_LISTED]), commands=commands)
+        return replace(result, source="classifier" if commands else "none", candidates=tuple(ranked[:_LISTED]), commands=commands)
 
     def _choose(self, request: Request, text: str, ranked: list[tuple[str, int]], reasons: dict[str, int]) -> tuple[Command, ...]:
         best, score = ranked[0]

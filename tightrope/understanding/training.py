@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import spotrf, spotri, spotrs
 from scipy.sparse import csr_matrix
 
 from tightrope.infra.logging import get_logger
@@ -123,8 +124,9 @@ def train(examples: list[Example], name: str) -> Classifier:
     rarity = np.sqrt(len(wanted) / len(classes) / np.bincount(wanted))[wanted].astype(np.float32)
     kernel = np.asarray((matrix @ matrix.T).todense(), dtype=np.float32) + _BIAS
     kernel[np.diag_indices_from(kernel)] += _RIDGE / rarity
-    inverse = np.linalg.inv(kernel)
-    dual = inverse @ targets
+    factor, _ = spotrf(kernel, lower=1)
+    dual, _ = spotrs(factor, targets, lower=1)
+    inverse, _ = spotri(factor, lower=1)
     left_out = targets - dual / np.diag(inverse)[:, None]
     return Classifier(
         fingerprint=name,
