@@ -1,0 +1,120 @@
+"""The frame of actions: what is declared happens, what is not is refused, and a failure says nothing but what the flow branches on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from actions_fakes import FakeContext, run, tracker
+
+from actions.base import Declaration, DeclaredAction
+from actions.errors import ActionFailed, Undeclared
+from actions.turn import Turn
+
+BASE = Declaration(
+    outcomes=frozenset({"done"}),
+    reads=frozenset({"language"}),
+    sets={"verdict": frozenset({"yes", "failed"})},
+    responses=frozenset({"utter_hello"}),
+    envelopes=frozenset({"journey"}),
+    on_error={"verdict": "failed"},
+)
+
+
+def action(body: Callable[[Turn], Awaitable[str]], declaration: Declaration = BASE) -> DeclaredAction:
+    class Probe(DeclaredAction):
+        action_name = "action_probe"
+
+        async def perform(self, turn: Turn) -> str:
+            return await body(turn)
+
+    Probe.declaration = declaration
+    return Probe()
+
+
+async def test_declared_words_slots_and_envelopes_go_out_in_order_with_evidence_last(fake: FakeContext) -> None:
+    async def body(turn: Turn) -> str:
+        assert turn.read("language") == "zh"
+        turn.say("utter_hello", name="A")
+        turn.tell("journey", journey="greet", event="started")
+        turn.set("verdict", "yes")
+        return "done"
+
+    done = await run(action(body), tracker())
+    assert [m.get("response") for m in done.messages] == ["utter_hello", None, None]
+    assert done.messages[0]["name"] == "A"
+    assert done.envelope("journey") == {"v": 1, "kind": "journey", "journey": "greet", "event": "started"}
+    assert done.messages[-1]["custom"]["envelope"] == {"v": 1, "kind": "evidence", "action": "action_probe", "outcome": "done"}
+    assert done.slots == {"verdict": "yes"}
+
+
+UNDECLARED: dict[str, Callable[[Turn], Any]] = {
+    "slot value": lambda turn: turn.set("verdict", "maybe"),
+    "slot": lambda turn: turn.set("journey_access", "allowed"),
+    "reading": lambda turn: turn.read("handoff_reason"),
+    "response": lambda turn: turn.say("utter_other"),
+    "envelope": lambda turn: turn.tell("handoff", reason="request", priority="normal"),
+    "free text": lambda turn: turn.say_text("buy this"),
+    "variable named like a part of a message": lambda turn: turn.say("utter_hello", text="injected"),
+}
+
+
+@pytest.mark.parametrize("what", UNDECLARED)
+async def test_anything_undeclared_becomes_an_error_outcome_and_says_nothing(fake: FakeContext, what: str) -> None:
+    async def body(turn: Turn) -> str:
+        turn.say("utter_hello")
+        UNDECLARED[what](turn)
+        return "done"
+
+    done = await run(action(body), tracker())
+    assert done.slots == {"verdict": "failed"}
+    assert [m["custom"]["envelope"]["outcome"] for m in done.messages] == ["error"]
+
+
+async def test_an_undeclared_business_call_is_refused(fake: FakeContext) -> None:
+    async def body(turn: Turn) -> str:
+        await turn.fetch("get_balance", lambda api, token: api.balance(token, "A1"))
+        return "done"
+
+    done = await run(action(body), tracker())
+    assert done.slots == {"verdict": "failed"}
+    assert fake.business.asked == []
+
+
+async def test_a_declared_call_with_the_scope_of_another_is_refused(fake: FakeContext) -> None:
+    declaration = Declaration(
+        outcomes=frozenset({"done"}),
+        calls=frozenset({"get_balance"}),
+        scope="eligibility:read",
+        sets=BASE.sets,
+        on_error=BASE.on_error,
+    )
+
+    async def body(turn: Turn) -> str:
+        await turn.fetch("get_balance", lambda api, token: api.balance(token, "A1"))
+        return "done"
+
+    assert (await run(action(body, declaration), tracker())).slots == {"verdict": "failed"}
+    assert fake.business.asked == []
+
+
+async def test_an_undeclared_outcome_is_an_error(fake: FakeContext) -> None:
+    async def body(turn: Turn) -> str:
+        return "surprise"
+
+    assert (await run(action(body), tracker())).evidence["outcome"] == "error"
+
+
+async def test_without_a_branch_for_errors_the_failure_reaches_the_assistant_without_details(fake: FakeContext) -> None:
+    async def body(turn: Turn) -> str:
+        raise RuntimeError("balance 123.45")
+
+    with pytest.raises(ActionFailed) as caught:
+        await run(action(body, Declaration(outcomes=frozenset({"done"}))), tracker())
+    assert "123.45" not in str(caught.value)
+
+
+def test_an_error_branch_that_sets_an_undeclared_value_is_refused_at_import() -> None:
+    with pytest.raises(Undeclared):
+        Declaration(outcomes=frozenset(), sets={"verdict": frozenset({"yes"})}, on_error={"verdict": "no"})
