@@ -63,7 +63,7 @@ class Brokerage:
                 return False
             await _write_customers(connection, day)
             await connection.execute(
-                "INSERT INTO brokerage.seeding (day) VALUES (%s) ON CONFLICT (only) DO UPDATE SET day = EXCLUDED.day", (day,)
+                "INSERT INTO brokerage.seeding (day) VALUES (%s) ON CONFLICT (singleton) DO UPDATE SET day = EXCLUDED.day", (day,)
             )
         return True
 

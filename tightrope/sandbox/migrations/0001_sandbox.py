@@ -90,7 +90,7 @@ def upgrade() -> None:
         market_value      numeric(18, 2) NOT NULL
     );
     CREATE INDEX account_of_customer ON brokerage.account (customer_id, account_id);
-    CREATE TABLE brokerage.seeding (only boolean PRIMARY KEY DEFAULT true CHECK (only), day date NOT NULL);
+    CREATE TABLE brokerage.seeding (singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), day date NOT NULL);
 
     GRANT USAGE ON SCHEMA identity_provider, portal, brokerage TO sandbox;
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA identity_provider, portal TO sandbox;
