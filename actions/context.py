@@ -105,13 +105,14 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Context:
     pool = await enter(open_pool(settings, Role.ACTIONS, max_size=6))
     brokerage = await enter(outbound_client(settings, purpose="business API", base_url=settings.brokerage_url))
     provider = await enter(outbound_client(settings, purpose="token exchange"))
-    knowledge = await enter(outbound_client(settings, purpose="knowledge", base_url=settings.knowledge_url))
+    knowledge = KnowledgeService.from_settings(settings, clock)
+    resources.push_async_callback(knowledge.aclose)
     return Context(
         switches=SwitchRepository(pool),
         identity=IdentityReader(pool, clock, SecretBox.from_settings(settings)),
         tokens=TokenExchange(provider, settings.identity_internal_url, CLIENT_ID, settings.secret("oidc_client_actions")),
         business=BusinessClient(brokerage, clock),
-        knowledge=KnowledgeService(knowledge, settings),
+        knowledge=knowledge,
         clock=clock,
         rules=load_rule_data(),
     )

@@ -33,6 +33,7 @@ JOURNEYS: Final[Mapping[str, Journey]] = {
         Journey("check_margin_eligibility", "eligibility:read", "查融资融券开通条件", "check my margin trading eligibility"),
         Journey("explain_verdict", "eligibility:read", "说明结果的依据", "explain the last result"),
         Journey("decline_investment_advice", None, "投资建议", "investment advice"),
+        Journey("decline_trade_instruction", None, "交易指令", "trade instruction"),
         Journey("talk_to_agent", None, "转人工", "talk to a person"),
         Journey("greet", None, "打招呼", "greeting", offered=False),
     )
