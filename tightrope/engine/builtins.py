@@ -150,11 +150,18 @@ def _repeat(run: Run) -> None:
 
 
 def _clean_stack(run: Run) -> None:
-    """Everything ends but the pattern that says so."""
-    keep = run.stack[-1] if run.stack and is_pattern(run.stack[-1]) else None
+    """Everything ends but the pattern that says so, and what was started in the same turn as a restart after a release."""
+    top = run.top
+    keep = top if top is not None and is_pattern(top) else None
+    doomed = {
+        frame["frame_id"]
+        for frame in run.stack
+        if keep is None or frame["frame_id"] in keep.get("stale_frames", (frame["frame_id"],))
+    }
     for at in list(run.roots()):
-        run.drop_journey(at)
-    run.state.stack[:] = [keep] if keep is not None and keep in run.stack else []
+        if run.stack[at]["frame_id"] in doomed:
+            run.drop_journey(at)
+    run.state.stack[:] = [frame for frame in run.stack if frame is keep or frame["frame_id"] not in doomed]
 
 
 def _trigger_search(run: Run) -> None:

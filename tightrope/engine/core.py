@@ -145,6 +145,7 @@ def _user_message(run: Run, inputs: UserMessage) -> Effect:
     restarted = restart_changed(run)
     if restarted:
         run.problems.append("a journey was changed by a release while it was under way; it was restarted")
+    stale = [frame["frame_id"] for frame in run.stack] if restarted else []
     sifted = sift(run, inputs.commands)
     sifted_events["commands"] = [as_dict(command) for command in sifted.kept]
     if sifted.dropped:
@@ -152,7 +153,7 @@ def _user_message(run: Run, inputs: UserMessage) -> Effect:
     run.state.latest_message = {**run.state.latest_message, **sifted_events}
     apply_commands(run, sifted.kept)
     if restarted:
-        run.push("pattern_code_change")
+        run.push("pattern_code_change", stale_frames=stale)
     run.state.within.queue.extend(name for name in run.project.every_turn if name in run.project.actions)
     return advance(run)
 

@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         5.0, description="A sealed record is in the segment store after at most this many seconds"
     )
 
+    strict_payloads: bool = Field(
+        True, description="A message that begins with / is a button press only if a button of this session offered exactly it, once"
+    )
+    prediction_cap: int = Field(30, ge=1, description="Actions that one turn of the assistant may run (Rasa's own limit is 10)")
+
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
 
     @property
