@@ -66,6 +66,7 @@ async def turns(
     Raises:
         AuditError: mode=production.
         PayloadUnreadable: a turn's payload does not open.
+        WrongMasterKey: another master key than the log's.
     """
     if settings.mode == "production":
         raise AuditError("turns() reads payloads without a trace and is for the demo and tests; use show_conversation()")
@@ -74,6 +75,7 @@ async def turns(
         async with open_pool(settings, Role.AUDITOR, max_size=1) as own:
             return await turns(settings, conversation_id, pool=own, keyring=keyring)
     async with pool.connection() as conn:
+        await _confirm(conn, keyring)
         entries = await _entries(conn, keyring, conversation_id, event=Event.TURN_MADE)
     for entry in entries:
         if entry.problem is not None:

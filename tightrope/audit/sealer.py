@@ -161,6 +161,7 @@ async def run_sealer(settings: Settings, stop: asyncio.Event, *, store: SegmentS
         await listen.set_autocommit(True)
         await listen.execute("LISTEN audit_new")
         await _together(_seal(sealer, listen, stop), writer.run(stop))
+        await writer.flush()
 
 
 async def _seal(sealer: Sealer, listen: Conn, stop: asyncio.Event) -> None:
@@ -170,7 +171,8 @@ async def _seal(sealer: Sealer, listen: Conn, stop: asyncio.Event) -> None:
             pass
         async for _ in listen.notifies(timeout=POLL_SECONDS, stop_after=1):
             pass
-    await sealer.seal_batch()
+    while await sealer.seal_batch() == BATCH:
+        pass
 
 
 async def _together(*work: Any) -> None:

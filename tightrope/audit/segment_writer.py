@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from contextlib import suppress
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -52,7 +53,7 @@ class SegmentWriter:
             await self._alarm(error)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write segments until `stop`; what is left then goes into a last one."""
+        """Write segments as they fall due, until `stop`."""
         while not stop.is_set():
             pause = LOOK_SECONDS
             try:
@@ -61,10 +62,11 @@ class SegmentWriter:
             except (StoreError, SegmentInvalid) as error:
                 await self._alarm(error)
                 pause = RETRY_SECONDS
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+
+    async def flush(self) -> None:
+        """Write what is left, on the way out."""
         try:
             while await self.write_due(now=True):
                 pass

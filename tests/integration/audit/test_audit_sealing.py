@@ -1,0 +1,283 @@
+"""The sealer on a real Postgres: one at a time, crash-safe, and what happens when database or store fail."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import psycopg
+import pytest
+
+from tightrope.audit import chain_repository, segment_writer
+from tightrope.audit.errors import SealerRefused, StoreError, WriteOnceViolation
+from tightrope.audit.health import sealer_health
+from tightrope.audit.models import Event, RecordDraft
+from tightrope.audit.sealer import run_sealer
+from tightrope.audit.store import LocalFolderStore
+from tightrope.audit.verify import verify_log
+
+pytestmark = pytest.mark.integration
+
+
+class Crash(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
+async def write(worker, recorder, count: int, conversation: str = "1-1") -> list:
+    ids = []
+    async with worker.connection() as conn:
+        for number in range(count):
+            ids.append(
+                await recorder.record(conn, RecordDraft(Event.TURN_MADE, conversation, turn=number, payload={"said": "x"}))
+            )
+    return ids
+
+
+def sealed(superuser) -> list[tuple[int, object]]:
+    with superuser("tightrope") as conn:
+        return conn.execute("SELECT seq, record_id FROM audit.chain ORDER BY seq").fetchall()
+
+
+async def until(condition, seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        await asyncio.sleep(0.01)
+
+
+async def test_more_than_a_batch_is_sealed_in_the_order_written(log, worker, recorder, seal, superuser):
+    ids = await write(worker, recorder, 600)
+    await seal()
+    assert sealed(superuser) == list(enumerate(ids, 1))
+    report = await verify_log(log)
+    assert report.ok
+    assert (report.sealed, report.segments) == (600, 2)
+
+
+async def test_a_record_is_sealed_within_milliseconds_of_its_commit(log, worker, recorder, sealer_at_work):
+    async with sealer_at_work(log), worker.connection() as conn:
+        await asyncio.sleep(0.3)
+        taken = []
+        for _ in range(15):
+            record = await recorder.record(conn, RecordDraft(Event.TURN_MADE, "1-1"))
+            await conn.commit()
+            started = time.perf_counter()
+            while not (await (await conn.execute("SELECT audit.released(%s) AS r", (record,))).fetchone())["r"]:
+                await conn.rollback()
+                await asyncio.sleep(0.001)
+            taken.append(time.perf_counter() - started)
+        assert sorted(taken)[len(taken) // 2] < 0.15, taken  # typically 5 ms; the poll alone would need 200
+
+
+async def test_a_lost_notification_is_made_up_for_by_the_poll(log, worker, recorder, sealer_at_work, superuser):
+    async with sealer_at_work(log):
+        await asyncio.sleep(0.1)
+        with superuser("tightrope") as conn:
+            conn.execute("ALTER TABLE audit.records DISABLE TRIGGER enqueue")
+            try:
+                (record,) = await write(worker, recorder, 1)
+            finally:
+                conn.execute("ALTER TABLE audit.records ENABLE ALWAYS TRIGGER enqueue")
+            conn.execute("INSERT INTO audit.pending (record_id) VALUES (%s)", (record,))
+        await until(lambda: len(sealed(superuser)) == 1)
+
+
+async def test_a_second_sealer_waits_and_takes_over(log, worker, recorder, superuser):
+    stops = [asyncio.Event(), asyncio.Event()]
+    first = asyncio.create_task(run_sealer(log, stops[0]))
+    await write(worker, recorder, 1)
+    await until(lambda: len(sealed(superuser)) == 1)
+    second = asyncio.create_task(run_sealer(log, stops[1]))
+    await asyncio.sleep(0.4)
+    assert not second.done()
+    stops[0].set()
+    await first
+    await write(worker, recorder, 1)
+    await until(lambda: len(sealed(superuser)) == 2)
+    stops[1].set()
+    await second
+    assert (await verify_log(log)).ok
+
+
+async def test_a_waiting_sealer_stops_when_told(log):
+    stops = [asyncio.Event(), asyncio.Event()]
+    first = asyncio.create_task(run_sealer(log, stops[0]))
+    await asyncio.sleep(0.3)
+    second = asyncio.create_task(run_sealer(log, stops[1]))
+    await asyncio.sleep(0.3)
+    stops[1].set()
+    await asyncio.wait_for(second, 5)
+    stops[0].set()
+    await first
+
+
+async def test_a_sealer_that_lost_its_lease_unnoticed_refuses_to_fork_the_chain(
+    log, worker, recorder, seal, sealer_at_work, superuser
+):
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_sealer(log, stop))
+    await write(worker, recorder, 1)
+    await until(lambda: len(sealed(superuser)) == 1)
+    with superuser("tightrope") as conn:
+        conn.execute("INSERT INTO audit.chain VALUES (2, gen_random_uuid(), 'x', 'x', 'x')")
+    await write(worker, recorder, 1)
+    with pytest.raises(SealerRefused, match="somebody else wrote"):
+        await asyncio.wait_for(task, 5)
+
+
+@pytest.mark.parametrize("step", ["waiting", "insert_chain"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_killed_between_the_steps_of_a_batch_nothing_is_lost_or_sealed_twice(
+    log, worker, recorder, seal, superuser, monkeypatch, step, when
+):
+    ids = await write(worker, recorder, 5)
+    real = getattr(chain_repository, step)
+
+    async def dies(*args, **kwargs):
+        if when == "after":
+            await real(*args, **kwargs)
+        raise Crash
+
+    monkeypatch.setattr(chain_repository, step, dies)
+    with pytest.raises(Crash):
+        await run_sealer(log, asyncio.Event())
+    monkeypatch.undo()
+    assert sealed(superuser) == []
+    await seal()
+    assert [record for _, record in sealed(superuser)] == ids
+    assert (await verify_log(log)).ok
+
+
+async def test_killed_after_a_segment_was_stored_the_next_sealer_takes_it_into_the_index(
+    log, worker, recorder, seal, monkeypatch
+):
+    await write(worker, recorder, 3)
+
+    async def dies(*args, **kwargs):
+        raise Crash
+
+    monkeypatch.setattr(segment_writer.repository, "insert_segment", dies)
+    with pytest.raises(Crash):
+        await run_sealer(log, asyncio.Event())
+    monkeypatch.undo()
+    report = await verify_log(log)
+    assert report.ok
+    assert ["stored but not indexed" in note for note in report.notes] == [True]
+    await write(worker, recorder, 2)
+    await seal()
+    report = await verify_log(log)
+    assert report.ok
+    assert (report.sealed, report.segments, report.notes) == (5, 2, [])
+
+
+class Broken(LocalFolderStore):
+    """A store that is full until told otherwise."""
+
+    full = True
+
+    def put(self, key, data):
+        if self.full:
+            raise StoreError("no space left on device")
+        return super().put(key, data)
+
+
+async def test_with_a_full_store_sealing_goes_on_and_health_says_segments_lag(
+    log, worker, recorder, superuser, sealer_at_work, monkeypatch
+):
+    monkeypatch.setattr(segment_writer, "RETRY_SECONDS", 0.05)
+    store = Broken(log.audit_store)
+    async with sealer_at_work(log, store=store):
+        ids = await write(worker, recorder, 2)
+        await until(lambda: len(sealed(superuser)) == len(ids))
+        health = None
+        for _ in range(100):
+            health = await sealer_health(log)
+            if health:
+                break
+            await asyncio.sleep(0.02)
+        assert health == "segments are behind: no space left on device"
+        store.full = False
+        for _ in range(100):
+            health = await sealer_health(log)
+            if health is None:
+                break
+            await asyncio.sleep(0.02)
+        assert health is None
+    assert (await verify_log(log)).segments >= 1
+
+
+async def test_a_store_that_cannot_be_listed_is_an_alarm_and_no_stop(log, worker, recorder, seal, superuser, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    (record,) = await write(worker, recorder, 1)
+    await seal(store=LocalFolderStore(blocked))
+    assert [found for _, found in sealed(superuser)] == [record]
+    assert "segments are behind" in (await sealer_health(log) or "")
+    report = await verify_log(log.model_copy(update={"audit_store": blocked}))
+    assert not report.ok
+    assert "cannot be listed" in report.segment_problems[0].detail
+
+
+async def test_a_foreign_segment_in_the_store_stops_the_sealer(log, worker, recorder, seal, insider):
+    await write(worker, recorder, 2)
+    await seal()
+    insider.execute("DELETE FROM audit.segments")
+    insider.execute("UPDATE audit.chain SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1) WHERE seq = 2")
+    insider.execute("UPDATE audit.sealer SET head_hash = (SELECT hash FROM audit.chain WHERE seq = 2)")
+    with pytest.raises(SealerRefused, match="another chain"):
+        await run_sealer(log, asyncio.Event())
+
+
+async def test_a_damaged_segment_that_is_not_indexed_stops_the_sealer(log, worker, recorder, seal, insider, store):
+    await write(worker, recorder, 2)
+    await seal()
+    insider.execute("DELETE FROM audit.segments")
+    (key,) = store.keys("seg/main")
+    path = log.audit_store / key
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SealerRefused, match="damaged"):
+        await run_sealer(log, asyncio.Event())
+
+
+async def test_a_vanished_record_holds_segments_back_and_is_told(log, worker, recorder, insider, sealer_at_work, superuser):
+    slow = log.model_copy(update={"audit_segment_seconds": 60.0})
+    async with sealer_at_work(slow):
+        ids = await write(worker, recorder, 2)
+        await until(lambda: len(sealed(superuser)) == 2)
+        insider.execute("DELETE FROM audit.records WHERE id = %s", (ids[0],))
+    assert "entry 1 has vanished" in (await sealer_health(log) or "") or "entry 1" in (await sealer_health(log) or "")
+
+
+async def test_a_lost_database_ends_the_sealer_with_an_error(log, worker, recorder, superuser):
+    task = asyncio.create_task(run_sealer(log, asyncio.Event()))
+    await write(worker, recorder, 1)
+    await until(lambda: len(sealed(superuser)) == 1)
+    with superuser("tightrope") as conn:
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sealer'")
+    with pytest.raises(psycopg.OperationalError):
+        await asyncio.wait_for(task, 5)
+    assert await sealer_health(log) is None  # the last beat is young yet
+    with superuser("tightrope") as conn:
+        conn.execute("UPDATE audit.sealer SET beat_at = clock_timestamp() - interval '6 seconds'")
+    assert await sealer_health(log) == "no sealer is at work: nothing will be released"
+
+
+async def test_health_tells_a_waiting_record_and_a_refused_one(log, worker, recorder, insider):
+    insider.execute("UPDATE audit.sealer SET beat_at = clock_timestamp()")
+    assert await sealer_health(log) is None
+    await write(worker, recorder, 1)
+    insider.execute("UPDATE audit.pending SET queued_at = queued_at - interval '9 seconds'")
+    assert "has waited 9 s" in (await sealer_health(log) or "")
+    insider.execute("DELETE FROM audit.pending")
+    insider.execute("INSERT INTO audit.refused (record_id, reason) VALUES (gen_random_uuid(), 'x')")
+    assert "were not sealed" in (await sealer_health(log) or "")
+
+
+def test_the_local_store_never_overwrites_and_reads_back(store, tmp_path):
+    receipt = store.put("seg/main/a.jsonl", b"one")
+    assert (receipt.size, receipt.worm) == (3, False)
+    assert store.put("seg/main/a.jsonl", b"one") == receipt
+    with pytest.raises(WriteOnceViolation):
+        store.put("seg/main/a.jsonl", b"two")
+    assert store.get("seg/main/a.jsonl") == b"one"
