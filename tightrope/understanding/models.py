@@ -11,6 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 MAX_MESSAGE = 8000
 """Longest message in characters that is looked at; longer ones are refused."""
 
+WHICH_FLOW_SLOT = "interrupted_flow_to_continue"
+"""Slot of Rasa's pattern_continue_interrupted when several flows wait: holds the id of one, or NO_FLOW."""
+NO_FLOW = "none"
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,79}")
 
 
@@ -179,6 +183,8 @@ def allowed(commands: tuple[Command, ...], request: Request) -> tuple[Command, .
 def _settable(command: SetSlot, request: Request, started: list[FlowOffer]) -> bool:
     if not _NAME.fullmatch(command.name) or not command.value or any(c in command.value for c in "\r\n"):
         return False
+    if request.flow is not None and request.flow.slot == command.name == WHICH_FLOW_SLOT:
+        return command.value == NO_FLOW or request.offer(command.value) is not None
     if request.flow is not None and request.flow.slot == command.name:
         closed = request.flow.allowed_values or (["true", "false"] if request.flow.slot_type == "bool" else [])
         return command.value in closed

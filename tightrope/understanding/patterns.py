@@ -268,9 +268,27 @@ REPEAT = Topic(
     ),
 )
 
+EXPLAIN = Topic(
+    "explain",
+    _whole(
+        r"(但是?|那|可是|请问)?(你)?(能|可以)?(告诉我|说说|解释一?下|说明一?下)?(这是|这个|这|结果)?(是)?(为什么|为啥|为何|"
+        r"何故|怎么回事)(呢|啊|这样|会这样|不行|不可以)?",
+        r"(你?(的|这个|这|刚才|上面)*(结果|结论|判断|说法)?(的)?)?(依据|根据|理由|原因)(是|呢|是什么|是啥|在哪)*",
+        r"(请)?(解释|说明)(一?下)?(这个|刚才的|上面的|你的)?(结果|结论|原因|依据|判断)",
+        r"(but |so |and )?(why|why not|how come|why so|why is (that|this|it)|why('s| is) that so)",
+        r"(can|could) you explain why( that is)?|(what('s| is) )?the reason( for (that|this|it))?",
+        r"(please )?explain (this|that|the( last)?|your) (result|verdict|decision|outcome|conclusion|answer)",
+        r"(what('s| is| was) )?(this|that|it) (result )?based on|based on what|on what (basis|grounds)",
+    ),
+)
+
 GREET = Topic(
     "greet",
     _whole(
+        r"(你|您)?(都)?(能|会|可以)(帮我|为我)?(做|干|办|处理|回答)?(些|点|哪些)?(什么|啥)(事|业务|问题|功能)?",
+        r"(有|提供)(什么|哪些)(功能|服务)|帮助|(你|您)是(谁|什么|机器人吗?|人吗|真人吗)",
+        r"(what can you (do|help (me )?with)|how can you help( me)?|help( me)?|menu|what do you do|who are you|what are you|"
+        r"are you (a |an )?(bot|robot|human|ai|real( person)?))",
         r"(你|您)好(吗|啊|呀)?|(hi|hello|hey|yo|hiya)( there| you| bot| team| all)?|(早上|上午|中午|下午|晚上)好",
         r"早(安|啊|呀)?|晚安|哈喽|哈啰|嗨|在(吗|么|不在|不)|在不|您在吗|你在吗|喂",
         r"good (morning|afternoon|evening|day)|greetings|what'?s up|how are you( doing)?( today)?|howdy|are you there",
@@ -313,6 +331,11 @@ NO = _whole(
     r"leave it|forget it|never ?mind|nvm|rather not|i'?d rather not|skip( it)?)(,? (thanks?|thank you|please|i (don'?t|"
     r"do not)( want (to|that|it))?|no|not (now|today|really|needed|necessary)|it'?s (not|wrong|fine|ok)|don'?t|cancel|"
     r"forget it|that'?s (wrong|not right)))*",
+)
+
+NONE_OF_THEM = _whole(
+    r"(都|全部?)(不|别|不用|不要|不需要|不继续|算了)(了|要|用|办|继续)*",
+    r"none( of (them|these|those))?|neither( of them)?|nothing",
 )
 
 LOGGED_IN = _whole(

@@ -11,13 +11,24 @@ from dataclasses import dataclass
 
 from tightrope.understanding import patterns
 from tightrope.understanding.language import requested
-from tightrope.understanding.models import CANCEL, REPEAT, ActiveFlow, Command, Request, SetSlot, StartFlow
+from tightrope.understanding.models import (
+    CANCEL,
+    NO_FLOW,
+    REPEAT,
+    WHICH_FLOW_SLOT,
+    ActiveFlow,
+    Command,
+    Request,
+    SetSlot,
+    StartFlow,
+)
 
 PERSON_FLOW = "talk_to_agent"
 REASON_SLOT = "handoff_reason"
 ADVICE_FLOW = "decline_investment_advice"
 TRADE_FLOW = "decline_trade_instruction"
 GREET_FLOW = "greet"
+EXPLAIN_FLOW = "explain_verdict"
 
 _RESUME_SLOT = "continue_interrupted_flow_confirmation"
 _SHORT = 40
@@ -58,7 +69,12 @@ def decide(request: Request, text: str) -> Decision | None:
 
 
 def start(request: Request, flow: str) -> tuple[Command, ...]:
-    """Start the flow; when it is the one that runs, ask its question again instead of starting it twice."""
+    """Start the flow; when it is the one that runs, ask its question again instead of starting it twice.
+
+    As an answer to "which one shall we continue?" the flow is named, not started.
+    """
+    if request.flow is not None and request.flow.slot == WHICH_FLOW_SLOT and not flow.startswith("decline_"):
+        return (SetSlot(WHICH_FLOW_SLOT, flow),)
     if request.flow is not None and request.flow.id == flow:
         return (REPEAT,)
     return (StartFlow(flow),)
@@ -94,9 +110,15 @@ def _repeat(_: Request) -> tuple[Command, ...]:
     return (REPEAT,)
 
 
+def _explain(request: Request) -> tuple[Command, ...]:
+    """ "Why?": about the last result while no question is open; before a question it asks about the question."""
+    return (REPEAT,) if request.flow is not None and request.flow.slot else start(request, EXPLAIN_FLOW)
+
+
 _SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], ...] = (
     (patterns.CANCEL, _cancel),
     (patterns.REPEAT, _repeat),
+    (patterns.EXPLAIN, _explain),
     (patterns.GREET, courtesy),
     (patterns.THANKS, courtesy),
 )
@@ -106,6 +128,9 @@ def _answer(flow: ActiveFlow, text: str) -> Decision | None:
     """The message as an answer to the open question, when it is clearly one."""
     if flow.slot is None or len(text) > _SHORT:
         return None
+    if flow.slot == WHICH_FLOW_SLOT:
+        none = patterns.NO.search(text) or patterns.CANCEL.found(text) or patterns.NONE_OF_THEM.search(text)
+        return Decision("none_of_them", (SetSlot(flow.slot, NO_FLOW),)) if none else None
     if flow.slot_type == "bool" or {v.lower() for v in flow.allowed_values} == {"true", "false"}:
         return _yes_or_no(flow, flow.slot, text)
     value = _choice(flow.allowed_values, text)
