@@ -56,7 +56,12 @@ class Demo:
             PortTaken, PartFailed, PostgresFailed: with what to do.
         """
         settings = self.settings
-        check_ports({**{part.name: part.port for part in self.parts}, **({} if self.postgres.running() else {"postgres": settings.database_port})})
+        check_ports(
+            {
+                **{part.name: part.port for part in self.parts},
+                **({} if self.postgres.running() else {"postgres": settings.database_port}),
+            }
+        )
         settings.state_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         ensure_demo_secrets(settings)
         known = all((settings.secrets_path / name).exists() for name in ("bot_access_token", "bot_webhook_secret"))
@@ -133,7 +138,12 @@ async def _register_bot(settings: Settings) -> None:
         bot = await call(
             "POST",
             "/agent_bots",
-            {"name": "智能客服 Automated assistant", "description": "Tightrope", "outgoing_url": f"{settings.gateway_url}/chatwoot/webhook", "bot_type": "webhook"},
+            {
+                "name": "智能客服 Automated assistant",
+                "description": "Tightrope",
+                "outgoing_url": f"{settings.gateway_url}/chatwoot/webhook",
+                "bot_type": "webhook",
+            },
         )
         inboxes = await call("GET", "/inboxes")
         for inbox in inboxes["payload"]:

@@ -15,7 +15,11 @@ from rich.console import Console
 
 from tightrope.infra.settings import get_settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Compliant customer support for securities firms. `tightrope demo` starts everything.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Compliant customer support for securities firms. `tightrope demo` starts everything.",
+)
 switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within a second, customers handed to people.")
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
 app.add_typer(switch_app, name="switch")
@@ -26,7 +30,9 @@ errors = Console(stderr=True)
 
 
 @app.command()
-def demo(check: Annotated[bool, typer.Option("--check", help="Free ports, a scripted conversation, a verdict, exit 0 or 1")] = False) -> None:
+def demo(
+    check: Annotated[bool, typer.Option("--check", help="Free ports, a scripted conversation, a verdict, exit 0 or 1")] = False,
+) -> None:
     """Run everything on this machine: inbox, identity provider, brokerage, assistant, audit."""
     from tightrope.cli import check as checking
     from tightrope.cli import run
@@ -45,7 +51,11 @@ def status() -> None:
 
 
 @app.command()
-def serve(part: Annotated[str, typer.Argument(help="inbox, sandbox, knowledge, understanding, actions, assistant, sealer, gateway or worker")]) -> None:
+def serve(
+    part: Annotated[
+        str, typer.Argument(help="inbox, sandbox, knowledge, understanding, actions, assistant, sealer, gateway or worker")
+    ],
+) -> None:
     """Run one part in this process, as a container does."""
     from tightrope.cli.serve import serve as run_part
 

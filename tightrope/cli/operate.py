@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+from dataclasses import asdict
 
 from rich.console import Console
 
@@ -33,7 +34,9 @@ def turn_switch(settings: Settings, console: Console, *, off: bool, journey: str
         return 2
     console.print("[red bold]OFF[/red bold]" if off else "[green bold]ON[/green bold]", journey or "the whole bot", "—", reason)
     for state in states:
-        console.print(f"  off now: [bold]{state.scope}[/bold] since {state.at:%H:%M:%S} UTC by {state.who}: {state.reason}", highlight=False)
+        console.print(
+            f"  off now: [bold]{state.scope}[/bold] since {state.at:%H:%M:%S} UTC by {state.who}: {state.reason}", highlight=False
+        )
     if not states:
         console.print("  nothing is off now")
     return 0
@@ -63,7 +66,7 @@ def verify(settings: Settings, console: Console, *, as_json: bool) -> int:
 
     report = asyncio.run(verify_log(settings))
     if as_json:
-        console.print_json(json.dumps(report.to_json(), ensure_ascii=False))
+        console.print_json(json.dumps({"ok": report.ok, **asdict(report)}, ensure_ascii=False, default=str))
     else:
         render.render_report(report, console)
     return 0 if report.ok else 1

@@ -78,13 +78,17 @@ def run_demo(settings: Settings, console: Console) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     started = time.monotonic()
-    console.print(f"Starting Tightrope; data and logs in [bold]{settings.state_dir}[/bold]. Nothing leaves this machine.", highlight=False)
+    console.print(
+        f"Starting Tightrope; data and logs in [bold]{settings.state_dir}[/bold]. Nothing leaves this machine.", highlight=False
+    )
     try:
         with Board(console, board_rows(demo)) as board:
-            demo._progress = board.progress  # noqa: SLF001 - the board needs the demo's parts first
+            demo._progress = board.progress
             demo.start()
         console.print(f"\nReady after {time.monotonic() - started:.0f} s.\n", highlight=False)
-        console.print(f"  Customer:  [bold]{settings.portal_public_url}/[/bold]   the demo firm's page with the chat; twelve customers to log in as")
+        console.print(
+            f"  Customer:  [bold]{settings.portal_public_url}/[/bold]   the demo firm's page with the chat; twelve customers to log in as"
+        )
         console.print(f"  Agent:     [bold]{settings.inbox_public_url}/desk[/bold]   the agents' desk\n")
         console.print("  In another terminal: tightrope status · tightrope audit show 1-1 · tightrope switch off --reason drill")
         console.print("  Ctrl-C stops everything; the data stays.", highlight=False)

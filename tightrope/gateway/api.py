@@ -16,19 +16,15 @@ from tightrope.audit.recorder import Recorder
 from tightrope.gateway import ingest, signature
 from tightrope.gateway.errors import BodyTooLarge, WebhookRefused
 from tightrope.gateway.intake import Intake
-from tightrope.gateway.login_events import login_hooks
-from tightrope.identity.api import login_router, logout_router
-from tightrope.identity.bindings import Bindings
-from tightrope.identity.login import LoginFlow
-from tightrope.identity.oidc import Provider
+from tightrope.gateway.login_events import LoginEvents
+from tightrope.identity.login import login_router
 from tightrope.identity.portal import PortalDoor
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.health import health_body
-from tightrope.infra.http import outbound_client
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.knowledge.page import router as knowledge_pages
+# PAGE from tightrope.knowledge.page import router as knowledge_pages
 from tightrope.release.manifest import release_id
 
 log = get_logger()
@@ -49,18 +45,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             pool = await stack.enter_async_context(open_pool(settings, Role.GATEWAY, max_size=8))
             app.state.intake = Intake(pool, recorder, clock)
             app.state.pool = pool
-            http = await stack.enter_async_context(outbound_client(settings, purpose="identity provider"))
-            provider, bindings, hooks = (
-                Provider(http, settings, clock),
-                Bindings.from_settings(settings, clock),
-                login_hooks(app.state.intake, recorder),
-            )
-            app.include_router(login_router(settings, LoginFlow(pool, clock, provider, bindings, hooks)))
-            app.include_router(logout_router(pool, PortalDoor(http, settings, clock, provider, bindings), hooks))
+            door = PortalDoor.open(settings, clock)
+            stack.push_async_callback(door.aclose)
+            app.include_router(login_router(settings, pool, clock, LoginEvents(app.state.intake, recorder), door))
             yield
 
     app = FastAPI(title="Tightrope gateway", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(knowledge_pages(settings))
+    # PAGE app.include_router(knowledge_pages(settings))
 
     @app.post("/chatwoot/webhook")
     async def webhook(request: Request) -> Response:

@@ -13,7 +13,6 @@ from tightrope.gateway.models import Language, OutboxDraft
 from tightrope.gateway.repository import Row
 from tightrope.gateway.turns import OpenTurn, Turns
 from tightrope.gateway.wording import say
-from tightrope.identity.bindings import Bindings
 from tightrope.identity.models import Binding, IdentityEvent, Place
 from tightrope.identity.portal import Checked, PortalDoor, Refused
 from tightrope.infra.clock import Clock
@@ -39,7 +38,6 @@ class Drain:
         clock: Clock,
         recorder: Recorder,
         turns: Turns,
-        bindings: Bindings,
         portal: PortalDoor,
     ) -> None:
         self._settings = settings
@@ -47,7 +45,7 @@ class Drain:
         self._clock = clock
         self._recorder = recorder
         self._turns = turns
-        self._bindings = bindings
+        self._bindings = portal.bindings
         self._portal = portal
 
     async def conversation(self, conversation_id: str) -> None:

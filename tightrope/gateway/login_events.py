@@ -9,7 +9,6 @@ from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.gateway.intake import Intake
 from tightrope.gateway.models import Arrival
-from tightrope.identity.login import Hooks
 from tightrope.identity.models import Bound, IdentityEvent, Reason
 from tightrope.infra.database import Connection
 
@@ -26,25 +25,29 @@ async def record_identity(conn: Connection, recorder: Recorder, conversation_id:
         )
 
 
-def login_hooks(intake: Intake, recorder: Recorder) -> Hooks:
-    """The hooks that identity's routes call in their own transactions."""
+class LoginEvents:
+    """What identity's routes tell the gateway, in their own transactions (`tightrope.identity.flow.Hooks`)."""
 
-    async def on_login(conn: Connection, conversation_id: str, bound: Bound) -> None:
-        await record_identity(conn, recorder, conversation_id, bound.events)
+    def __init__(self, intake: Intake, recorder: Recorder) -> None:
+        self._intake = intake
+        self._recorder = recorder
+
+    async def on_login(self, conn: Connection, conversation_id: str, bound: Bound) -> None:
+        """A login is an event of the conversation and becomes a turn."""
+        await record_identity(conn, self._recorder, conversation_id, bound.events)
         body = {"raise_epoch": bound.raise_epoch}
-        await intake.own_event(conn, conversation_id, Arrival("login", f"{conversation_id}/login/{bound.binding.id}", body))
+        await self._intake.own_event(conn, conversation_id, Arrival("login", f"{conversation_id}/login/{bound.binding.id}", body))
 
-    async def on_refused(conn: Connection, conversation_id: str, reason: Reason) -> None:
+    async def on_refused(self, conn: Connection, conversation_id: str, reason: Reason) -> None:
+        """A login that was refused is said in the chat, with a person offered."""
         event = IdentityEvent("refused", conversation_id, None, None, reason, way="login_link")
-        await record_identity(conn, recorder, conversation_id, [event])
-        await intake.own_event(
-            conn, conversation_id, Arrival("refused_login", f"{conversation_id}/refused/{uuid.uuid4()}", {"reason": reason})
-        )
+        await record_identity(conn, self._recorder, conversation_id, [event])
+        key = f"{conversation_id}/refused/{uuid.uuid4()}"
+        await self._intake.own_event(conn, conversation_id, Arrival("refused_login", key, {"reason": reason}))
 
-    async def on_ended(conn: Connection, events: tuple[IdentityEvent, ...]) -> None:
+    async def on_ended(self, conn: Connection, events: tuple[IdentityEvent, ...]) -> None:
+        """After a logout the chat starts afresh."""
         for event in events:
-            await record_identity(conn, recorder, event.conversation_id, [event])
+            await record_identity(conn, self._recorder, event.conversation_id, [event])
             key = f"{event.conversation_id}/logout/{event.binding_id}"
-            await intake.own_event(conn, event.conversation_id, Arrival("logout", key, {"reason": event.reason}))
-
-    return Hooks(on_login, on_refused, on_ended)
+            await self._intake.own_event(conn, event.conversation_id, Arrival("logout", key, {"reason": event.reason}))

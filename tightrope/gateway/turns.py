@@ -24,8 +24,8 @@ from tightrope.gateway.replies import message_drafts, read_answer
 from tightrope.gateway.repository import Row
 from tightrope.gateway.summary import turn_facts, turn_payload
 from tightrope.gateway.wording import say
+from tightrope.identity.flow import create_link
 from tightrope.identity.grants import Grants
-from tightrope.identity.login import create_link
 from tightrope.identity.models import Binding
 from tightrope.identity.repository import browser
 from tightrope.infra.clock import Clock

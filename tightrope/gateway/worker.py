@@ -21,13 +21,10 @@ from tightrope.gateway.drain import Drain, hand_over_silently
 from tightrope.gateway.release_watch import ReleaseWatch
 from tightrope.gateway.sender import Sender
 from tightrope.gateway.turns import Turns
-from tightrope.identity.bindings import Bindings
 from tightrope.identity.grants import Grants
-from tightrope.identity.oidc import Provider
 from tightrope.identity.portal import PortalDoor
 from tightrope.infra.clock import clock_from
 from tightrope.infra.database import Pool, Role, conninfo, open_pool
-from tightrope.infra.http import outbound_client
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.release.manifest import manifest, release_id
@@ -63,15 +60,13 @@ class Worker:
             clock = clock_from(settings)
             recorder = Recorder(settings, Keyring.from_settings(settings), clock, release_id(settings))
             assistant, chatwoot, watch = Assistant(settings), Chatwoot(settings), ReleaseWatch(settings)
-            identity_http = outbound_client(settings, purpose="identity provider")
-            for client in (assistant, chatwoot, watch, identity_http):
+            portal = PortalDoor.open(settings, clock)
+            for client in (assistant, chatwoot, watch, portal):
                 stack.push_async_callback(client.aclose)
-            bindings = Bindings.from_settings(settings, clock)
-            portal = PortalDoor(identity_http, settings, clock, Provider(identity_http, settings, clock), bindings)
             turns = Turns(settings, pool, clock, recorder, assistant, Grants(clock), watch)
             turns.names_content(await store_release(pool, recorder, settings))
             await watch.ask()
-            drain = Drain(settings, pool, clock, recorder, turns, bindings, portal)
+            drain = Drain(settings, pool, clock, recorder, turns, portal)
             sender = Sender(pool, chatwoot, recorder, watch)
             app = job_app(settings, drain)
             await stack.enter_async_context(app.open_async())

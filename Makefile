@@ -1,0 +1,64 @@
+# Two commands for a newcomer: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-long check bench docs rasa-verify clean browser
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.demo: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Tightrope needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make demo PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked dependencies (about 140 MB to download, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.demo
+	@echo "Installing the locked test dependencies (about 60 MB more, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.demo ## Run everything on this machine (CHECK=1: scripted check on free ports, exit 0 or 1)
+	@$(BIN)/tightrope demo $(if $(CHECK),--check,)
+
+test: $(VENV)/.dev browser ## All quick tests: checks, unit, integration, acceptance with a browser (under 20 minutes)
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/coverage erase
+	@$(PYTEST) -m "not long" --cov --cov-report= -p no:cacheprovider
+	@$(BIN)/coverage combine -q 2>/dev/null || true
+	@$(BIN)/coverage report
+
+test-unit: $(VENV)/.dev ## Unit tests alone, no sockets (seconds)
+	@$(PYTEST) tests/unit -n 2
+
+test-long: $(VENV)/.dev browser ## Crash tests and the whole demo check (under 60 minutes)
+	@$(PYTEST) -m long
+	@$(MAKE) --no-print-directory demo CHECK=1
+
+check: $(VENV)/.dev ## Formatting, lint, types, import contracts, module sizes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python -m tests.check_sizes
+
+bench: $(VENV)/.dev ## Speed of the whole way of a message, beside bare yardsticks; writes docs/reports/
+	@$(BIN)/python -m benchmarks.throughput
+
+docs: $(VENV)/.dev ## Write docs/settings.md from the settings' own descriptions
+	@$(BIN)/python -m tightrope.cli.settings_page > docs/settings.md
+
+rasa-verify: $(VENV)/.dev ## The same project on Rasa Pro; needs the firm's licence key
+	@bash deploy/rasa/verify.sh
+
+browser: $(VENV)/.dev
+	@bash deploy/browser.sh
+
+clean: ## Remove the environment and the demo's data
+	@rm -rf $(VENV) .tightrope
