@@ -191,32 +191,38 @@ def _twice(what: str, name: str, before: Place, here: Place) -> ProjectError:
     )
 
 
-def read_domain(found: Map, file: str, parts: DomainParts) -> None:
-    """Add one domain file to `parts`.
-
-    Raises:
-        ProjectError: something in it cannot be used, or it defines again what another file defines.
-    """
+def read_domain(found: Map, file: str, parts: DomainParts, wrong: list[ProjectError]) -> None:
+    """Add one domain file to `parts`; what in it cannot be used, or defines again what another file defines, goes to `wrong`."""
     slots: Any = found.get("slots") or {}
     for name, raw in slots.items():
         place = Place(file, slots.at(name))
-        if name in parts.slots and name not in parts.builtin_slots:
-            raise _twice("slot", name, parts.slots[name].place, place)
-        parts.builtin_slots.discard(name)
-        parts.slots[name] = _slot(name, raw, place)
-        parts.raw_slots[name] = raw
+        try:
+            if name in parts.slots and name not in parts.builtin_slots:
+                raise _twice("slot", name, parts.slots[name].place, place)
+            parts.builtin_slots.discard(name)
+            parts.slots[name] = _slot(name, raw, place)
+            parts.raw_slots[name] = raw
+        except ProjectError as error:
+            wrong.append(error)
     responses: Any = found.get("responses") or {}
     for name, raw in responses.items():
         place = Place(file, responses.at(name))
-        if name in parts.responses and name not in parts.builtin_responses:
-            raise _twice("response", name, parts.responses[name].place, place)
-        if not name.startswith("utter_"):
-            raise ProjectError(f"the response {name!r} must begin with utter_", file=place.file, line=place.line)
-        if not isinstance(raw, Seq) or not raw:
-            raise ProjectError(f"the response {name!r} needs a list of variations", file=place.file, line=place.line)
-        parts.builtin_responses.discard(name)
-        parts.responses[name] = Response(name, tuple(_variation(item, place) for item in raw), place)
-        parts.raw_responses[name] = raw
+        try:
+            if name in parts.responses and name not in parts.builtin_responses:
+                raise _twice("response", name, parts.responses[name].place, place)
+            parts.builtin_responses.discard(name)
+            parts.responses[name] = _response(name, raw, place)
+            parts.raw_responses[name] = raw
+        except ProjectError as error:
+            wrong.append(error)
     for action in found.get("actions") or ():
         parts.actions.update(action if isinstance(action, Mapping) else (str(action),))
     parts.session.update(found.get("session_config") or {})
+
+
+def _response(name: str, raw: Any, place: Place) -> Response:
+    if not name.startswith("utter_"):
+        raise ProjectError(f"the response {name!r} must begin with utter_", file=place.file, line=place.line)
+    if not isinstance(raw, Seq) or not raw:
+        raise ProjectError(f"the response {name!r} needs a list of variations", file=place.file, line=place.line)
+    return Response(name, tuple(_variation(item, place) for item in raw), place)

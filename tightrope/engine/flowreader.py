@@ -201,16 +201,19 @@ class _FlowReader:
         return kept
 
 
-def read_flows(found: Map, file: str, *, builtin: bool) -> Mapping[str, Flow]:
-    """The flows of one file; a file of another kind (NLU data) has none.
-
-    Raises:
-        ProjectError: a flow cannot be used.
-    """
+def read_flows(found: Map, file: str, *, builtin: bool, wrong: list[ProjectError]) -> Mapping[str, Flow]:
+    """The flows of one file (a file of another kind, such as NLU data, has none); what keeps one from being read goes to `wrong`."""
     flows: Any = found.get("flows") or {}
     out: dict[str, Flow] = {}
+    if not isinstance(flows, Map) and flows:
+        wrong.append(ProjectError("`flows` must be a mapping of flow ids", file=file, line=found.at("flows")))
+        return out
     for flow_id, raw in flows.items():
         if not isinstance(raw, Map):
-            raise ProjectError(f"the flow {flow_id!r} must be a mapping", file=file, line=flows.at(flow_id))
-        out[flow_id] = _FlowReader(flow_id, raw, file).flow(builtin=builtin)
+            wrong.append(ProjectError(f"the flow {flow_id!r} must be a mapping", file=file, line=flows.at(flow_id)))
+            continue
+        try:
+            out[flow_id] = _FlowReader(flow_id, raw, file).flow(builtin=builtin)
+        except ProjectError as error:
+            wrong.append(error)
     return out

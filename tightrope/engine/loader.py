@@ -21,13 +21,20 @@ _DEFAULTS = Path(__file__).parent / "defaults"
 @lru_cache(maxsize=1)
 def _default_domain() -> DomainParts:
     parts = DomainParts()
-    read_domain(read(_DEFAULTS / "domain.yml", _DEFAULTS), "defaults/domain.yml", parts)
+    wrong: list[ProjectError] = []
+    read_domain(read(_DEFAULTS / "domain.yml", _DEFAULTS), "defaults/domain.yml", parts, wrong)
+    if wrong:
+        raise wrong[0]
     return parts
 
 
 @lru_cache(maxsize=1)
 def _default_flows() -> Mapping[str, Flow]:
-    return read_flows(read(_DEFAULTS / "patterns.yml", _DEFAULTS), "defaults/patterns.yml", builtin=True)
+    wrong: list[ProjectError] = []
+    flows = read_flows(read(_DEFAULTS / "patterns.yml", _DEFAULTS), "defaults/patterns.yml", builtin=True, wrong=wrong)
+    if wrong:
+        raise wrong[0]
+    return flows
 
 
 def _domain_files(root: Path) -> Iterator[Path]:
@@ -87,41 +94,61 @@ def _optional(root: Path, name: str) -> Map:
     return read(path, root) if path.is_file() else parse("", name)
 
 
+def gather(root: Path) -> tuple[Project | None, list[ProjectError]]:
+    """The project in the folder `root`, and everything that keeps its files from being read; the project lacks what could not be read.
+
+    None when the folder holds no project at all.
+    """
+    if not root.is_dir():
+        return None, [ProjectError("there is no such folder", file=str(root), line=1)]
+    wrong: list[ProjectError] = []
+    domain_files, flow_files = list(_domain_files(root)), list(_flow_files(root))
+    if not domain_files and not flow_files:
+        return None, [
+            ProjectError("no domain.yml or domain/ and no flows below data/: this is no CALM project", file=str(root), line=1)
+        ]
+    defaults = _default_domain()
+    parts = DomainParts(slots=dict(defaults.slots), responses=dict(defaults.responses))
+    parts.builtin_slots, parts.builtin_responses = set(defaults.slots), set(defaults.responses)
+    for path in domain_files:
+        try:
+            read_domain(read(path, root), str(path.relative_to(root)), parts, wrong)
+        except ProjectError as error:
+            wrong.append(error)
+    flows: dict[str, Flow] = dict(_default_flows())
+    seen: dict[str, Flow] = {}
+    for path in flow_files:
+        try:
+            found = read_flows(read(path, root), str(path.relative_to(root)), builtin=False, wrong=wrong)
+        except ProjectError as error:
+            wrong.append(error)
+            continue
+        for flow in found.values():
+            if flow.id in seen:
+                before = seen[flow.id].place
+                message = f"the flow {flow.id!r} is also defined in {before.file}:{before.line}; delete one of them"
+                wrong.append(ProjectError(message, file=flow.place.file, line=flow.place.line))
+            seen[flow.id] = flow
+            flows[flow.id] = flow
+    try:
+        config, endpoints = _optional(root, "config.yml"), _optional(root, "endpoints.yml")
+    except ProjectError as error:
+        wrong.append(error)
+        config = endpoints = parse("", "config.yml")
+    return _assemble(root, config, endpoints, parts, flows), wrong
+
+
 def load_project(root: Path) -> Project:
     """The project in the folder `root`.
 
     Raises:
         ProjectError: a file cannot be used; the message names file and line. For all problems at once see check.py.
     """
-    if not root.is_dir():
-        raise ProjectError(f"there is no folder {root}", file=str(root), line=0)
-    defaults = _default_domain()
-    parts = DomainParts(
-        slots=dict(defaults.slots), responses=dict(defaults.responses), actions=set(), builtin_responses=set(defaults.responses)
-    )
-    parts.builtin_slots = set(defaults.slots)
-    files = 0
-    for path in _domain_files(root):
-        read_domain(read(path, root), str(path.relative_to(root)), parts)
-        files += 1
-    flows: dict[str, Flow] = dict(_default_flows())
-    seen: dict[str, Flow] = {}
-    for path in _flow_files(root):
-        found = read(path, root)
-        for flow in read_flows(found, str(path.relative_to(root)), builtin=False).values():
-            if flow.id in seen:
-                raise ProjectError(
-                    f"the flow {flow.id!r} is also defined in {seen[flow.id].place.file}:{seen[flow.id].place.line}; delete one of them",
-                    file=flow.place.file,
-                    line=flow.place.line,
-                )
-            seen[flow.id] = flow
-            flows[flow.id] = flow
-        files += 1
-    if not files:
-        raise ProjectError("no domain and no flows found: a project has domain.yml or domain/ and data/", file=str(root), line=0)
-    config, endpoints = _optional(root, "config.yml"), _optional(root, "endpoints.yml")
-    return _assemble(root, config, endpoints, parts, flows)
+    project, wrong = gather(root)
+    if wrong:
+        raise wrong[0]
+    assert project is not None  # noqa: S101 - gather gives one or says why not
+    return project
 
 
 def _assemble(root: Path, config: Map, endpoints: Map, parts: DomainParts, flows: dict[str, Flow]) -> Project:
