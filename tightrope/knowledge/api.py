@@ -309,7 +309,9 @@ async def add_chunk(request: Request, dataset_id: str, document_id: str) -> Resp
     words = [str(word) for word in keywords]
     made = xxh64((content + document_id).encode())
     async with _pool(request).connection() as connection:
-        await repository.insert_chunk(connection, made, document_id, dataset_id, content, words, index_terms(content, words))
+        await repository.insert_chunk(
+            connection, made, document_id, dataset_id, content, words, index_terms(content, tuple(words))
+        )
     chunk = {"id": made, "content": content, "document_id": document_id, "dataset_id": dataset_id, "important_keywords": words}
     return _ok({"chunk": chunk})
 

@@ -149,7 +149,7 @@ class RagflowClient:
                 "top_k": 1024,
                 "rerank_candidates_count": 64,
                 "similarity_threshold": thresholds.floor / MICRO,
-                "vector_similarity_weight": thresholds.vector_weight / MICRO,
+                "vector_similarity_weight": thresholds.vector_weight[language] / MICRO,
                 "reference_metadata": {"include": True},
                 "metadata_condition": {
                     "logic": "and",

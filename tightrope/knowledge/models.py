@@ -162,7 +162,7 @@ class Thresholds:
     """Below it the best passage does not answer the question."""
     floor: int
     """Passages below it are not even retrieved."""
-    vector_weight: int
+    vector_weight: dict[Language, int]
     """Weight of the n-gram cosine in the fused similarity."""
     page_size: int
     whole_passage: int

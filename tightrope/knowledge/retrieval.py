@@ -127,8 +127,8 @@ async def retrieve(connection: Connection, query: Query) -> dict[str, Any]:
     weights = weigh(words, frequency, total)
     window = math.ceil(WINDOW / query.page_size) * query.page_size
     found = await repository.candidates(connection, query.dataset_ids, weights, documents=documents, limit=window)
-    vector, weight_of_all = grams(query.question), sum(weights.values())
-    scored = [(score(vector, c.matched, weight_of_all, c.content, c.keywords, query.vector_weight), c) for c in found]
+    vector = grams(query.question)
+    scored = [(score(vector, weights, c.content, c.keywords, vector_weight=query.vector_weight), c) for c in found]
     scored.sort(key=lambda pair: -pair[0].similarity)
     if query.vector_weight > 0:
         scored = [pair for pair in scored if pair[0].similarity >= query.threshold]

@@ -1,27 +1,45 @@
 """How similar a question and a passage are: RAGFlow's three figures, by lexical means. Pure.
 
-`term_similarity`: share of the question's idf weight that the passage holds. `vector_similarity`: best cosine of character
+`term_similarity`: share of the question's idf weight that the passage holds, heading and keywords counted more. `vector_similarity`: best cosine of character
 n-grams over heading, keywords and sentences; no encoder is behind it yet. `similarity` is their weighted sum, as in RAGFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from tightrope.knowledge.lexicon import TOPICS
 from tightrope.knowledge.passages import split_sentences
-from tightrope.knowledge.tokens import Vector, cosine, grams, idf, terms
+from tightrope.knowledge.tokens import Vector, cosine, grams, idf, stem, terms
+
+TOPIC = 2.0
+"""Factor of a topic of the trade."""
+UNKNOWN = 0.4
+"""Factor of a word that no passage knows and that is no topic."""
+HEAD = 0.2
+"""Share of the term similarity that heading and keywords alone decide."""
+_TOPICS = frozenset(stem(topic) for topic in TOPICS)
 
 
-def index_terms(content: str, keywords: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def index_terms(content: str, keywords: tuple[str, ...]) -> frozenset[str]:
     """The terms under which a chunk is found."""
-    return terms(content + "\n" + "\n".join(keywords))
+    return frozenset(terms(content + "\n" + "\n".join(keywords)))
 
 
 def weigh(query: Iterable[str], frequency: Mapping[str, int], total: int) -> dict[str, float]:
-    """idf of every term of a question; a term that no passage knows weighs most, so that it can sink the similarity."""
-    return {term: idf(total, frequency.get(term, 0)) for term in query}
+    """Weight of every term of a question: its idf, doubled for topics of the trade, lowered for other words that no passage knows.
+
+    A topic that no passage covers weighs most of all: it sinks the similarity of every passage about something else.
+    """
+    weights = {}
+    for term in query:
+        known = frequency.get(term, 0)
+        factor = TOPIC if term in _TOPICS else 1.0 if known else UNKNOWN
+        weights[term] = factor * idf(total, known)
+    return weights
 
 
 @lru_cache(maxsize=4096)
@@ -45,16 +63,25 @@ class Score:
     vector_similarity: float
 
 
+@lru_cache(maxsize=4096)
+def head_terms(content: str, keywords: tuple[str, ...]) -> frozenset[str]:
+    """Terms of title, section heading and keywords: what a passage is about."""
+    return frozenset(terms(content.partition("\n")[0].rpartition(" (")[0] + "\n" + "\n".join(keywords)))
+
+
 def score(
-    question: Vector, matched: float, weight_of_all: float, content: str, keywords: tuple[str, ...], vector_weight: float
+    question: Vector, weights: Mapping[str, float], content: str, keywords: tuple[str, ...], *, vector_weight: float
 ) -> Score:
     """The score triple of one candidate.
 
     Args:
         question: `grams` of the question.
-        matched: summed idf of the question's terms in the chunk.
-        weight_of_all: summed idf of all the question's terms.
+        weights: `weigh` of the question's terms.
     """
-    term = matched / weight_of_all if weight_of_all else 0.0
+    everywhere, head = index_terms(content, keywords), head_terms(content, keywords)
+    whole = sum(weights.values()) or 1.0
+    in_all = sum(weight for term, weight in weights.items() if term in everywhere)
+    in_head = sum(weight for term, weight in weights.items() if term in head)
+    term = ((1 - HEAD) * in_all + HEAD * in_head) / whole
     vector = max((cosine(question, unit) for unit in units(content, keywords)), default=0.0)
     return Score(vector_weight * vector + (1 - vector_weight) * term, term, vector)

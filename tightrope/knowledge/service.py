@@ -29,13 +29,14 @@ def load_thresholds(path: Path) -> Thresholds:
     raw = orjson.loads(path.read_bytes())
     try:
         similarity: dict[Language, int] = {language: raw["similarity"][language] for language in LANGUAGES}
-        names = ("floor", "vector_weight", "page_size", "whole_passage", "max_sentences", "max_characters")
+        weight: dict[Language, int] = {language: raw["vector_weight"][language] for language in LANGUAGES}
+        names = ("floor", "page_size", "whole_passage", "max_sentences", "max_characters")
         limits = {name: raw[name] for name in names}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path.name}: {error} is missing; benchmarks/knowledge/calibrate.py makes the file") from None
-    if not all(isinstance(value, int) for value in (*similarity.values(), *limits.values())):
+    if not all(isinstance(value, int) for value in (*similarity.values(), *weight.values(), *limits.values())):
         raise ValueError(f"{path.name}: every limit must be a whole number")
-    return Thresholds(similarity=similarity, **limits)
+    return Thresholds(similarity=similarity, vector_weight=weight, **limits)
 
 
 class KnowledgeService:

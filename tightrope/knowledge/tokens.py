@@ -12,11 +12,12 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-from tightrope.knowledge.lexicon import DOMAIN_WORDS, STOP_WORDS
+from tightrope.knowledge.lexicon import PHRASES, STOP_WORDS, SYNONYMS, TOPICS
 
 _WORD = re.compile(r"[a-z]+\+\d+|\d+(?:\.\d+)?%?|[a-z]+(?:'[a-z]+)?|[\u3400-\u9fff]+")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3})")
 _MYRIAD = re.compile(r"(\d+(?:\.\d+)?)\s*(万|亿|million)")
+_PHRASE = re.compile(r"\b(?:" + "|".join(PHRASES) + r")\b")
 _SCALE = {"万": 10_000, "亿": 100_000_000, "million": 1_000_000}
 
 _STOP_CJK = re.compile("|".join(sorted((word for word in STOP_WORDS if "\u3400" <= word[0] <= "\u9fff"), key=len, reverse=True)))
@@ -26,6 +27,7 @@ def normalise(text: str) -> str:
     """Half width, lower case, digits without grouping, 万 and 亿 written out."""
     plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     plain = _GROUPED.sub("", plain)
+    plain = _PHRASE.sub(lambda m: PHRASES[m[0]], plain)
     return _MYRIAD.sub(lambda m: f"{float(m[1]) * _SCALE[m[2]]:.0f}", plain)
 
 
@@ -62,8 +64,9 @@ def _segmenter() -> Any:
 
     jieba.setLogLevel(logging.WARNING)
     segmenter = jieba.Tokenizer()
-    for word in DOMAIN_WORDS:
-        segmenter.add_word(word)
+    for word in sorted({*TOPICS, *SYNONYMS}):
+        if "\u3400" <= word[0] <= "\u9fff":
+            segmenter.add_word(word)
     return segmenter
 
 
@@ -78,9 +81,9 @@ def terms(text: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for run in _WORD.findall(normalise(text)):
         if "\u3400" <= run[0] <= "\u9fff":
-            found.update((word, None) for word in _segmenter().cut_for_search(run) if word not in STOP_WORDS)
+            found.update((SYNONYMS.get(word, word), None) for word in _segmenter().cut_for_search(run) if word not in STOP_WORDS)
         elif run not in STOP_WORDS:
-            found[stem(run)] = None
+            found[stem(SYNONYMS.get(run, run))] = None
     return tuple(found)
 
 

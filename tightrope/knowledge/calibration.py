@@ -1,0 +1,119 @@
+"""Find and judge the threshold of an answer on labelled questions. Pure: the server's scoring over a release in memory.
+
+A threshold is chosen on one half of the questions and reported on both; the other half is never tuned on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from tightrope.knowledge import composer
+from tightrope.knowledge.models import LANGUAGES, MICRO, Answer, Chunk, Language, Release, Thresholds
+from tightrope.knowledge.scoring import index_terms, score, weigh
+from tightrope.knowledge.tokens import grams, terms
+
+MAX_WRONG_SHARE = 0.05
+"""Of the questions asked on the calibration half, at most this share may get an answer that is wrong or should not have been given."""
+WEIGHTS = (2000, 3000, 4000, 5000, 6000)
+STEP = 100
+
+
+@dataclass(frozen=True)
+class Question:
+    """A labelled question; `answers` are `<document id>.<section number>`, none when nothing answers it."""
+
+    id: str
+    language: Language
+    question: str
+    kind: Literal["answerable", "near_domain", "out_of_domain"]
+    answers: tuple[str, ...]
+    split: Literal["calibration", "test"]
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> Question:
+        """From a line of questions.jsonl."""
+        return cls(**{**raw, "answers": tuple(raw["answers"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to a set of questions, in counts."""
+
+    right: int
+    wrong: int
+    false_refusals: int
+    false_answers: int
+    correct_refusals: int
+
+    @property
+    def asked(self) -> int:
+        return self.right + self.wrong + self.false_refusals + self.false_answers + self.correct_refusals
+
+
+class LocalIndex:
+    """Retrieval as the embedded server does it, over a release in memory."""
+
+    def __init__(self, release: Release) -> None:
+        self._entries = [(passage, index_terms(passage.content, passage.keywords)) for passage in release.passages]
+        self._frequency = Counter(term for _, found in self._entries for term in found)
+
+    def retrieve(self, question: str, language: Language, thresholds: Thresholds) -> list[Chunk]:
+        """Passages of the language that share a term with the question, best first."""
+        weights = weigh(terms(question), self._frequency, len(self._entries))
+        vector, share = grams(question), thresholds.vector_weight[language] / MICRO
+        chunks = []
+        for passage, found in self._entries:
+            if passage.language != language or found.isdisjoint(weights):
+                continue
+            scores = score(vector, weights, passage.content, passage.keywords, vector_weight=share)
+            if scores.similarity * MICRO >= thresholds.floor:
+                chunks.append(Chunk(passage, scores.similarity, scores.term_similarity, scores.vector_similarity))
+        return sorted(chunks, key=lambda chunk: -chunk.similarity)[: thresholds.page_size]
+
+
+def judge(index: LocalIndex, questions: Iterable[Question], thresholds: Thresholds) -> Outcome:
+    """Ask every question and count. Right: an answer that cites a passage labelled as answering the question."""
+    counts: Counter[str] = Counter()
+    for asked in questions:
+        result = composer.answer(
+            asked.question, asked.language, index.retrieve(asked.question, asked.language, thresholds), thresholds
+        )
+        if not isinstance(result, Answer):
+            counts["false_refusals" if asked.answers else "correct_refusals"] += 1
+        elif not asked.answers:
+            counts["false_answers"] += 1
+        else:
+            cited = {f"{citation.passage.document_id}.{citation.passage.number}" for citation in result.citations}
+            counts["right" if cited <= set(asked.answers) else "wrong"] += 1
+    return Outcome(*(counts[name] for name in ("right", "wrong", "false_refusals", "false_answers", "correct_refusals")))
+
+
+def calibrate(index: LocalIndex, questions: Sequence[Question], start: Thresholds) -> Thresholds:
+    """Weight and threshold of each language, from the calibration half alone.
+
+    For every weight, the lowest threshold that keeps wrong and undue answers within `MAX_WRONG_SHARE`; of these the one with most right
+    answers, and of equals the fewest wrong.
+    """
+    similarity: dict[Language, int] = {}
+    weights: dict[Language, int] = {}
+    for language in LANGUAGES:
+        half = [q for q in questions if q.language == language and q.split == "calibration"]
+        best: tuple[int, int] | None = None
+        for weight in WEIGHTS:
+            trial = replace(start, vector_weight={**start.vector_weight, language: weight})
+            limit, outcome = _lowest(index, half, trial, language)
+            merit = (outcome.right, -outcome.wrong - outcome.false_answers)
+            if best is None or merit > best:
+                best, similarity[language], weights[language] = merit, limit, weight
+    return replace(start, similarity=similarity, vector_weight=weights)
+
+
+def _lowest(index: LocalIndex, half: Sequence[Question], trial: Thresholds, language: Language) -> tuple[int, Outcome]:
+    for limit in range(0, MICRO, STEP):
+        outcome = judge(index, half, replace(trial, similarity={**trial.similarity, language: limit}))
+        if outcome.wrong + outcome.false_answers <= MAX_WRONG_SHARE * outcome.asked:
+            return limit, outcome
+    return MICRO, judge(index, half, replace(trial, similarity={**trial.similarity, language: MICRO}))
