@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tightrope.audit.models import ConversationView, Entry, Event, Report
-from tightrope.audit.trail import Line, labels, said, trail
+from tightrope.audit.trail import Line, said, trail, visible
+from tightrope.audit.wording import labels
 
 Language = Literal["zh", "en"]
 
@@ -127,7 +128,9 @@ def _blocks(entries: Iterable[Entry], language: Language) -> Iterator[_Block]:
                 yield block
             block = _Block(entry.at)
         for speaker, text, marks in said(entry, language):
+            block.left.extend([Text()] if block.left else [])
             block.left.append(_bubble(speaker, text, marks, labels(language)))
+        block.right.extend([Text()] if block.right else [])
         block.right.extend(_styled(line) for line in trail(entry, language))
     if block is not None:
         yield block
@@ -136,17 +139,17 @@ def _blocks(entries: Iterable[Entry], language: Language) -> Iterator[_Block]:
 def _bubble(speaker: str, text: str, marks: list[str], words: dict[str, str]) -> Text:
     style = _STYLES[speaker]
     lines = Text.assemble((f"{_SIGNS[speaker]} ", style), (words[speaker], style))
-    for line in text.splitlines() or [""]:
+    for line in visible(text).split("\n"):
         lines.append(f"\n{_SIGNS[speaker]} ", style)
         lines.append(line)
     if marks:
         lines.append(f"\n{_SIGNS[speaker]} ", style)
-        lines.append("  ".join(marks), "dim")
+        lines.append(visible("  ".join(marks)), "dim")
     return lines
 
 
 def _styled(line: Line) -> Text:
-    text = Text.assemble((f"{line.label} ", "bold" if line.strong else "dim"), (line.text, line.style))
+    text = Text.assemble((f"{visible(line.label)}  ", "bold" if line.strong else "dim"), (visible(line.text), line.style))
     text.no_wrap = False
     return text
 

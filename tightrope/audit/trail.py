@@ -7,11 +7,13 @@ shown empty and none breaks the page.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tightrope.audit.models import Entry, Event, JsonObject
+from tightrope.audit.wording import event_title, labels
 
 _SPEAKERS = {
     Event.CUSTOMER_MESSAGE_RECEIVED: "customer",
@@ -25,74 +27,14 @@ _SPEAKERS = {
     Event.BOT_MESSAGE_SENT: "bot",
 }
 
-_WORDS: dict[str, tuple[str, str]] = {
-    "title": ("审计记录", "Audit record"),
-    "conversation": ("会话", "Conversation"),
-    "conv": ("会话代号", "Named in leaves as"),
-    "period": ("时间", "Period"),
-    "release": ("运行版本", "Release"),
-    "records": ("记录", "Records"),
-    "all_sealed": ("全部已封存", "all sealed"),
-    "some_sealed": ("{n} 条待封存", "{n} not sealed yet"),
-    "unreadable": ("无法读取的记录", "Records that cannot be read"),
-    "time": ("时间", "Time"),
-    "said": ("对话", "Conversation"),
-    "why": ("决策过程", "How it came about"),
-    "customer": ("客户", "Customer"),
-    "bot": ("自动客服", "Assistant"),
-    "agent": ("人工客服", "Agent"),
-    "note": ("内部备注", "Private note"),
-    "system": ("系统", "System"),
-    "deleted": ("（已删除）", "(deleted)"),
-    "edited": ("（修改后）", "(after edit)"),
-    "no_text": ("（无文字内容）", "(no text)"),
-    "attachment": ("附件", "attachment"),
-    "turn": ("第 {n} 轮", "Turn {n}"),
-    "identity": ("身份", "Identity"),
-    "verified": ("已验证", "verified"),
-    "anonymous": ("未验证", "not verified"),
-    "level": ("级别", "level"),
-    "decision": ("决定", "Decision"),
-    "commands": ("理解", "Understood"),
-    "none": ("无", "nothing"),
-    "by": ("来源", "by"),
-    "flow": ("流程", "Flow"),
-    "action": ("动作", "Action"),
-    "rule": ("规则", "Rule"),
-    "call": ("业务调用", "Business call"),
-    "as_of": ("数据时间", "as of"),
-    "passage": ("依据", "Passage"),
-    "used": ("已引用", "used"),
-    "not_used": ("未引用", "not used"),
-    "score": ("得分", "score"),
-    "handoff": ("转人工", "Handoff"),
-    "login": ("要求登录", "Login asked for"),
-    "latency": ("用时", "Took"),
-    "content": ("内容哈希", "Content"),
-    "language": ("语言", "Language"),
-    "failure": ("失败", "Failure"),
-    "sealed_as": ("封存", "Sealed"),
-    "not_sealed": ("待封存", "not sealed"),
-    "problem": ("异常", "Problem"),
-    "verification": ("审计日志核验", "Verification of the audit log"),
-    "intact": ("完整，未被改动", "Complete and unaltered"),
-    "not_intact": ("日志被改动或有缺失", "The log was altered or is incomplete"),
-    "sealed": ("已封存", "Sealed"),
-    "unsealed": ("待封存", "Not sealed yet"),
-    "segments": ("存档段", "Segments"),
-    "contents": ("版本内容", "Contents"),
-    "head": ("链尾哈希", "Head of the chain"),
-    "altered": ("被改动", "Altered"),
-    "missing": ("缺失", "Missing"),
-    "segment_problems": ("存档段问题", "Segment store"),
-    "more": ("另有 {n} 项未列出", "{n} more are not listed"),
-}
+_HIDDEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ud800-\\udfff]"
+)
 
 
-def labels(language: str) -> dict[str, str]:
-    """Every label in one language, `zh` or `en`."""
-    place = 0 if language == "zh" else 1
-    return {name: forms[place] for name, forms in _WORDS.items()}
+def visible(text: str) -> str:
+    """The text with control and direction characters shown as `<1b>`: what a customer wrote must not steer the reader's terminal."""
+    return _HIDDEN.sub(lambda found: f"<{ord(found[0]):02x}>", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +65,15 @@ def trail(entry: Entry, language: str) -> Iterator[Line]:
     words, payload = labels(language), entry.payload or {}
     facts: JsonObject = entry.leaf.get("facts", {}) if entry.leaf else {}
     if entry.event in {Event.TURN_MADE, Event.TURN_FAILED}:
-        yield Line(words["turn"].format(n=entry.turn), entry.event, "bold", strong=True)
+        yield Line("●", f"{words['turn'].format(n=entry.turn)} · {event_title(entry.event, language)}", "bold")
         yield from _turn(payload, facts, words)
     else:
-        yield Line("●", entry.event, "bold")
+        yield Line("●", event_title(entry.event, language), "bold")
         yield from _plain(payload, facts, spoken=any(True for _ in said(entry, language)))
     if entry.problem:
         yield Line(words["problem"], entry.problem, "bold red", strong=True)
     place = f"#{entry.seq}" if entry.seq is not None else words["not_sealed"]
-    yield Line(words["sealed_as"], f"{place} · {entry.record_id}", "dim" if entry.seq is not None else "yellow")
+    yield Line(words["sealed_as"], f"{place} · {entry.record_id} · {entry.event}", "dim" if entry.seq is not None else "yellow")
 
 
 def _text(payload: JsonObject) -> str:
