@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from traceback import extract_tb
 from typing import Any, ClassVar
 
 from rasa_sdk import Action, Tracker
@@ -79,7 +80,8 @@ class DeclaredAction(Action):  # type: ignore[misc]  # rasa-sdk has no types
             if outcome not in self.declaration.outcomes:
                 raise Undeclared(f"outcome {outcome!r}")
         except Exception as error:
-            log.exception("action failed", action="action_failed", name=self.action_name, kind=type(error).__name__)
+            # Without message and traceback: either may hold a customer's figure.
+            log.error("action failed", action="action_failed", name=self.action_name, kind=type(error).__name__, at=_place(error))
             if not self.declaration.on_error:
                 raise ActionFailed(f"{self.action_name} failed: {type(error).__name__}") from None
             outcome = "error"
@@ -91,3 +93,9 @@ class DeclaredAction(Action):  # type: ignore[misc]  # rasa-sdk has no types
         if self.declaration.evidence:
             dispatcher.utter_message(json_message=turn.evidence(outcome))
         return turn.events
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: the innermost frame's file and line."""
+    frames = extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"

@@ -93,12 +93,11 @@ async def close() -> None:
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Context:
     """Open pool and clients; `resources` closes them."""
-    from tightrope.knowledge.service import KnowledgeService
-
     from tightrope.identity.box import SecretBox
     from tightrope.identity.reader import IdentityReader
     from tightrope.infra.database import Role, open_pool
     from tightrope.infra.http import outbound_client
+    from tightrope.knowledge.service import KnowledgeService
 
     clock = clock_from(settings)
     enter = resources.enter_async_context
