@@ -31,8 +31,9 @@
     const last = localStorage.getItem(LAST) || "";
     localStorage.setItem(LAST, customer);
     if (last && last !== customer) {
-      /* The session ended elsewhere, or somebody else logged in: their chat is not ours to see. Ready fires again afterwards. */
+      /* The session ended elsewhere, or somebody else logged in: that chat is not for these eyes. Ready fires again afterwards. */
       window.$chatwoot.reset();
+      return;
     }
     if (customer) window.$chatwoot.setUser(customer, { name });
     const open = document.getElementById("open-chat");
