@@ -90,24 +90,20 @@ def _judge(demo: Demo, console: Console, started: float) -> int:
     ready = time.monotonic() - started
     results = asyncio.run(play_all(demo.settings, SCRIPTS, 3, lambda _: None))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "what", "turns", "slowest", ""):
+    for heading in ("", "what", "turns", "slowest"):
         table.add_column(heading)
-    fine = True
+    fine, problems = True, []
     for script, result, expected in zip(SCRIPTS, results, EXPECTATIONS, strict=True):
         good = "stuck" not in result and expected(result)
         fine = fine and good
+        if not good:
+            problems.append(f"{script['id']}: {result.get('stuck') or 'not the expected reply: ' + _last(result)[-200:]}")
         slowest = max((m["latency_ms"] or 0 for t in result["turns"] for m in t.get("turns", [])), default=0)
-        table.add_row(
-            _mark(good),
-            script["id"],
-            str(len(result["turns"])),
-            f"{slowest} ms",
-            result.get("stuck", "" if good else "not the expected reply"),
-        )
+        table.add_row(_mark(good), script["id"], str(len(result["turns"])), f"{slowest} ms")
     time.sleep(1.0)  # the last segment is written once a second
     report = asyncio.run(verify_log(demo.settings))
     fine = fine and report.ok and report.sealed > 0
-    table.add_row(_mark(report.ok), f"audit record: {report.sealed} records sealed and verified", "", "", report.store)
+    table.add_row(_mark(report.ok), f"audit: {report.sealed} records sealed, verified")
     targets = network_log.read(demo.settings.network_log) if demo.settings.network_log else []
     away = [t for t in targets if not network_log.is_loopback(t["host"])]
     fine = fine and bool(targets) and not away
@@ -120,6 +116,9 @@ def _judge(demo: Demo, console: Console, started: float) -> int:
     )
     console.print()
     console.print(table)
+    for problem in problems:
+        console.print(f"[red]✗[/red] {problem}", highlight=False)
+    console.print(f"\nRecord store: {report.store}.", style="dim", highlight=False)
     _print_targets(console, targets)
     seconds = time.monotonic() - started
     console.print(

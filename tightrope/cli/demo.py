@@ -174,7 +174,7 @@ def temporary_settings(state: Path, base: Settings | None = None) -> Settings:
             "identity_issuer": f"http://localhost:{sandbox}/identity",
             "identity_internal_url": f"http://127.0.0.1:{sandbox}/identity",
             "portal_public_url": f"http://localhost:{sandbox}",
-            "portal_internal_url": f"http://127.0.0.1:{sandbox}/portal",
+            "portal_internal_url": f"http://127.0.0.1:{sandbox}",
             "knowledge_url": f"http://127.0.0.1:{knowledge}",
             "understanding_url": f"http://127.0.0.1:{understanding}/v1",
             "actions_url": f"http://127.0.0.1:{actions}/webhook",

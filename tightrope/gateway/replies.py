@@ -124,7 +124,7 @@ def message_drafts(
             )
         offers = list(reply.offers)
         person = Offer(say("person_title", language), say("person_text", language))
-        if offer_person and index == len(replies) - 1 and not any(o.title == person.title for o in offers):
+        if offer_person and index == len(replies) - 1 and not any(person.title.lower() in o.title.lower() for o in offers):
             offers.append(person)
         named = tuple((f"tr:{secrets.token_urlsafe(18)}", offer) for offer in offers)
         drafts.append(
