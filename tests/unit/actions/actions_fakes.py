@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from jsonschema import Draft202012Validator
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
@@ -18,12 +20,16 @@ from tightrope.business.models import Account, Accounts, Answer, Balance, Custom
 from tightrope.identity.errors import BindingEnded
 from tightrope.identity.models import Anonymous, Caller, Customer
 from tightrope.infra.clock import FixedClock
+from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.models import NoAnswer
 
 TURN = "t" * 43
 BINDING = UUID("00000000-0000-4000-8000-000000000001")
 NOW = datetime(2026, 11, 20, 2, 31, tzinfo=UTC)
 RULE_DATA = load_rule_data()
+CONTRACT = Draft202012Validator(
+    json.loads((REPOSITORY / "contracts" / "turn" / "envelope.schema.json").read_text(encoding="utf-8"))
+)
 
 
 def receipt(operation: str, outcome: str = "ok", status: int | None = 200, as_of: datetime | None = NOW) -> Receipt:
@@ -220,7 +226,10 @@ class Done:
 async def run(action: DeclaredAction, on: Tracker) -> Done:
     dispatcher = CollectingDispatcher()
     events = await action.run(dispatcher, on, {})
-    return Done(dispatcher.messages, events)
+    done = Done(dispatcher.messages, events)
+    for envelope in done.envelopes:
+        CONTRACT.validate(envelope)
+    return done
 
 
 __all__ = [
