@@ -213,13 +213,13 @@ def _risk_level(facts: MarginFacts, limits: Thresholds) -> _Check:
 
 
 def _risk_age(facts: MarginFacts, limits: Thresholds, today: date) -> _Check:
-    """Valid up to and including the day before the same day `risk_assessment_valid_months` later."""
+    """Valid up to and including the same day `risk_assessment_valid_months` later."""
     values: dict[str, date | Decimal | int | str] = {"months": limits.risk_assessment_valid_months}
     if facts.risk_assessed_on is None or facts.risk_assessed_on > today:
         return State.UNKNOWN, "unknown", values
-    expires_on = add_months(facts.risk_assessed_on, limits.risk_assessment_valid_months)
-    values |= {"assessed_on": facts.risk_assessed_on, "expires_on": expires_on}
-    return (State.MET, "met", values) if today < expires_on else (State.NOT_MET, "not_met", values)
+    valid_until = add_months(facts.risk_assessed_on, limits.risk_assessment_valid_months)
+    values |= {"assessed_on": facts.risk_assessed_on, "valid_until": valid_until}
+    return (State.MET, "met", values) if today <= valid_until else (State.NOT_MET, "not_met", values)
 
 
 def _disclosure(facts: MarginFacts, today: date) -> _Check:

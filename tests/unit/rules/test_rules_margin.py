@@ -66,14 +66,14 @@ def test_risk_level_must_be_c4_or_above(level: str | None, state: State) -> None
 @pytest.mark.parametrize(
     ("assessed_on", "state"),
     [
-        (date(2024, 11, 21), State.MET),
-        (date(2024, 11, 20), State.NOT_MET),
+        (date(2024, 11, 20), State.MET),
+        (date(2024, 11, 19), State.NOT_MET),
         (date(2026, 11, 20), State.MET),
         (date(2026, 11, 21), State.UNKNOWN),
         (None, State.UNKNOWN),
     ],
 )
-def test_risk_assessment_expires_on_its_second_anniversary(assessed_on: date | None, state: State) -> None:
+def test_risk_assessment_is_valid_up_to_its_second_anniversary(assessed_on: date | None, state: State) -> None:
     assert state_of(replace(GOOD, risk_assessed_on=assessed_on), Condition.RISK_ASSESSMENT_AGE) is state
 
 
