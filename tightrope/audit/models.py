@@ -178,3 +178,24 @@ class Report:
             where.append(finding)
         else:
             self.not_listed += 1
+
+    def to_json(self) -> JsonObject:
+        """A plain JSON object of the whole report, for `--json`."""
+        lists = {"altered": self.altered, "missing": self.missing, "segment_problems": self.segment_problems}
+        return {
+            "ok": self.ok,
+            "sealed": self.sealed,
+            "unsealed": self.unsealed,
+            "segments": self.segments,
+            "contents": self.contents,
+            "head_hash": self.head_hash,
+            "store": self.store,
+            "notes": self.notes,
+            "not_listed": self.not_listed,
+        } | {
+            name: [
+                {"kind": f.kind, "seq": f.seq, "record_id": str(f.record_id) if f.record_id else None, "detail": f.detail}
+                for f in findings
+            ]
+            for name, findings in lists.items()
+        }

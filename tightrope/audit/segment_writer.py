@@ -88,9 +88,10 @@ class SegmentWriter:
             return False
         entries = await repository.chain_entries(self._conn, self._last + 1, self._last + ENTRIES)
         await self._conn.commit()
+        for number, entry in enumerate(entries, self._last + 1):
+            if entry.seq != number:
+                raise SegmentInvalid(f"the record of entry {number} has vanished")
         key, data = build_segment(entries)
-        if entries[0].seq != self._last + 1:
-            raise SegmentInvalid(f"the record of entry {self._last + 1} has vanished")
         started = time.perf_counter()
         receipt = await asyncio.to_thread(self._store.put, key, data)
         if receipt.sha256 != hashlib.sha256(data).hexdigest():

@@ -17,36 +17,44 @@ from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings
 
-TABLES = ("records", "keys", "conversations", "content", "master", "pending", "refused", "chain", "segments")
+GROWING = ("records", "chain", "content", "conversations", "segments", "refused", "master")
+
+
+def _triggers(verb: str) -> str:
+    return "".join(f"ALTER TABLE audit.{table} {verb} TRIGGER append_only;" for table in GROWING)
 
 
 @pytest.fixture
 def insider(superuser):
     """A superuser who switches the triggers off: what the log must find out."""
     with superuser("tightrope") as conn:
-        for table in ("records", "chain", "content", "conversations", "segments", "refused", "master"):
-            conn.execute(f"ALTER TABLE audit.{table} DISABLE TRIGGER append_only")
+        conn.execute(_triggers("DISABLE"))
         yield conn
-        for table in ("records", "chain", "content", "conversations", "segments", "refused", "master"):
-            conn.execute(f"ALTER TABLE audit.{table} ENABLE ALWAYS TRIGGER append_only")
+        conn.execute(_triggers("ENABLE ALWAYS"))
 
 
 def _empty(superuser) -> None:
+    tables = ", ".join(f"audit.{table}" for table in (*GROWING, "keys", "pending"))
     with superuser("tightrope") as conn:
-        for table in ("records", "chain", "content", "conversations", "segments", "refused", "master"):
-            conn.execute(f"ALTER TABLE audit.{table} DISABLE TRIGGER append_only")
-        conn.execute("TRUNCATE " + ", ".join(f"audit.{table}" for table in TABLES))
-        conn.execute("UPDATE audit.sealer SET head_seq = 0, head_hash = '', segment_error = NULL, beat_at = '-infinity'")
-        for table in ("records", "chain", "content", "conversations", "segments", "refused", "master"):
-            conn.execute(f"ALTER TABLE audit.{table} ENABLE ALWAYS TRIGGER append_only")
+        conn.execute(
+            _triggers("DISABLE")
+            + f"TRUNCATE {tables}; UPDATE audit.sealer SET head_seq = 0, head_hash = '', segment_error = NULL, beat_at = '-infinity';"
+            + _triggers("ENABLE ALWAYS")
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leave_nothing(superuser) -> Iterator[None]:
+    """What these tests break must not meet the tests of other parts."""
+    yield
+    _empty(superuser)
 
 
 @pytest.fixture
-def log(database: Settings, superuser, tmp_path: Path) -> Iterator[Settings]:
+def log(database: Settings, superuser, tmp_path: Path) -> Settings:
     """Settings of an empty audit log with a segment store of its own."""
     _empty(superuser)
-    yield database.model_copy(update={"audit_store": tmp_path / "store", "audit_segment_seconds": 0.0})
-    _empty(superuser)
+    return database.model_copy(update={"audit_store": tmp_path / "store", "audit_segment_seconds": 0.0})
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import UUID, uuid4
@@ -83,7 +84,7 @@ VIEW = ConversationView(
 )
 
 
-def shown(view: ConversationView, language: str = "zh", width: int = 140) -> str:
+def shown(view: ConversationView, language: str = "zh", width: int = 180) -> str:
     out = StringIO()
     render_conversation(view, Console(file=out, width=width, color_system=None), language=language)
     return out.getvalue()
@@ -187,3 +188,12 @@ def test_a_report_says_what_is_wrong_and_where():
     render_report(report, Console(file=out, width=160, color_system=None), language="en")
     for part in ("altered or is incomplete", "#3", str(UUID(int=3)), "not the one that was sealed", "gone", "a note", "3 more"):
         assert part in out.getvalue(), part
+
+
+def test_view_and_report_are_plain_json():
+    read = json.loads(json.dumps(VIEW.to_json()))
+    assert [record["seq"] for record in read["records"]] == [1, 2, 3, 4, 5]
+    report = Report(sealed=2, missing=[Finding("record", "gone", 2, UUID(int=2)), Finding("content", "gone")])
+    read = json.loads(json.dumps(report.to_json()))
+    assert (read["ok"], read["sealed"]) == (False, 2)
+    assert [finding["record_id"] for finding in read["missing"]] == [str(UUID(int=2)), None]
