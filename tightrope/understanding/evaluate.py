@@ -82,7 +82,9 @@ def evaluate(understanding: Understanding, examples: list[Example]) -> Report:
         outcome = _outcome(result.commands, example.label)
         report.outcomes.setdefault(example.label, Counter())[outcome] += 1
         if outcome != "right":
-            report.errors.append((example, f"{outcome}: {result.text!r} by {result.rule or result.source} {list(result.candidates)}"))
+            report.errors.append(
+                (example, f"{outcome}: {result.text!r} by {result.rule or result.source} {list(result.candidates)}")
+            )
         best, probability = max(understanding.classifier.probabilities(folded(example.text)).items(), key=lambda item: item[1])
         bins[min(_BINS - 1, int(probability * _BINS))].append((probability, best == example.label))
     report.calibration_error = sum(abs(sum(p for p, _ in b) - sum(right for _, right in b)) for b in bins) / max(1, len(examples))
@@ -107,9 +109,8 @@ def render(report: Report, errors: bool) -> str:
         rows.append(
             f"{label:32}{sum(counts.values()):7}{counts['right']:7}{counts['asked']:7}{counts['nothing'] if label != OUT_OF_SCOPE else 0:9}{counts['wrong']:7}"
         )
-    rows.append(
-        f"\nright {report.accuracy:.1%}, wrong {report.misrouted:.1%}; calibration error {report.calibration_error:.3f} (ten bins); {report.milliseconds:.2f} ms a message"
-    )
+    rows.append(f"\nright {report.accuracy:.1%}, wrong {report.misrouted:.1%}, {report.milliseconds:.2f} ms a message")
+    rows.append(f"calibration error of the classifier, in ten bins: {report.calibration_error:.3f}")
     if errors:
         rows += ["", *(f"{example.label}: {example.text}\n    {what}" for example, what in report.errors)]
     return "\n".join(rows)

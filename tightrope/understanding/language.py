@@ -59,7 +59,8 @@ _SHARED = frozenset(
 
 _ACRONYM_LENGTH = 5
 _MIN_WORD = 3
-_SHARE_OF_HAN = 2
+_CLEARLY = 4
+"""Chinese characters per foreign word from which a mixed message is plainly Chinese."""
 
 
 def requested(text: str) -> Language | None:
@@ -93,9 +94,9 @@ def detect(text: str, previous: Language | None) -> Language | None:
         return "en"
     if not han:
         return previous
-    if han >= _SHARE_OF_HAN * len(words):
-        return "zh" if previous is None or han > 2 * _SHARE_OF_HAN * len(words) else previous
-    return "en" if previous is None else previous
+    if previous is None:
+        return "zh" if han >= len(words) else "en"
+    return "zh" if han > _CLEARLY * len(words) else previous
 
 
 def _says_nothing(word: str) -> bool:

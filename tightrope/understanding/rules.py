@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tightrope.understanding import patterns
+from tightrope.understanding import patterns, phrases
 from tightrope.understanding.language import requested
 from tightrope.understanding.models import (
     CANCEL,
     NO_FLOW,
     REPEAT,
+    SEARCH,
     WHICH_FLOW_SLOT,
     ActiveFlow,
     Command,
@@ -62,6 +63,8 @@ def decide(request: Request, text: str) -> Decision | None:
         return Decision("advice", start(request, ADVICE_FLOW))
     if patterns.TRADE.found(text):
         return Decision("trade", trade(request))
+    if patterns.TERMS.found(text):
+        return Decision("terms", (SEARCH,))
     for topic, commands in _SMALL:
         if len(text) <= 2 * _SHORT and topic.found(text):
             return Decision(topic.name, commands(request))
@@ -116,11 +119,11 @@ def _explain(request: Request) -> tuple[Command, ...]:
 
 
 _SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], ...] = (
-    (patterns.CANCEL, _cancel),
-    (patterns.REPEAT, _repeat),
-    (patterns.EXPLAIN, _explain),
-    (patterns.GREET, courtesy),
-    (patterns.THANKS, courtesy),
+    (phrases.CANCEL, _cancel),
+    (phrases.REPEAT, _repeat),
+    (phrases.EXPLAIN, _explain),
+    (phrases.GREET, courtesy),
+    (phrases.THANKS, courtesy),
 )
 
 
@@ -129,22 +132,22 @@ def _answer(flow: ActiveFlow, text: str) -> Decision | None:
     if flow.slot is None or len(text) > _SHORT:
         return None
     if flow.slot == WHICH_FLOW_SLOT:
-        none = patterns.NO.search(text) or patterns.CANCEL.found(text) or patterns.NONE_OF_THEM.search(text)
+        none = phrases.NO.search(text) or phrases.CANCEL.found(text) or phrases.NONE_OF_THEM.search(text)
         return Decision("none_of_them", (SetSlot(flow.slot, NO_FLOW),)) if none else None
     if flow.slot_type == "bool" or {v.lower() for v in flow.allowed_values} == {"true", "false"}:
         return _yes_or_no(flow, flow.slot, text)
     value = _choice(flow.allowed_values, text)
     if value is not None:
         return Decision("choice", (SetSlot(flow.slot, value),))
-    if "done" in flow.allowed_values and patterns.NOT_YET.search(text):
+    if "done" in flow.allowed_values and phrases.NOT_YET.search(text):
         return Decision("not_yet", (REPEAT,))
     return None
 
 
 def _yes_or_no(flow: ActiveFlow, slot: str, text: str) -> Decision | None:
-    if patterns.CANCEL.found(text) and slot != _RESUME_SLOT:
+    if phrases.CANCEL.found(text) and slot != _RESUME_SLOT:
         return Decision("cancel", (CANCEL,))
-    yes, no = patterns.YES.search(text), patterns.NO.search(text) or patterns.CANCEL.found(text)
+    yes, no = phrases.YES.search(text), phrases.NO.search(text) or phrases.CANCEL.found(text)
     if bool(yes) == bool(no):
         return None
     wanted = "true" if yes else "false"
@@ -158,11 +161,11 @@ def _choice(values: list[str], text: str) -> str | None:
     for value in values:
         if plain in {value.lower(), value.lower().replace("_", " ")}:
             return value
-    for position, pattern in enumerate(patterns.ORDINALS):
+    for position, pattern in enumerate(phrases.ORDINALS):
         if pattern.search(text):
             return values[position] if position < len(values) else None
-    if "done" in values and patterns.LOGGED_IN.search(text):
+    if "done" in values and phrases.LOGGED_IN.search(text):
         return "done"
-    if "request" in values and not patterns.PERSON.found(text) and patterns.REQUESTED.search(text):
+    if "request" in values and not patterns.PERSON.found(text) and phrases.REQUESTED.search(text):
         return "request"
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tightrope.understanding import patterns, rules
+from tightrope.understanding import phrases, rules
 from tightrope.understanding.classifier import Classifier
 from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.models import MAX_MESSAGE, SEARCH, Clarify, Command, Request, Result, allowed
@@ -46,6 +46,8 @@ class Understanding:
         decision = rules.decide(request, text)
         if decision is not None:
             return replace(result, source="rule", rule=decision.rule, commands=allowed(decision.commands, request))
+        if not any(c.isalpha() for c in text):
+            return result
         return self._classified(request, text, result)
 
     def _classified(self, request: Request, text: str, result: Result) -> Result:
@@ -67,14 +69,16 @@ class Understanding:
         if score >= self.thresholds.accept:
             return self._accepted(request, best, reasons)
         options = [flow for flow, p in ranked if p >= self.thresholds.clarify and _can_be_offered(request, flow)]
-        asks = patterns.QUESTION.search(text) is not None
-        if best == SEARCH_CLASS and asks:
+        if best == SEARCH_CLASS:
+            # Nothing is lost by looking: what the knowledge base does not hold is not answered.
             return (SEARCH,)
+        if options == [rules.PERSON_FLOW] == [best]:
+            return self._accepted(request, best, reasons)
         if best not in {OUT_OF_SCOPE, SEARCH_CLASS} and options:
             # One flow alone is no choice: a person is the other way out.
             others = [] if len(options) > 1 or not request.offer(rules.PERSON_FLOW) else [rules.PERSON_FLOW]
             return (Clarify(tuple(options[:_LISTED] + others)),)
-        return (SEARCH,) if asks else ()
+        return (SEARCH,) if phrases.QUESTION.search(text) else ()
 
     @staticmethod
     def _accepted(request: Request, best: str, reasons: dict[str, int]) -> tuple[Command, ...]:

@@ -1,0 +1,43 @@
+"""The understanding of this release, trained once per test run, and requests as the assistant makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tightrope.infra.settings import REPOSITORY
+from tightrope.understanding import training
+from tightrope.understanding.models import ActiveFlow, FlowOffer, Request, SlotOffer
+from tightrope.understanding.service import Understanding
+
+DATA = REPOSITORY / "data" / "understanding"
+REASONS = ["request", "complaint", "distress"]
+FLOWS = ["check_balance", "check_margin_eligibility", "decline_investment_advice", "explain_verdict", "greet", "talk_to_agent"]
+
+
+@pytest.fixture(scope="session")
+def understanding(tmp_path_factory: pytest.TempPathFactory) -> Understanding:
+    return Understanding(training.obtain(DATA, Path(tmp_path_factory.mktemp("cache"))), training.thresholds(DATA))
+
+
+def offers(ids=FLOWS):
+    return [
+        FlowOffer(id=i, slots=[SlotOffer(name="handoff_reason", allowed_values=REASONS)] if i == "talk_to_agent" else [])
+        for i in ids
+    ]
+
+
+@pytest.fixture(scope="session")
+def ask(understanding):
+    """`ask("text", slot=…)` gives the command lines with every flow of this release on offer."""
+
+    def asked(message, *, flow=None, slot=None, slot_type="categorical", values=(), ids=FLOWS):
+        active = (
+            ActiveFlow(id=flow or "check_balance", slot=slot, slot_type=slot_type, allowed_values=list(values))
+            if flow or slot
+            else None
+        )
+        return understanding.understand(Request(v=1, message=message, flow=active, flows=offers(ids)))
+
+    return asked
