@@ -202,7 +202,7 @@ def _kind(status: int) -> type[BusinessError]:
     known: dict[int, type[Any]] = {401: Refused, 403: Refused, 404: NotFound}
     if status in known:
         return known[status]
-    return BadRequest if 400 <= status < 500 else NoAnswer  # noqa: PLR2004
+    return BadRequest if 400 <= status < 500 else NoAnswer
 
 
 def _receipt(operation: str, kind: type[BusinessError], status: int, body: bytes) -> Receipt:

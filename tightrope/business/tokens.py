@@ -78,10 +78,10 @@ class TokenExchange:
             response = await self._attempt(form)
         status = response.status_code
         # No digest of a body that holds a token: the record keeps nothing that could be matched against one.
-        if status == 401:  # noqa: PLR2004
+        if status == 401:
             log.error("identity provider rejects our client credentials", action="exchange_client_rejected")
             raise ClientRejected("client credentials rejected", Receipt(OPERATION, ClientRejected.outcome, status, None, None))
-        if 400 <= status < 500:  # noqa: PLR2004
+        if 400 <= status < 500:
             digest = hashlib.sha256(response.content).hexdigest()
             raise Refused(f"exchange refused with status {status}", Receipt(OPERATION, Refused.outcome, status, None, digest))
         if not response.is_success:

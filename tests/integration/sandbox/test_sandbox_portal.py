@@ -203,6 +203,7 @@ async def test_pages_allow_nothing_but_themselves_and_the_inbox(world):
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self' http://localhost:3000"
+    assert policy["style-src"] == "'self' http://localhost:3000"
     assert policy["frame-src"] == "http://localhost:3000"
     assert policy["connect-src"] == policy["img-src"] == policy["form-action"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"

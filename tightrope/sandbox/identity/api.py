@@ -190,14 +190,15 @@ class IdentityEdge:
         error: str = "",
     ) -> Response:
         language = language_of(request, asked.language)
+        picked = chosen or asked.login_hint
         context = {
             "language": language,
             "t": text(language),
             "page_id": page_id,
             "one_time_code": one_time_code,
             "client_id": asked.client_id,
-            "customers": CUSTOMERS,
-            "chosen": chosen or asked.login_hint,
+            "customers": sorted(CUSTOMERS, key=lambda customer: customer.customer_id != picked),
+            "chosen": picked,
             "error": error,
         }
         return page("login.html", context, csp=self._csp, status=400 if error else 200)

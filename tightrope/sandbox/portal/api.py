@@ -35,9 +35,9 @@ class PortalEdge:
         self._origin = origin(self._public)
         self._inbox = settings.inbox_public_url.rstrip("/")
         inbox = origin(self._inbox)
-        # Inline style elements: Chatwoot's SDK adds its own; no inline script is allowed anywhere.
+        # The chat's launcher brings its style sheet from the inbox. (Chatwoot's own SDK inlines it: a firm adds 'unsafe-inline' to style-src.)
         self._csp = (
-            f"default-src 'none'; script-src 'self' {inbox}; frame-src {inbox}; style-src 'self' 'unsafe-inline'; img-src 'self'; "
+            f"default-src 'none'; script-src 'self' {inbox}; frame-src {inbox}; style-src 'self' {inbox}; img-src 'self'; "
             "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
         )
 

@@ -31,8 +31,10 @@
     const last = localStorage.getItem(LAST) || "";
     localStorage.setItem(LAST, customer);
     if (last && last !== customer) {
-      /* The session ended elsewhere, or somebody else logged in: that chat is not for these eyes. Ready fires again afterwards. */
+      /* The session ended elsewhere, or somebody else logged in: that chat is not for these eyes. The page starts afresh, so that
+         nothing of this one reaches the chat that is being thrown away. */
       window.$chatwoot.reset();
+      window.location.reload();
       return;
     }
     if (customer) window.$chatwoot.setUser(customer, { name });
