@@ -34,12 +34,10 @@ def demo(
     check: Annotated[bool, typer.Option("--check", help="Free ports, a scripted conversation, a verdict, exit 0 or 1")] = False,
 ) -> None:
     """Run everything on this machine: inbox, identity provider, brokerage, assistant, audit."""
-    from tightrope.cli import check as checking
-    from tightrope.cli import run
+    from tightrope.cli.check import run_check
+    from tightrope.cli.run import run_demo
 
-    if check:
-        raise typer.Exit(checking.run_check(console))
-    raise typer.Exit(run.run_demo(get_settings(), console))
+    raise typer.Exit(run_check(console) if check else run_demo(get_settings(), console))
 
 
 @app.command()

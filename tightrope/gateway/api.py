@@ -23,8 +23,8 @@ from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.health import health_body
 from tightrope.infra.logging import get_logger
-from tightrope.infra.settings import Settings
-# PAGE from tightrope.knowledge.page import router as knowledge_pages
+from tightrope.infra.settings import Settings, get_settings
+from tightrope.knowledge.page import router as knowledge_pages
 from tightrope.release.manifest import release_id
 
 log = get_logger()
@@ -51,7 +51,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             yield
 
     app = FastAPI(title="Tightrope gateway", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    # PAGE app.include_router(knowledge_pages(settings))
+    app.dependency_overrides[get_settings] = lambda: settings
+    app.include_router(knowledge_pages)
 
     @app.post("/chatwoot/webhook")
     async def webhook(request: Request) -> Response:

@@ -131,7 +131,7 @@ def _updated(payload: dict[str, Any], where: ConversationHint) -> list[Arrival]:
         values = [str(v["value"]) for v in submitted if isinstance(v, dict) and isinstance(v.get("value"), str)]
         key = f"{where.account_id}/press/{message_id}/{digest(values)}"
         found.append(Arrival("press", key, {"values": [v[:200] for v in values[:10]]}, message_id))
-    if payload.get("message_type") in {"incoming", "outgoing"} and echo_free(payload):
+    if payload.get("message_type") in ("incoming", "outgoing") and echo_free(payload):
         state = {"content": payload.get("content"), "deleted": attributes.get("deleted") is True}
         found.append(
             Arrival(

@@ -68,12 +68,18 @@ async def store_arrival(
             # A press or an edit belongs after what is known now, not where its message once stood.
             "created": arrival.message_id if arrival.kind not in {"press", "changed"} else None,
             "message": arrival.message_id,
-            "body": json.dumps(arrival.body, ensure_ascii=False).replace("\\u0000", ""),
+            "body": _jsonb(arrival.body),
             "record": record_id,
             "now": now,
         },
     )
     return await cursor.fetchone() is not None
+
+
+def _jsonb(body: dict[str, Any]) -> str:
+    """JSON that Postgres takes: without NUL, lone surrogates as the replacement character. The record keeps the original."""
+    text = json.dumps(body, ensure_ascii=False).replace("\\u0000", "")
+    return text.encode("utf-8", "replace").decode()
 
 
 async def defer_drain(conn: Connection, conversation_id: str) -> None:
