@@ -189,6 +189,8 @@ def _calm(request: pytest.FixtureRequest) -> None:
         world.wires.gateway_status, world.wires.down = 200, False
         world.wires.logout_tokens.clear()
         world.app.state.faults.clear()
+        # Another suite on the same database may have seeded for another day.
+        world.app.state.brokerage._seeded = None
 
 
 @pytest.fixture
