@@ -6,6 +6,7 @@ Follows RAGFlow 0.27 (api/apps/restful_apis/chunk_api.py, rag/nlp/search.py). Wh
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,10 +177,8 @@ def _chunk(found: Score, candidate: Candidate, query: Query, words: tuple[str, .
         "row_id": None,
     }
     if query.highlight:
-        marked = candidate.content
-        for word in words:
-            marked = marked.replace(word, f"<em>{word}</em>")
-        chunk["highlight"] = marked
+        longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+        chunk["highlight"] = re.sub(longest_first, r"<em>\g<0></em>", candidate.content) if words else candidate.content
     if query.with_metadata and candidate.meta_fields:
         fields = query.metadata_fields
         chunk["document_metadata"] = {k: v for k, v in candidate.meta_fields.items() if not fields or k in fields}
