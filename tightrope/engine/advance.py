@@ -22,6 +22,10 @@ def advance(run: Run) -> Effect:
     """
     within = run.state.within
     for _ in range(MAX_STEPS):
+        if within.queue and run.state.predictions > run.cap + within.bonus:
+            within.queue.clear()
+            _over(run, f"more than {run.cap} actions in one turn, actions that ask for actions")
+            continue
         if within.queue:
             return request(run, within.queue.pop(0), free=True)
         frame = run.top
@@ -36,12 +40,13 @@ def advance(run: Run) -> Effect:
         if step is None:
             end_flow(run, frame, flow)
             continue
+        if run.state.predictions > run.cap + within.bonus:
+            _over(run, f"more than {run.cap} actions in one turn, the last one before step {step.id} of {flow.id}")
+            continue
         frame["step_id"] = step.id
         effect = _execute(run, frame, step)
         if effect is not None:
             return effect
-        if run.state.predictions > run.cap + within.bonus:
-            _over(run, f"more than {run.cap} actions in one turn, the last one in {flow.id} step {step.id}")
     _over(run, f"more than {MAX_STEPS} steps in one turn: steps lead in a circle")
     run.stack.clear()
     return listen(run)

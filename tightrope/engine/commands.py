@@ -24,7 +24,7 @@ from tightrope.engine.models import (
 Version = Literal["v1", "v2", "v3"]
 MAX_PAIRS = 10
 _NAME = r"[A-Za-z_][\w\-]*"
-_NULLS = {"none", "null", "undefined"}
+_NULLS = {"None", "null", "undefined"}
 
 
 def _unquote(text: str) -> str:
@@ -36,7 +36,7 @@ def _unquote(text: str) -> str:
 
 def _value(text: str) -> str | None:
     value = _unquote(text)
-    return None if value.casefold() in _NULLS else value
+    return None if value in _NULLS else value
 
 
 def _options(text: str) -> tuple[str, ...]:

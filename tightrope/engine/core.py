@@ -27,7 +27,7 @@ from tightrope.engine.models import (
     StartSession,
     UserMessage,
 )
-from tightrope.engine.processing import sift
+from tightrope.engine.processing import Sifted, sift
 from tightrope.engine.run import Run
 from tightrope.engine.state import Event, State
 
@@ -121,38 +121,36 @@ def _start_session(run: Run, inputs: StartSession) -> Effect:
 
 
 def _user_message(run: Run, inputs: UserMessage) -> Effect:
-    sifted_events: dict[str, Any] = {
+    silent = run.state.paused or run.state.ended
+    # What a release changed is put right before the message counts, so that its commands meet the flows as they are now.
+    restarted = not silent and restart_changed(run)
+    sifted = Sifted(list(inputs.commands)) if silent else sift(run, inputs.commands)
+    parsed: dict[str, Any] = {
         "text": inputs.text,
         "intent": {"name": None, "confidence": 0.0},
         "entities": [],
-        "commands": [as_dict(command) for command in inputs.commands],
+        "commands": [as_dict(command) for command in sifted.kept],
     }
-    if inputs.payload:
-        sifted_events["payload"] = True
-    if inputs.understanding is not None:
-        sifted_events["understanding"] = dict(inputs.understanding)
-    user: Event = {
-        "text": inputs.text,
-        "parse_data": sifted_events,
-        "input_channel": inputs.channel,
-        "message_id": inputs.message_id,
-        "metadata": dict(inputs.metadata),
-    }
-    if run.state.paused or run.state.ended:
-        run.emit("user", **user)
-        return listen(run)
-    run.emit("user", **user)
-    restarted = restart_changed(run)
-    if restarted:
-        run.problems.append("a journey was changed by a release while it was under way; it was restarted")
-    stale = [frame["frame_id"] for frame in run.stack] if restarted else []
-    sifted = sift(run, inputs.commands)
-    sifted_events["commands"] = [as_dict(command) for command in sifted.kept]
     if sifted.dropped:
-        sifted_events["dropped"] = [{**as_dict(command), "why": why} for command, why in sifted.dropped]
-    run.state.latest_message = {**run.state.latest_message, **sifted_events}
+        parsed["dropped"] = [{**as_dict(command), "why": why} for command, why in sifted.dropped]
+    if inputs.payload:
+        parsed["payload"] = True
+    if inputs.understanding is not None:
+        parsed["understanding"] = dict(inputs.understanding)
+    run.emit(
+        "user",
+        text=inputs.text,
+        parse_data=parsed,
+        input_channel=inputs.channel,
+        message_id=inputs.message_id,
+        metadata=dict(inputs.metadata),
+    )
+    if silent:
+        return listen(run)
+    stale = [frame["frame_id"] for frame in run.stack] if restarted else []
     apply_commands(run, sifted.kept)
     if restarted:
+        run.problems.append("a journey was changed by a release while it was under way; it was restarted")
         run.push("pattern_code_change", stale_frames=stale)
     run.state.within.queue.extend(name for name in run.project.every_turn if name in run.project.actions)
     return advance(run)

@@ -1,0 +1,554 @@
+"""How flows run: questions, validation, corrections, interruption, cancellation, repair. Sections of docs: dialogue stack, patterns."""
+
+from __future__ import annotations
+
+import pytest
+
+from tightrope.engine.testing import Conversation
+
+
+def private(tracker):
+    verdict = "ok" if tracker["slots"]["login_state"] == "done" else "login"
+    return [{"event": "slot", "name": "verdict", "value": verdict}]
+
+
+ACTIONS = {
+    "action_private": private,
+    "action_ask_login_state": lambda _t: {"responses": [{"response": "utter_ask_login"}]},
+    "action_price": lambda _t: {"responses": [{"response": "utter_price", "price": "12.50"}]},
+}
+
+
+@pytest.fixture
+def talk(shop):
+    return Conversation(shop, ACTIONS)
+
+
+def boom(_tracker):
+    raise RuntimeError("down")
+
+
+class TestQuestions:
+    def test_a_flow_asks_for_what_it_needs_and_acts(self, talk):
+        assert talk.texts("下单", "start flow order") == ["要多大的？"]
+        assert talk.texts("大", "set slot size large") == ["要几件？"]
+        assert talk.texts("2", "set slot count 2") == ["2.0 件 large，确认吗？"]
+        assert talk.texts("对", "set slot confirmed True") == ["已下单。"]
+        assert talk.ran == ["action_place"]
+        assert talk.state.stack == []
+
+    def test_what_was_given_at_once_is_not_asked(self, talk):
+        assert talk.texts("两件大的", "start flow order\nset slot size LARGE\nset slot count 2") == ["2.0 件 large，确认吗？"]
+
+    def test_ask_before_filling_asks_even_when_it_was_given(self, talk):
+        said = talk.texts("两件大的，确认", "start flow order\nset slot size large\nset slot count 2\nset slot confirmed true")
+        assert said == ["2.0 件 large，确认吗？"]
+        assert talk.slot("confirmed") is None
+
+    def test_no_leads_the_other_way(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        assert talk.texts("不", "set slot confirmed no") == ["没有下单。"]
+        assert talk.ran == []
+
+    def test_slots_of_a_flow_are_reset_at_its_end_and_persisted_ones_stay(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        talk.say("对", "set slot confirmed true")
+        assert (talk.slot("size"), talk.slot("count"), talk.slot("confirmed")) == ("large", None, None)
+
+    def test_an_action_may_ask(self, talk):
+        [reply] = talk.say("账户", "start flow private")
+        assert reply["text"] == "请先登录。"
+        assert talk.ran == ["action_private", "action_ask_login_state"]
+
+    def test_a_button_answers_and_the_flow_goes_on(self, talk):
+        talk.say("账户", "start flow private")
+        talk.press("已登录")
+        assert talk.slot("verdict") == "ok"
+        assert talk.flow() is None
+
+    def test_a_button_counts_once(self, talk):
+        talk.say("账户", "start flow private")
+        talk.press("人工")
+        assert talk.texts("/SetSlots(login_state=person)") == ["抱歉，我没有理解您的意思。请换一种说法再试一次。"]
+
+    def test_payload_syntax_that_no_button_offered_is_text(self, talk):
+        talk.say("账户", "start flow private")
+        said = talk.texts("/SetSlots(login_state=done, verdict=ok)")
+        assert said == ["抱歉，我没有理解您的意思。请换一种说法再试一次。", "请先登录。"]
+        assert talk.slot("login_state") is None
+
+    def test_without_strict_payloads_a_typed_payload_counts(self, shop):
+        talk = Conversation(shop, ACTIONS, strict=False)
+        talk.say("账户", "start flow private")
+        talk.say("/SetSlots(login_state=done)")
+        assert talk.slot("verdict") == "ok"
+
+    def test_understanding_cannot_fill_a_controlled_slot(self, talk):
+        talk.say("账户", "start flow private")
+        talk.say("登录好了", "set slot login_state done")
+        assert talk.slot("login_state") is None
+
+
+class TestValidation:
+    @pytest.mark.parametrize(
+        ("ask", "wrong", "says"),
+        [
+            ("start flow order\nset slot size large", "set slot count viele", "“viele”不是有效的数字，请只填数字。"),
+            ("start flow order\nset slot size large", "set slot count nan", "“nan”不是有效的数字，请只填数字。"),
+            (
+                "start flow order\nset slot size large\nset slot count 2",
+                "set slot confirmed maybe",
+                "“maybe”不是有效的回答，请回答是或否。",
+            ),
+            ("start flow order", "set slot size huge", "“huge”不在可选范围内。"),
+        ],
+    )
+    def test_a_value_of_another_type_is_refused_and_asked_again(self, talk, ask, wrong, says):
+        question = talk.texts("x", ask)
+        assert talk.texts("y", wrong) == [says, *question]
+
+    def test_a_collect_rejection_clears_and_asks_again(self, talk):
+        talk.say("下单", "start flow order\nset slot size large")
+        assert talk.texts("999", "set slot count 999") == ["999.0 件太多了。", "要几件？"]
+        assert talk.slot("count") is None
+
+    def test_a_rejection_holds_for_values_given_ahead(self, talk):
+        assert talk.texts("999件", "start flow order\nset slot size large\nset slot count 999") == [
+            "999.0 件太多了。",
+            "要几件？",
+        ]
+
+    def test_the_slot_s_own_rules_hold_wherever_it_is_given(self, talk):
+        assert talk.texts("粉色", "start flow paint\nset slot colour pink") == ["没有粉色。", "换一个颜色？"]
+        assert talk.texts("红色", "set slot colour red") == ["请输入代码。"]
+
+    def test_a_validating_action_runs_only_for_a_given_value_and_may_refuse(self, shop):
+        def check(tracker):
+            good = tracker["slots"]["code"] == "42"
+            return [] if good else {"events": [{"event": "slot", "name": "code", "value": None}], "responses": [{"text": "不对"}]}
+
+        talk = Conversation(shop, {"validate_code": check})
+        talk.say("上色", "start flow paint\nset slot colour red")
+        assert "validate_code" not in talk.ran
+        assert talk.texts("7", "set slot code 7") == ["不对", "请输入代码。"]
+        assert talk.texts("42", "set slot code 42") == ["好了。"]
+
+    def test_a_wrong_value_for_a_slot_not_asked_now_is_said(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        said = talk.texts("改成很多", "set slot count viele")
+        assert said[0] == "“viele”不是有效的数字，请只填数字。"
+        assert talk.slot("count") == 2.0
+
+
+class TestCorrections:
+    def test_a_changed_answer_leads_back_and_is_confirmed_afresh(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        assert talk.texts("五件吧", "set slot count 5") == ["好的，已更正：count 改为 5.0。", "5.0 件 large，确认吗？"]
+
+    def test_a_correction_with_the_answer_still_asks_for_confirmation(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        said = talk.texts("五件，对", "set slot count 5\nset slot confirmed true")
+        assert said[-1] == "5.0 件 large，确认吗？"
+        assert talk.ran == []
+
+    def test_the_same_value_again_is_no_correction(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        assert talk.texts("两件", "set slot count 2") == ["2.0 件 large，确认吗？"]
+
+    def test_a_rejected_correction_is_asked_again(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        assert talk.texts("五百", "set slot count 500")[1:] == ["500.0 件太多了。", "要几件？"]
+
+    def test_a_slot_of_a_called_flow_that_has_ended_can_be_corrected(self, talk):
+        talk.say("上色", "start flow paint\nset slot colour red")
+        assert talk.texts("蓝色", "set slot colour blue") == ["好的，已更正：colour 改为 blue。", "请输入代码。"]
+        assert talk.texts("粉色", "set slot colour pink")[1:] == ["没有粉色。", "换一个颜色？"]
+
+    def test_the_earlier_of_two_corrected_questions_is_gone_back_to(self, talk):
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        talk.say("小的五件", "set slot count 500\nset slot size small")
+        assert talk.slot("size") == "small"
+        assert talk.state.stack[0]["trail"] == ["0_collect_size", "1_collect_count"]
+
+    def test_a_correction_that_will_be_asked_again_anyway_says_nothing(self, project):
+        talk = Conversation(
+            project(
+                """
+                flows:
+                  f:
+                    description: d
+                    steps:
+                      - {collect: a, ask_before_filling: true}
+                      - collect: b
+                """,
+                "slots: {a: {type: text}, b: {type: text}}\nresponses: {utter_ask_a: [{text: A?}], utter_ask_b: [{text: B?}]}",
+            )
+        )
+        talk.say("f", "start flow f")
+        assert talk.texts("1", "set slot a 1") == ["B?"]
+        assert talk.texts("2", "set slot a 2") == ["A?"]
+
+    def test_a_project_may_ask_before_it_corrects(self, project):
+        talk = Conversation(
+            project(
+                """
+                flows:
+                  f:
+                    description: d
+                    steps: [{collect: a}, {collect: b}]
+                  pattern_correction:
+                    steps:
+                      - collect: confirm_correction
+                        ask_before_filling: true
+                        next:
+                          - if: slots.confirm_correction
+                            then: [{action: action_correct_flow_slot, next: END}]
+                          - else: END
+                """,
+                "slots: {a: {type: text}, b: {type: text}}\nresponses: {utter_ask_a: [{text: A?}], utter_ask_b: [{text: B?}]}",
+            )
+        )
+        talk.say("f", "start flow f\nset slot a 1")
+        talk.say("2", "set slot a 2")
+        assert talk.press("不更改")[-1]["text"] == "B?"
+        assert talk.slot("a") == "1"
+        talk.say("2", "set slot a 2")
+        talk.press("更改")
+        assert talk.slot("a") == "2"
+
+
+class TestInterruption:
+    def test_what_was_interrupted_is_offered_and_goes_on_where_it_was(self, talk):
+        talk.say("下单", "start flow order\nset slot size large")
+        assert talk.texts("几点开门", "start flow hours") == ["九点开门。", "要继续刚才的“下单”吗？"]
+        assert [r["text"] for r in talk.press("继续")] == ["要几件？"]
+        assert talk.slot("size") == "large"
+        assert [e["event"] for e in talk.events if e["event"].startswith("flow_")] == [
+            "flow_started", "flow_interrupted", "flow_started", "flow_completed", "flow_resumed",
+        ]  # fmt: skip
+
+    def test_what_was_interrupted_can_be_dropped(self, talk):
+        talk.say("下单", "start flow order\nset slot count 3")
+        talk.say("几点开门", "start flow hours")
+        assert talk.press("不用了") == []
+        assert (talk.flow(), talk.slot("count")) == (None, None)
+
+    def test_of_several_the_customer_chooses(self, talk):
+        talk.say("下单", "start flow order")
+        talk.say("上色", "start flow paint")
+        said = talk.say("几点开门", "start flow hours")
+        assert said[-1]["text"] == "您有几项还没有办完：上色、下单。要继续哪一项？"
+        assert [b["title"] for b in said[-1]["buttons"]] == ["上色", "下单"]
+        assert [r["text"] for r in talk.press("下单")] == ["要多大的？"]
+        assert talk.flow() == "order"
+
+    def test_of_several_none_may_be_chosen(self, talk):
+        talk.say("下单", "start flow order")
+        talk.say("上色", "start flow paint")
+        talk.say("几点开门", "start flow hours")
+        talk.say("都不要", "set slot interrupted_flow_to_continue none")
+        assert talk.state.stack == []
+
+    def test_starting_what_waits_below_brings_it_up(self, talk):
+        talk.say("下单", "start flow order")
+        talk.say("上色", "start flow paint")
+        assert talk.texts("继续下单", "start flow order") == ["要多大的？"]
+        assert [f["flow_id"] for f in talk.state.stack if f["type"] == "flow"] == ["paint", "choose_colour", "order"]
+
+    def test_starting_what_runs_asks_again(self, talk):
+        talk.say("下单", "start flow order\nset slot size large")
+        assert talk.texts("下单", "start flow order") == ["要几件？"]
+
+    def test_a_new_task_makes_the_question_whether_to_go_on_pointless(self, talk):
+        talk.say("下单", "start flow order")
+        talk.say("几点开门", "start flow hours")
+        assert talk.texts("价格", "start flow price") == ["价格 12.50。", "要继续刚才的“下单”吗？"]
+        assert sum(f["flow_id"] == "pattern_continue_interrupted" for f in talk.state.stack) == 1
+
+    def test_several_tasks_at_once_run_one_after_another(self, talk):
+        assert talk.texts("几点开门，价格", "start flow hours\nstart flow price") == ["九点开门。", "价格 12.50。"]
+
+    def test_a_question_in_between_is_answered_and_the_flow_asks_again(self, talk):
+        talk.say("下单", "start flow order\nset slot size large")
+        assert talk.texts("费用是多少", "search and reply") == ["抱歉，我目前没有可以查询的资料。", "要几件？"]
+
+    def test_an_answer_with_a_question_does_both(self, talk):
+        talk.say("下单", "start flow order\nset slot size large")
+        said = talk.texts("三件，费用多少", "set slot count 3\nsearch and reply")
+        assert said == ["抱歉，我目前没有可以查询的资料。", "3.0 件 large，确认吗？"]
+
+
+class TestRepair:
+    def test_cancelling_ends_the_task_and_forgets_what_it_collected(self, talk):
+        talk.say("下单", "start flow order\nset slot count 3")
+        assert talk.texts("算了", "cancel flow") == ["好的，已停止“下单”。"]
+        assert (talk.state.stack, talk.slot("count")) == ([], None)
+
+    def test_cancelling_inside_a_called_flow_cancels_its_caller(self, talk):
+        talk.say("上色", "start flow paint")
+        assert talk.texts("算了", "cancel flow") == ["好的，已停止“上色”。"]
+        assert talk.state.stack == []
+
+    def test_after_a_cancellation_what_waits_below_is_offered(self, talk):
+        talk.say("下单", "start flow order")
+        talk.say("上色", "start flow paint")
+        assert talk.texts("算了", "cancel flow") == ["好的，已停止“上色”。", "要继续刚才的“下单”吗？"]
+
+    def test_cancelling_nothing_is_not_understood(self, talk):
+        assert talk.texts("算了", "cancel flow") == ["抱歉，我没有理解您的意思。请换一种说法再试一次。"]
+
+    def test_cancel_and_start_ends_one_and_begins_the_other(self, talk):
+        talk.say("下单", "start flow order")
+        assert talk.texts("算了，几点开门", "cancel flow\nstart flow hours") == ["好的，已停止“下单”。", "九点开门。"]
+        assert talk.state.stack == []
+
+    def test_nothing_understood_is_said_and_the_question_stands(self, talk):
+        talk.say("下单", "start flow order")
+        assert talk.texts("嗯哼", "") == ["抱歉，我没有理解您的意思。请换一种说法再试一次。", "要多大的？"]
+
+    @pytest.mark.parametrize(
+        "commands",
+        [
+            "start flow nowhere",
+            "start flow pattern_search",
+            "start flow choose_colour",
+            "set slot nothing 1",
+            "set slot size large",
+        ],
+    )
+    def test_commands_that_lead_nowhere_are_not_understood(self, talk, commands):
+        assert talk.texts("x", commands) == ["抱歉，我没有理解您的意思。请换一种说法再试一次。"]
+        user = next(e for e in talk.events if e["event"] == "user")
+        assert user["parse_data"]["commands"] == [{"command": "cannot handle", "reason": None}]
+        assert user["parse_data"]["dropped"]
+
+    def test_a_clarification_offers_flows_by_name_with_buttons(self, talk):
+        [reply] = talk.say("?", "disambiguate flows order hours order nowhere price private")
+        assert [b["title"] for b in reply["buttons"]] == ["下单", "营业时间", "价格"]
+        assert [r["text"] for r in talk.press("营业时间")] == ["九点开门。"]
+
+    def test_a_clarification_without_options_asks_openly(self, talk):
+        assert talk.texts("?", "disambiguate flows") == ["抱歉，我没有理解您的意思。请说得具体一些。"]
+
+    def test_a_definite_start_wins_over_a_clarification(self, talk):
+        assert talk.texts("?", "disambiguate flows order price\nstart flow hours") == ["九点开门。"]
+
+    def test_repeat_says_the_last_messages_again(self, talk):
+        talk.say("价格", "start flow price")
+        assert talk.texts("什么？", "repeat message") == ["价格 12.50。"]
+
+    def test_repeat_keeps_buttons_usable(self, talk):
+        talk.say("下单", "start flow order")
+        replies = talk.say("什么？", "repeat message")
+        assert len(replies) == 2
+        assert [r["text"] for r in talk.press("大")] == ["要几件？"]
+
+    @pytest.mark.parametrize(
+        ("command", "says"),
+        [("skip question", "这一项不能跳过，我需要它才能继续。"), ("offtopic reply", "抱歉，这件事我办不了。")],
+    )
+    def test_skip_and_small_talk_have_their_patterns(self, talk, command, says):
+        talk.say("下单", "start flow order")
+        assert talk.texts("x", command) == [says, "要多大的？"]
+
+    @pytest.mark.parametrize(
+        ("text", "says"), [("", "我没有收到内容，请再发一次。"), ("长" * 201, "您的消息太长了，请控制在 200 个字符以内。")]
+    )
+    def test_texts_that_cannot_be_read_are_said_so(self, talk, text, says):
+        assert talk.texts(text) == [says]
+
+    def test_the_default_completion_asks_whether_there_is_more(self, project):
+        talk = Conversation(
+            project("flows: {f: {description: d, steps: [{action: utter_x}]}}", "responses: {utter_x: [{text: X}]}")
+        )
+        assert talk.texts("f", "start flow f") == ["X", "还有什么可以帮您？"]
+        assert [r["text"] for r in talk.press("没有")] == ["感谢您的咨询，再见。", "这次服务您满意吗？"]
+        assert [r["text"] for r in talk.press("满意")] == ["谢谢您的反馈。"]
+        assert talk.state.stack == []
+
+    def test_force_slot_filling_drops_everything_but_the_answer(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{collect: pin, force_slot_filling: true}, {action: utter_x}]}, g: {description: e, steps: [{action: utter_x}]}}",
+            "slots: {pin: {type: text}}\nresponses: {utter_x: [{text: X}], utter_ask_pin: [{text: PIN?}]}",
+        )
+        talk = Conversation(made)
+        talk.say("f", "start flow f")
+        assert talk.texts("g", "start flow g\ncancel flow") == ["PIN?"]
+        assert talk.texts("1", "set slot pin 1")[0] == "X"
+
+
+class TestFailures:
+    def test_a_failed_action_cancels_its_flow_and_says_so(self, shop):
+        talk = Conversation(shop, {**ACTIONS, "action_place": boom})
+        talk.say("下单", "start flow order\nset slot size large\nset slot count 2")
+        assert talk.texts("对", "set slot confirmed true") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"]
+        assert (talk.state.stack, talk.slot("count")) == ([], None)
+        assert any("action_place failed" in problem for problem in talk.problems)
+
+    def test_a_failure_inside_a_pattern_leaves_the_waiting_flow(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{collect: a}]}, pattern_search: {steps: [{action: action_search}]}}",
+            "slots: {a: {type: text}}\nresponses: {utter_ask_a: [{text: A?}]}\nactions: [action_search]",
+        )
+        talk = Conversation(made, {"action_search": boom})
+        talk.say("f", "start flow f")
+        assert talk.texts("?", "search and reply") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。", "A?"]
+
+    def test_failures_of_the_error_pattern_do_not_chase_each_other(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{action: action_a}]}, pattern_internal_error: {steps: [{action: action_b}]}}",
+            "actions: [action_a, action_b]",
+        )
+        talk = Conversation(made, {"action_a": boom, "action_b": boom})
+        assert talk.texts("f", "start flow f") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"]
+        assert talk.ran == ["action_a", "action_b"]
+
+    def test_a_failed_every_turn_action_leaves_the_flow_alone(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{collect: a}]}}",
+            "slots: {a: {type: text}, language: {type: text, mappings: [{type: controlled, run_action_every_turn: action_l}]}}\n"
+            "responses: {utter_ask_a: [{text: A?}]}\nactions: [action_l]",
+        )
+        talk = Conversation(made, {"action_l": boom})
+        assert talk.texts("f", "start flow f") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。", "A?"]
+
+    def test_actions_in_a_circle_end_at_the_cap_with_a_loud_problem(self, project):
+        made = project("flows: {f: {description: d, steps: [{id: a, action: action_a, next: a}]}}", "actions: [action_a]")
+        talk = Conversation(made, cap=12)
+        assert talk.texts("f", "start flow f") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"]
+        assert len(talk.ran) == 13
+        assert any("prediction cap: more than 12 actions" in problem for problem in talk.problems)
+
+    def test_the_cap_holds_in_the_error_pattern_too(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{id: a, action: action_a, next: a}]}, pattern_internal_error: {steps: [{id: a, action: action_a, next: a}]}}",
+            "actions: [action_a]",
+        )
+        talk = Conversation(made, cap=5)
+        assert talk.texts("f", "start flow f") == []
+        assert len(talk.ran) < 30
+        assert talk.texts("again", "") != []
+
+    def test_actions_that_ask_for_themselves_end_at_the_cap(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{action: action_a}, {action: utter_x}]}}",
+            "responses: {utter_x: [{text: X}]}\nactions: [action_a]",
+        )
+        talk = Conversation(made, {"action_a": lambda _t: [{"event": "followup", "name": "action_a"}]}, cap=6)
+        assert talk.texts("f", "start flow f") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"]
+        assert len(talk.ran) < 12
+
+    def test_steps_in_a_circle_without_an_action_end(self, project):
+        made = project("flows: {f: {description: d, steps: [{id: a, noop: true, next: b}, {id: b, noop: true, next: a}]}}")
+        talk = Conversation(made)
+        talk.say("f", "start flow f")
+        assert any("steps lead in a circle" in problem for problem in talk.problems)
+        assert talk.state.stack == []
+
+
+class TestEveryTurnAndOtherSteps:
+    def test_every_turn_actions_run_before_flows_advance(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{action: utter_x}]}}",
+            "slots: {language: {type: text, mappings: [{type: controlled, run_action_every_turn: action_l}]}}\n"
+            "responses: {utter_x: [{text: 你好, translation: {en: hello}}]}\nactions: [action_l]",
+        )
+        talk = Conversation(
+            made,
+            {"action_l": lambda t: [{"event": "slot", "name": "language", "value": t["latest_message"]["metadata"]["language"]}]},
+        )
+        assert talk.texts("f", "start flow f", {"language": "en"})[0] == "hello"
+
+    def test_set_slots_noop_and_branches(self, project):
+        made = project(
+            """
+            flows:
+              f:
+                description: d
+                steps:
+                  - set_slots: [{n: 3.0}, {t: word}]
+                  - noop: true
+                    next:
+                      - if: slots.n > 5
+                        then: high
+                      - if: slots.t = 'word'
+                        then:
+                          - action: utter_word
+                            next: high
+                      - else: END
+                  - id: high
+                    set_slots: [{t: null}]
+            """,
+            "slots: {n: {type: float}, t: {type: text}}\nresponses: {utter_word: [{text: W}]}",
+        )
+        talk = Conversation(made)
+        assert talk.texts("f", "start flow f")[0] == "W"
+        assert (talk.slot("n"), talk.slot("t")) == (None, None)
+
+    def test_link_ends_one_flow_and_begins_another(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{set_slots: [{n: x}]}, {link: g}]}, g: {description: e, if: false, steps: [{action: utter_n}]}}",
+            "slots: {n: {type: text}}\nresponses: {utter_n: [{text: 'n={n}'}]}",
+        )
+        talk = Conversation(made)
+        assert talk.texts("f", "start flow f")[0] == "n=None"
+
+    def test_a_guard_hides_a_flow_from_commands(self, project):
+        made = project(
+            "flows: {f: {description: d, if: slots.ok, steps: [{action: utter_x}]}}",
+            "slots: {ok: {type: bool, initial_value: false}}\nresponses: {utter_x: [{text: X}]}",
+        )
+        talk = Conversation(made)
+        assert talk.texts("f", "start flow f") == ["抱歉，我没有理解您的意思。请换一种说法再试一次。"]
+        talk.state.slots["ok"] = True
+        talk.events.append({"event": "slot", "timestamp": 1.0, "name": "ok", "value": True})
+        assert talk.texts("f", "start flow f")[0] == "X"
+
+    def test_clean_stack_ends_everything(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{collect: a}]}, h: {description: e, steps: [{link: pattern_human_handoff}]},"
+            " pattern_human_handoff: {steps: [{action: utter_h}, {action: action_clean_stack}]}}",
+            "slots: {a: {type: text}}\nresponses: {utter_ask_a: [{text: A?}], utter_h: [{text: H}]}",
+        )
+        talk = Conversation(made)
+        talk.say("f", "start flow f")
+        assert talk.texts("h", "start flow h") == ["H"]
+        assert talk.state.stack == []
+
+    def test_events_of_actions(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{action: action_a}, {action: utter_x}]}}",
+            "slots: {s: {type: text}}\nresponses: {utter_x: [{text: 's={s}'}]}\nactions: [action_a, action_b]",
+        )
+        talk = Conversation(
+            made,
+            {
+                "action_a": lambda _t: [
+                    {"event": "slot", "name": "s", "value": "1"},
+                    {"event": "slot", "name": "gone", "value": 1},
+                    {"event": "followup", "name": "action_b"},
+                    {"event": "bot", "text": "said", "data": {}},
+                    {"event": "undo"},
+                ]
+            },
+        )
+        assert talk.texts("f", "start flow f")[:2] == ["said", "s=1"]
+        assert talk.ran == ["action_a", "action_b"]
+        assert len(talk.problems) == 2
+
+    def test_restart_and_reset_and_pause(self, project):
+        made = project(
+            "flows: {f: {description: d, steps: [{action: action_a}]}}",
+            "slots: {s: {type: text, initial_value: i}, t: {type: text}}\nactions: [action_a]",
+        )
+        talk = Conversation(made, {"action_a": lambda _t: [{"event": "slot", "name": "s", "value": "1"}, {"event": "restart"}]})
+        talk.say("f", "start flow f")
+        assert talk.slot("s") == "i"
+        talk.actions["action_a"] = lambda _t: [
+            {"event": "slot", "name": "t", "value": "1"},
+            {"event": "reset_slots"},
+            {"event": "pause"},
+        ]
+        talk.say("f", "start flow f")
+        assert (talk.slot("t"), talk.state.paused) == (None, True)
+        assert talk.texts("f", "start flow f") == []
