@@ -78,7 +78,7 @@ SYNTAX = Topic(
         r"repeat ?last ?bot ?messages?)\s*\(",
         r"\bstart flow\b|\bset slots?\b|\bdisambiguate flows?\b",
         r"^[\"'`\s]*(cancel flow|search and reply|repeat message|provide info|offtopic reply)[\"'`\s.]*$",
-        r"^/\s*[a-z_]+|\{\{|\{%|\"(commands?|role|flow|slot|message|content)\"\s*:|<\|[a-z_]+\|>|\[/?inst\]",
+        r"^/\s*[a-z_]+|\{\{|\{%|\"(commands?|role|flows?|slots?|message|content)\"\s*:|<\|[a-z_]+\|>|\[/?inst\]",
         r"\b(ignore|disregard|forget)\b.{0,20}\b(previous|prior|above|all|your|system)\b.{0,20}\b(instruction|prompt|rule|"
         r"message)s?",
         r"(忽略|无视|忘掉|忘记).{0,10}(之前|以上|上面|前面|所有|你的).{0,10}(指令|提示|规则|设定)|\bsystem prompt\b",
@@ -166,12 +166,10 @@ ADVICE = Topic(
         r"有(什么|啥|没有)好?(的)?(股票|票|基金)(推荐|可以买|值得)?",
         r"(该不该|要不要|应该|应不应该|该|是否应该|是不是该|是不是应该|是否该|值不值得|值得|适不适合|适合)(现在|今天|马上|"
         r"赶紧|继续|再)?[^,，。?？]{0,4}(买|卖|入手|抛|加仓|减仓|清仓|满仓|空仓|抄底|持有|割肉|止损|止盈|建仓|补仓|上车|追|"
-        r"投|进场|入场|做空|做多)",
+        r"投(?!诉|资者)|进场|入场|做空|做多)",
         r"(现在|今天|明天|这个?(价|点)位?|目前|最近|此时).{0,6}(能|可以|适合|是不是|合适).{0,4}(买|入手?|抄底|上车|加仓|卖|"
         r"抛|进场|入场|建仓)(吗|么|不|入吗|进吗|的?时机|点|了吗)",
         r"还能(买|涨|跌|拿|追|上车|加仓)|(能|可以)(抄底|上车|加仓|满仓|梭哈|追高)(吗|么|不|了)",
-        r"(会不会|会|还会|能不能|还要|要)(继续|大幅|再|一直)?(涨|跌|反弹|回调|大涨|大跌|翻倍|暴涨|暴跌|崩盘|涨停|跌停|触底|"
-        r"见顶|起飞|解套|回本|反转)(?!幅|停板|停制)",
         r"涨还是跌|(看涨|看跌|看多|看空|牛市|熊市)(吗|么|还是|什么时候|来)",
         r"(走势|行情|前景|后市|大盘|市场|点位)(预测|怎么看|如何|怎么样|怎样|会怎|分析|判断|好不好)",
         r"怎么看(待)?.{0,12}(股|板块|行情|走势|大盘|后市|基金|公司)|预测.{0,10}(股|行情|走势|大盘|指数|价格|涨|跌)|目标价",
@@ -179,7 +177,8 @@ ADVICE = Topic(
         r"(什么时候|啥时候|何时|什么时机|什么价位|多少钱|到多少)[^,，。?？]{0,4}(买入?|卖出?|抄底|出手|入场|进场|加仓|减仓|"
         r"上车|抛|清仓)(比较|最|合适|划算|好|吗|$|[?？])",
         r"(买|选|投|配)(哪|什么|啥)(一?(只|个|支|些|家|几)|股票?|基金|板块|票)?.{0,4}(好|赚|稳|涨|合适|划算|$|[?？])",
-        r"(哪|那)(只|个|支|些|几只|几个|家|一只|一个)[^,，。?？]{0,8}(好|值得|会涨|能涨|赚钱|有潜力|最稳|牛|龙头|适合我)",
+        r"(哪|那)(只|支|几只|一只|(个|些|几个|家|一个)(板块|股|基金|票|etf|行业|赛道|公司|指数))[^,，。?？]{0,8}(好|值得|"
+        r"会涨|能涨|赚钱|有潜力|最稳|牛|龙头|适合我)",
         r"(哪|那)(只|支|些)(股票?|基金|票)[^,，。?？]{0,4}(买|入)|牛股|黑马股?|内幕(消息)?|小道消息|消息股|稳赚",
         r"保(证)?(赚|收益|本)|(怎么|如何|帮我)(配置|分配)(资产|资金|仓位|投资)|帮我(配置|理财|操盘|选)",
         r"(套牢|被套|亏了?).{0,14}(怎么办|割|卖|补仓|等|止损)",
@@ -197,8 +196,6 @@ ADVICE = Topic(
         r"\b(recommend|recommendations?|suggest|suggestions?|tips?|picks?)\b.{0,30}\b(stocks?|funds?|etfs?|shares?|invest\w*"
         r"|portfolio|sectors?|bonds?|buy|ipos?)\b",
         r"\b(stock|share|fund|investment|trading|hot|insider) (tips?|picks?|recommendations?|ideas?|advice|suggestions?)\b",
-        r"\b(will|would|is|are|gonna|going to|could|can|might)\b.{0,40}\b(go(ing)? (up|down|higher|lower)|rise|rising|fall|"
-        r"falling|crash|drop|rally|rebound|recover|bounce|double|moon|tank|outperform|skyrocket|keep (rising|falling))\b",
         r"\b(price|market|index|stock|share)\b.{0,12}\b(target|prediction|predictions|forecast|outlook)\b",
         r"\b(predict|forecast)\b",
         r"\bwhen (should i|to|shall i|is (it|the) (best|good|right)( time)?( to)?) (buy|sell|enter|exit|invest|get)\b",
@@ -207,6 +204,19 @@ ADVICE = Topic(
         r"\bwhat do you think (of|about)\b.{0,30}\b(stock|shares?|fund|market|moutai|sector|etf|price)",
         r"\bhow (should|would you|do i best) (i )?(invest|allocate|diversify)",
         r"\b(allocate|build|design|manage) my (portfolio|money|savings)",
+    ),
+    any_of(
+        r"电影|餐厅|饭店|歌曲|游戏|手机|电脑|\b(movie|restaurant|hotel|song|book|game|i?phone|laptop)s?\b",
+    ),
+)
+
+FORECAST = Topic(
+    "advice",
+    any_of(
+        r"(会不会|会|还会|能不能|还要|要)(继续|大幅|再|一直)?(涨|跌|反弹|回调|大涨|大跌|翻倍|暴涨|暴跌|崩盘|涨停|跌停|触底|"
+        r"见顶|起飞|解套|回本|反转)(?!幅|停板|停制)",
+        r"\b(will|would|is|are|gonna|going to|could|can|might)\b.{0,40}\b(go(ing)? (up|down|higher|lower)|rise|rising|fall|"
+        r"falling|crash|drop|rally|rebound|recover|bounce|double|moon|tank|outperform|skyrocket|keep (rising|falling))\b",
     ),
     any_of(
         _FEES,

@@ -59,7 +59,7 @@ def decide(request: Request, text: str) -> Decision | None:
         return Decision("person", to_person(request, "request"))
     if requested(text):
         return Decision("language", (REPEAT,))
-    if patterns.ADVICE.found(text):
+    if patterns.ADVICE.found(text) or patterns.FORECAST.found(text):
         return Decision("advice", start(request, ADVICE_FLOW))
     if patterns.TRADE.found(text):
         return Decision("trade", trade(request))
