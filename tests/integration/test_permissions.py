@@ -180,7 +180,14 @@ async def _not_on_the_list(firm: Firm, action: str, role: str) -> None:
         )
         assert allowed(said, request) == ()
     elif action == "start_journey_not_offered":
-        for typed in ("/SetSlots(login_state=done)", " /StartFlow(check_balance)", "／SetSlots(x=y)", "\u200b/restart", "\t/restart", "\u3000/x"):
+        for typed in (
+            "/SetSlots(login_state=done)",
+            " /StartFlow(check_balance)",
+            "／SetSlots(x=y)",
+            "\u200b/restart",
+            "\t/restart",
+            "\u3000/x",
+        ):
             decision = decide.on_message({"content": typed})
             assert not (isinstance(decision, decide.Ask) and decision.text.lstrip().startswith("/")), typed
     elif action == "bind_identity":
