@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class Classifier:
 def load(path: Path, fingerprint: str) -> Classifier | None:
     """The classifier saved at `path`, if it is there, readable and of this fingerprint."""
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             if str(saved["fingerprint"]) != fingerprint:
                 return None
             pieces = str(saved["vocabulary"]).split("\n")
@@ -78,7 +79,7 @@ def load(path: Path, fingerprint: str) -> Classifier | None:
                 intercept=saved["intercept"],
                 temperature=float(saved["temperature"]),
             )
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return found if found.weights.shape == (len(pieces), len(found.classes)) and found.idf.shape == (len(pieces),) else None
 

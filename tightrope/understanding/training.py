@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -171,10 +170,7 @@ def obtain(folder: Path, cache: Path) -> Classifier:
     """The classifier of the lines in `folder`: from `cache` if one of the same fingerprint lies there, else trained and kept there."""
     name = fingerprint(folder)
     path = cache / f"understanding-{name}.npz"
-    try:
-        found = classifier.load(path, name)
-    except zipfile.BadZipFile:
-        found = None
+    found = classifier.load(path, name)
     if found is not None:
         return found
     made = train(lines(folder), name)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from understanding_data import DATA
 
-from tightrope.infra.settings import REPOSITORY
 from tightrope.understanding import training
 from tightrope.understanding.models import ActiveFlow, FlowOffer, Request, SlotOffer
 from tightrope.understanding.service import Understanding
 
-DATA = REPOSITORY / "data" / "understanding"
 REASONS = ["request", "complaint", "distress"]
 FLOWS = ["check_balance", "check_margin_eligibility", "decline_investment_advice", "explain_verdict", "greet", "talk_to_agent"]
 
