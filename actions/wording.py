@@ -44,9 +44,9 @@ def moment(at: datetime, now: datetime, language: str) -> str:
 
 
 def account_title(account: Account, language: str) -> str:
-    """`普通账户 ****1001`, with the status if it is not normal."""
+    """`普通账户 ••••1001`, with the status if it is not normal. Asterisks would be Markdown's emphasis in the chat."""
     index = 1 if language == "en" else 0
-    title = f"{_KINDS[account.kind][index]} {account.number_masked}"
+    title = f"{_KINDS[account.kind][index]} {account.number_masked.replace('*', '•')}"
     if account.status == "normal":
         return title
     status = _STATUSES[account.status][index]

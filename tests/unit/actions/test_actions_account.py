@@ -20,7 +20,7 @@ async def test_the_balance_is_told_with_the_time_of_the_data(fake: FakeContext) 
         key: message[key]
         for key in ("account", "as_of", "cash_available", "cash_withdrawable", "cash_frozen", "market_value", "total_assets")
     } == {
-        "account": "普通账户 ****1001",
+        "account": "普通账户 ••••1001",
         "as_of": "10:31",
         "cash_available": "12,345.67 元",
         "cash_withdrawable": "12,000.00 元",
@@ -63,7 +63,7 @@ async def test_several_accounts_are_listed_one_by_one(fake: FakeContext) -> None
     done = await run(TellBalance(), tracker(language="en"))
     assert done.said == ["utter_balance_several", "utter_balance", "utter_balance"]
     assert done.messages[0]["count"] == "2"
-    assert [m["account"] for m in done.messages[1:3]] == ["Cash account ****1001", "Margin account ****2002 (frozen)"]
+    assert [m["account"] for m in done.messages[1:3]] == ["Cash account ••••1001", "Margin account ••••2002 (frozen)"]
 
 
 async def test_one_balance_that_fails_leaves_none_told(fake: FakeContext) -> None:
@@ -167,4 +167,4 @@ def test_times_are_told_in_shanghai_with_the_day_when_it_is_not_today(ago: timed
 
 
 def test_an_account_that_is_not_normal_says_so() -> None:
-    assert account_title(account(status="dormant"), "zh") == "普通账户 ****1001（休眠）"
+    assert account_title(account(status="dormant"), "zh") == "普通账户 ••••1001（休眠）"

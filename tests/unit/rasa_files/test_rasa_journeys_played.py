@@ -88,8 +88,8 @@ def test_several_accounts_are_all_told(play: Play) -> None:
     said = play.say("balance", BALANCE)
     assert len(said) == 4
     assert "2" in said[0]
-    assert "****1001" in said[1]
-    assert "****2002" in said[2]
+    assert "••••1001" in said[1]
+    assert "••••2002" in said[2]
 
 
 def test_without_an_account_a_person_is_offered(play: Play) -> None:
@@ -308,7 +308,7 @@ def test_no_figure_of_an_account_ever_stands_in_a_slot(zh: Play) -> None:
     zh.say("margin", MARGIN)
     zh.say("why", WHY)
     slots = str(zh.talk.state.slots)
-    for figure in ("12,345", "12345", "98,765", "612,345", "612345", "****1001"):
+    for figure in ("12,345", "12345", "98,765", "612,345", "612345", "••••1001"):
         assert figure not in slots
 
 
