@@ -45,7 +45,7 @@ class Cable:
                 task.cancel()
                 with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                     await task
-            with suppress(RuntimeError):
+            with suppress(RuntimeError, WebSocketDisconnect):
                 await socket.close()
 
     async def _write(self, socket: WebSocket, listener: Listener) -> None:

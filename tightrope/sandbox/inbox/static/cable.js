@@ -32,7 +32,7 @@ export class Cable {
       const frame = JSON.parse(data);
       if (frame.type === "welcome") socket.send(JSON.stringify({ command: "subscribe", identifier: this.identifier }));
       else if (frame.type === "confirm_subscription") this.#state(true);
-      else if (frame.message) this.onEvent(frame.message.event, frame.message.data);
+      else if (frame.identifier && frame.message) this.onEvent(frame.message.event, frame.message.data);
     };
     socket.onclose = () => {
       if (this.socket !== socket) return;

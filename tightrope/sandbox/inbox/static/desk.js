@@ -342,7 +342,7 @@ async function showLogin() {
   const people = await agents();
   $("login").replaceChildren(
     el("div", { class: "card" }, el("p", { class: "brand" }, w.title), el("h1", {}, w.loginTitle), el("p", {}, w.loginHint),
-      ...people.map((one) => el("button", { type: "button", class: "agent", attrs: { "data-agent": String(one.id) }, onclick: async () => (await login(one.id), begin()) }, icon("person"), one.name)),
+      ...people.map((one) => el("button", { type: "button", class: "pick", attrs: { "data-agent": String(one.id) }, onclick: async () => (await login(one.id), begin()) }, icon("person"), one.name)),
       el("button", { type: "button", class: "plain", onclick: () => (remember("locale", state.locale === "zh" ? "en" : "zh"), showLogin()) }, w.switch)));
 }
 

@@ -6,8 +6,12 @@ export function el(tag, props = {}, ...children) {
   for (const [name, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "class") node.className = value;
-    else if (name === "attrs") for (const [key, text] of Object.entries(value)) if (text !== null) node.setAttribute(key, text);
-    else node[name] = value;
+    else if (name !== "attrs") node[name] = value;
+    else {
+      for (const [key, text] of Object.entries(value)) {
+        if (text !== null) node.setAttribute(key, text);
+      }
+    }
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
