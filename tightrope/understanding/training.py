@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import spotrf, spotri, spotrs
-from scipy.sparse import csr_matrix
 
 from tightrope.infra.logging import get_logger
 from tightrope.understanding import classifier, features, normalise
 from tightrope.understanding.classifier import Classifier, softmax
 from tightrope.understanding.errors import TrainingDataError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 SEARCH = "search"
 OUT_OF_SCOPE = "out_of_scope"
@@ -117,6 +119,9 @@ def train(examples: list[Example], name: str) -> Classifier:
     Kernel ridge regression on the classes (+1 for a line's own, -1 for the others): it is solved in one step, and its exact leave-one-out
     scores come out of the same matrix, so that every line helps to calibrate and none is scored by a model that has seen it.
     """
+    # Imported here: a start that finds its classifier kept does without SciPy.
+    from scipy.linalg.lapack import spotrf, spotri, spotrs
+
     pieces, matrix, idf = _tfidf([example.text for example in examples])
     classes, wanted = np.unique([example.label for example in examples], return_inverse=True)
     targets = np.where(np.eye(len(classes), dtype=bool)[wanted], 1.0, -1.0).astype(np.float32)
@@ -140,6 +145,8 @@ def train(examples: list[Example], name: str) -> Classifier:
 
 def _tfidf(texts: list[str]) -> tuple[list[str], csr_matrix, NDArray[np.float32]]:
     """Pieces seen in two lines or more, each line's TF-IDF vector of length one over them, and their weights."""
+    from scipy.sparse import csr_matrix
+
     counted = [Counter(features.features(text)) for text in texts]
     seen = Counter(piece for line in counted for piece in line)
     pieces = sorted(piece for piece, count in seen.items() if count > 1)
