@@ -23,5 +23,10 @@ class SwitchRepository:
 
     async def off(self) -> frozenset[str]:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute("SELECT scope FROM gateway.switch_now")
-            return frozenset(str(row["scope"]) for row in await cursor.fetchall())
+            # One statement needs no transaction around it: this runs at the start of every journey.
+            await connection.set_autocommit(True)
+            try:
+                cursor = await connection.execute("SELECT scope FROM gateway.switch_now")
+                return frozenset(str(row["scope"]) for row in await cursor.fetchall())
+            finally:
+                await connection.set_autocommit(False)

@@ -13,6 +13,7 @@ import yaml
 
 from actions.journeys import JOURNEYS
 from actions.registry import ACTIONS
+from tightrope.engine.check import check
 from tightrope.engine.loader import load_project
 from tightrope.infra.settings import REPOSITORY
 
@@ -116,6 +117,10 @@ def test_only_flows_lie_below_data_as_yaml() -> None:
 
 def test_the_embedded_engine_loads_the_project() -> None:
     assert FLOWS.keys() <= load_project(REPOSITORY).flows.keys()
+
+
+def test_the_engines_own_check_has_nothing_to_say() -> None:
+    assert [str(problem) for problem in check(REPOSITORY)] == []
 
 
 def test_flow_ids_are_unique_and_well_formed() -> None:
