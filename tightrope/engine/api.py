@@ -70,11 +70,13 @@ async def _body(request: Request) -> Any:
 def _incoming(found: Any) -> Incoming:
     if not isinstance(found, dict):
         raise _Refused(400, "BadRequest", "the body must be an object with sender and message")
-    sender, text, metadata = found.get("sender"), found.get("message"), found.get("metadata") or {}
+    sender, text, metadata = found.get("sender"), found.get("message"), found.get("metadata")
     if not isinstance(sender, str) or not 0 < len(sender) <= MAX_SENDER or "\x00" in sender:
         raise _Refused(400, "BadRequest", f"sender must be a text of 1 to {MAX_SENDER} characters")
     if not isinstance(text, str):
         raise _Refused(400, "BadRequest", "message must be a text")
+    if metadata is None:
+        metadata = {}
     if not isinstance(metadata, dict):
         raise _Refused(400, "BadRequest", "metadata must be an object")
     channel = found.get("input_channel")

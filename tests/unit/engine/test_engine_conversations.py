@@ -368,7 +368,8 @@ class TestRepair:
 
     def test_force_slot_filling_drops_everything_but_the_answer(self, project):
         made = project(
-            "flows: {f: {description: d, steps: [{collect: pin, force_slot_filling: true}, {action: utter_x}]}, g: {description: e, steps: [{action: utter_x}]}}",
+            "flows: {f: {description: d, steps: [{collect: pin, force_slot_filling: true}, {action: utter_x}]},"
+            " g: {description: e, steps: [{action: utter_x}]}}",
             "slots: {pin: {type: text}}\nresponses: {utter_x: [{text: X}], utter_ask_pin: [{text: PIN?}]}",
         )
         talk = Conversation(made)

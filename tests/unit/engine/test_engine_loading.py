@@ -152,7 +152,7 @@ def test_defining_something_twice_names_both_places(folder):
     (root / "domain").mkdir()
     (root / "domain" / "a.yml").write_text("slots: {a: {type: text}}\nresponses: {utter_a: [{text: x}]}")
     (root / "domain" / "b.yml").write_text("slots: {a: {type: text}}")
-    with pytest.raises(ProjectError, match="slot 'a' is also defined in domain/a.yml"):
+    with pytest.raises(ProjectError, match=r"slot 'a' is also defined in domain/a\.yml"):
         load_project(root)
     (root / "domain" / "b.yml").write_text("responses: {utter_a: [{text: x}]}")
     with pytest.raises(ProjectError, match="response 'utter_a' is also defined"):

@@ -15,15 +15,15 @@ def upgrade() -> None:
         """
         CREATE SCHEMA engine;
 
+        -- json, not jsonb: given back byte for byte as written, and a NUL character in a customer's text or metadata does no harm.
         CREATE TABLE engine.conversation (
             sender_id text PRIMARY KEY CHECK (length(sender_id) BETWEEN 1 AND 255),
-            state jsonb NOT NULL,
+            state json NOT NULL,
             turns integer NOT NULL CHECK (turns > 0),
             updated_at timestamptz NOT NULL
         );
         COMMENT ON TABLE engine.conversation IS 'What the next turn depends on: slots, stack, offers. One row a conversation.';
 
-        -- json, not jsonb: events are given back byte for byte as they were made.
         CREATE TABLE engine.turn (
             sender_id text NOT NULL REFERENCES engine.conversation ON DELETE CASCADE,
             number integer NOT NULL CHECK (number > 0),
