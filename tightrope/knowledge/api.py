@@ -6,16 +6,13 @@ Contract: docs/knowledge.md.
 
 from __future__ import annotations
 
-import hmac
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.routing import APIRoute
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
@@ -25,6 +22,7 @@ from tightrope.infra.health import health_body
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.knowledge import repository
+from tightrope.knowledge.envelope import MAX_BODY, RagflowRoute, json_response, ok, read_body
 from tightrope.knowledge.retrieval import ARGUMENT, DATA, EXCEPTION, ApiError, read_query, retrieve
 from tightrope.knowledge.scoring import index_terms
 from tightrope.knowledge.tokens import warm_up
@@ -34,69 +32,9 @@ from tightrope.release.manifest import release_id
 log = get_logger()
 VERSION = "v0.27.3-tightrope"
 """The RAGFlow version whose rules hold here; the suffix says that it is not RAGFlow."""
-MAX_BODY = 8 * 1024 * 1024
-_OPEN = {"/api/v1/system/healthz", "/api/v1/system/version", "/health"}
-_UNAUTHORISED = {"code": 401, "data": None, "message": "<Unauthorized '401: Unauthorized'>"}
 
 
-def _json(body: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type="application/json")
-
-
-def _ok(data: Any = None, **more: Any) -> Response:
-    return _json({"code": 0, **({} if data is None else {"data": data}), **more})
-
-
-class _RagflowRoute(APIRoute):
-    """Authentication and RAGFlow's error envelope around every handler."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        inner = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            if request.url.path not in _OPEN and not _authorised(request):
-                return _json(_UNAUTHORISED, 401)
-            try:
-                return await inner(request)
-            except ApiError as error:
-                return _json({"code": error.code, "message": error.message})
-            except HTTPException:
-                raise
-            except Exception as error:
-                log.exception("a request failed", action="knowledge_request_failed", path=request.url.path)
-                text = repr(error) if isinstance(error, (KeyError, ValueError, TypeError)) else f"{type(error).__name__}()"
-                return _json({"code": EXCEPTION, "message": text[:200]})
-
-        return handle
-
-
-def _authorised(request: Request) -> bool:
-    header = request.headers.get("authorization", "")
-    scheme, _, token = header.partition(" ")
-    token = token.strip() if scheme.lower() == "bearer" else header
-    return hmac.compare_digest(token.encode(), request.app.state.key.encode())
-
-
-async def _raw(request: Request) -> bytes:
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY:
-            raise ApiError(ARGUMENT, f"the body is larger than {MAX_BODY} bytes")
-    return bytes(raw)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = orjson.loads(await _raw(request))
-    except orjson.JSONDecodeError:
-        raise ApiError(EXCEPTION, "<BadRequest '400: Bad Request'>") from None
-    if not isinstance(body, dict):
-        raise ApiError(ARGUMENT, "the body must be a JSON object")
-    return body
-
-
-router = APIRouter(route_class=_RagflowRoute)
+router = APIRouter(route_class=RagflowRoute)
 
 
 def _pool(request: Request) -> Pool:
@@ -146,9 +84,9 @@ def _document(row: repository.Row) -> dict[str, Any]:
 @router.post("/api/v1/retrieval")
 async def retrieval(request: Request) -> Response:
     """Search passages (A4 of the RAGFlow notes)."""
-    query = read_query(await _body(request))
+    query = read_query(await read_body(request))
     async with _pool(request).connection() as connection:
-        return _ok(await retrieve(connection, query))
+        return ok(await retrieve(connection, query))
 
 
 @router.get("/api/v1/datasets")
@@ -160,7 +98,7 @@ async def list_datasets(request: Request) -> Response:
     if not rows and (name or dataset):
         raise ApiError(DATA, f"User 'tightrope' lacks permission for dataset '{name or dataset}'")
     page, size = _paging(request)
-    return _ok([_dataset(row) for row in rows[(page - 1) * size : page * size]], total_datasets=len(rows))
+    return ok([_dataset(row) for row in rows[(page - 1) * size : page * size]], total_datasets=len(rows))
 
 
 def _paging(request: Request) -> tuple[int, int]:
@@ -176,7 +114,7 @@ def _paging(request: Request) -> tuple[int, int]:
 @router.post("/api/v1/datasets")
 async def create_dataset(request: Request) -> Response:
     """Create a dataset. Of RAGFlow's fields only `name` and `description` mean something here; unknown ones are refused."""
-    body = await _body(request)
+    body = await read_body(request)
     unknown = sorted(set(body) - {"name", "description", "permission", "chunk_method", "avatar"})
     if unknown:
         raise ApiError(
@@ -189,28 +127,28 @@ async def create_dataset(request: Request) -> Response:
     async with _pool(request).connection() as connection:
         if not await repository.insert_dataset(connection, made, name.strip(), str(body.get("description") or ""), _now(request)):
             raise ApiError(DATA, f"Dataset name '{name.strip()}' already exists")
-        return _ok(_dataset((await repository.datasets(connection, dataset_id=made))[0]))
+        return ok(_dataset((await repository.datasets(connection, dataset_id=made))[0]))
 
 
 @router.put("/api/v1/datasets/{dataset_id}")
 async def rename_dataset(request: Request, dataset_id: str) -> Response:
     """Rename a dataset."""
-    name = (await _body(request)).get("name")
+    name = (await read_body(request)).get("name")
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= 128:
         raise ApiError(ARGUMENT, f"Field: <name> - Message: <String should have 1 to 128 characters> - Value: <{name}>")
     async with _pool(request).connection() as connection:
         if not await repository.rename_dataset(connection, dataset_id, name.strip(), _now(request)):
             raise ApiError(DATA, f"Dataset '{dataset_id}' is not there, or the name '{name.strip()}' already exists")
-        return _ok(_dataset((await repository.datasets(connection, dataset_id=dataset_id))[0]))
+        return ok(_dataset((await repository.datasets(connection, dataset_id=dataset_id))[0]))
 
 
 @router.delete("/api/v1/datasets")
 async def delete_datasets(request: Request) -> Response:
     """Delete datasets by id; no ids delete nothing."""
-    ids = (await _body(request)).get("ids") or []
+    ids = (await read_body(request)).get("ids") or []
     async with _pool(request).connection() as connection:
         await repository.delete_datasets(connection, [str(item) for item in ids])
-    return _ok()
+    return ok()
 
 
 async def _owned(request: Request, dataset_id: str, document_id: str | None = None) -> None:
@@ -239,7 +177,7 @@ async def upload(request: Request, dataset_id: str) -> Response:
             document = uuid.uuid4().hex
             await repository.insert_document(connection, document, dataset_id, name, content, _now(request))
             made.append(document)
-        return _ok([_document(row) for row in await repository.documents(connection, dataset_id, ids=made)])
+        return ok([_document(row) for row in await repository.documents(connection, dataset_id, ids=made)])
 
 
 @router.get("/api/v1/datasets/{dataset_id}/documents")
@@ -250,14 +188,14 @@ async def list_documents(request: Request, dataset_id: str) -> Response:
     async with _pool(request).connection() as connection:
         rows = await repository.documents(connection, dataset_id, ids=wanted, name=request.query_params.get("name"))
     page, size = _paging(request)
-    return _ok({"total": len(rows), "docs": [_document(row) for row in rows[(page - 1) * size : page * size]]})
+    return ok({"total": len(rows), "docs": [_document(row) for row in rows[(page - 1) * size : page * size]]})
 
 
 @router.patch("/api/v1/datasets/{dataset_id}/documents/{document_id}")
 async def update_document(request: Request, dataset_id: str, document_id: str) -> Response:
     """Replace `meta_fields` (flat), or switch `enabled` (0 or 1); other fields are refused."""
     await _owned(request, dataset_id, document_id)
-    body = await _body(request)
+    body = await read_body(request)
     if set(body) - {"meta_fields", "enabled"}:
         raise ApiError(ARGUMENT, "the embedded knowledge server changes meta_fields and enabled only")
     meta, enabled = body.get("meta_fields"), body.get("enabled")
@@ -267,7 +205,7 @@ async def update_document(request: Request, dataset_id: str, document_id: str) -
         await repository.update_document(
             connection, document_id, meta, bool(int(enabled)) if enabled is not None else None, _now(request)
         )
-        return _ok(_document((await repository.documents(connection, dataset_id, ids=[document_id]))[0]))
+        return ok(_document((await repository.documents(connection, dataset_id, ids=[document_id]))[0]))
 
 
 @router.get("/api/v1/datasets/{dataset_id}/documents/{document_id}")
@@ -284,10 +222,10 @@ async def download(request: Request, dataset_id: str, document_id: str) -> Respo
 async def delete_documents(request: Request, dataset_id: str) -> Response:
     """Delete documents by id."""
     await _owned(request, dataset_id)
-    ids = (await _body(request)).get("ids") or []
+    ids = (await read_body(request)).get("ids") or []
     async with _pool(request).connection() as connection:
         await repository.delete_documents(connection, dataset_id, [str(item) for item in ids])
-    return _ok()
+    return ok()
 
 
 @router.api_route("/api/v1/datasets/{dataset_id}/chunks", methods=["POST", "DELETE"])
@@ -299,8 +237,7 @@ async def parse(dataset_id: str) -> Response:
 @router.post("/api/v1/datasets/{dataset_id}/documents/{document_id}/chunks")
 async def add_chunk(request: Request, dataset_id: str, document_id: str) -> Response:
     """Add one passage; its id is xxh64 of content and document id, as in RAGFlow."""
-    await _owned(request, dataset_id, document_id)
-    body = await _body(request)
+    body = await read_body(request)
     content, keywords = body.get("content"), body.get("important_keywords") or []
     if not isinstance(content, str) or not content.strip():
         raise ApiError(DATA, "`content` is required")
@@ -313,7 +250,7 @@ async def add_chunk(request: Request, dataset_id: str, document_id: str) -> Resp
             connection, made, document_id, dataset_id, content, words, index_terms(content, tuple(words))
         )
     chunk = {"id": made, "content": content, "document_id": document_id, "dataset_id": dataset_id, "important_keywords": words}
-    return _ok({"chunk": chunk})
+    return ok({"chunk": chunk})
 
 
 @router.get("/api/v1/datasets/{dataset_id}/documents/{document_id}/chunks")
@@ -336,7 +273,7 @@ async def list_chunks(request: Request, dataset_id: str, document_id: str) -> Re
         }
         for row in rows[(page - 1) * size : page * size]
     ]
-    return _ok({"total": len(rows), "chunks": listed, "doc": _document(document)})
+    return ok({"total": len(rows), "chunks": listed, "doc": _document(document)})
 
 
 @router.get("/api/v1/system/ping")
@@ -348,7 +285,7 @@ async def ping() -> Response:
 @router.get("/api/v1/system/version")
 async def version() -> Response:
     """The RAGFlow version whose rules hold."""
-    return _ok(VERSION)
+    return ok(VERSION)
 
 
 async def _failing(request: Request) -> str | None:
@@ -364,8 +301,8 @@ async def healthz(request: Request) -> Response:
         await _failing(request)
     except Exception as error:
         log.warning("the database is not there", action="knowledge_unhealthy", error=type(error).__name__)
-        return _json({"db": "nok", "redis": "ok", "doc_engine": "nok", "storage": "nok", "status": "nok"}, 500)
-    return _json({"db": "ok", "redis": "ok", "doc_engine": "ok", "storage": "ok", "status": "ok"})
+        return json_response({"db": "nok", "redis": "ok", "doc_engine": "nok", "storage": "nok", "status": "nok"}, 500)
+    return json_response({"db": "ok", "redis": "ok", "doc_engine": "ok", "storage": "ok", "status": "ok"})
 
 
 @router.get("/health")
@@ -376,7 +313,7 @@ async def health(request: Request) -> Response:
         return await _failing(request)
 
     status, body = await health_body("knowledge", release_id(request.app.state.settings), check)
-    return _json(body, status)
+    return json_response(body, status)
 
 
 def create_app(
@@ -405,7 +342,9 @@ def create_app(
 
     async def missing(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return _json({"code": status, "data": None, "error": "Not Found", "message": f"Not Found: {request.url.path}"}, status)
+        return json_response(
+            {"code": status, "data": None, "error": "Not Found", "message": f"Not Found: {request.url.path}"}, status
+        )
 
     app.add_exception_handler(HTTPException, missing)
     return app

@@ -76,11 +76,13 @@ class LocalIndex:
 
 def judge(index: LocalIndex, questions: Iterable[Question], thresholds: Thresholds) -> Outcome:
     """Ask every question and count. Right: an answer that cites a passage labelled as answering the question."""
+    return _count([(asked, index.retrieve(asked.question, asked.language, thresholds)) for asked in questions], thresholds)
+
+
+def _count(found: Iterable[tuple[Question, list[Chunk]]], thresholds: Thresholds) -> Outcome:
     counts: Counter[str] = Counter()
-    for asked in questions:
-        result = composer.answer(
-            asked.question, asked.language, index.retrieve(asked.question, asked.language, thresholds), thresholds
-        )
+    for asked, chunks in found:
+        result = composer.answer(asked.question, asked.language, chunks, thresholds)
         if not isinstance(result, Answer):
             counts["false_refusals" if asked.answers else "correct_refusals"] += 1
         elif not asked.answers:
@@ -112,8 +114,9 @@ def calibrate(index: LocalIndex, questions: Sequence[Question], start: Threshold
 
 
 def _lowest(index: LocalIndex, half: Sequence[Question], trial: Thresholds, language: Language) -> tuple[int, Outcome]:
+    found = [(asked, index.retrieve(asked.question, asked.language, trial)) for asked in half]
     for limit in range(0, MICRO, STEP):
-        outcome = judge(index, half, replace(trial, similarity={**trial.similarity, language: limit}))
+        outcome = _count(found, replace(trial, similarity={**trial.similarity, language: limit}))
         if outcome.wrong + outcome.false_answers <= MAX_WRONG_SHARE * outcome.asked:
             return limit, outcome
-    return MICRO, judge(index, half, replace(trial, similarity={**trial.similarity, language: MICRO}))
+    return MICRO, _count(found, replace(trial, similarity={**trial.similarity, language: MICRO}))

@@ -136,16 +136,36 @@ async def insert_chunk(
     content: str,
     keywords: Sequence[str],
     terms: Collection[str],
-) -> None:
-    """Store a chunk and its postings; the same chunk again changes nothing (its id is its content)."""
-    await connection.execute(
-        """WITH made AS (
-               INSERT INTO knowledge.chunk (id, document_id, dataset_id, content, keywords) VALUES (%s, %s, %s, %s, %s)
-               ON CONFLICT (document_id, id) DO NOTHING RETURNING number)
-           INSERT INTO knowledge.posting (dataset_id, term, chunk)
-           SELECT %s, term, number FROM made, unnest(%s::text[]) AS term""",
-        (chunk_id, document_id, dataset_id, content, list(keywords), dataset_id, sorted(terms)),
+) -> bool:
+    """Store a chunk and its postings; the same chunk again changes nothing (its id is its content).
+
+    The commit does not wait for the disk: publishing reads everything back and then renames the dataset, which does.
+
+    Returns:
+        False when the dataset does not hold the document.
+    """
+    await connection.execute("SET LOCAL synchronous_commit TO off")
+    cursor = await connection.execute(
+        """WITH owner AS (SELECT id, dataset_id FROM knowledge.document WHERE id = %(document)s AND dataset_id = %(dataset)s),
+           made AS (
+               INSERT INTO knowledge.chunk (id, document_id, dataset_id, content, keywords)
+               SELECT %(id)s, id, dataset_id, %(content)s, %(keywords)s FROM owner
+               ON CONFLICT (document_id, id) DO NOTHING RETURNING number),
+           indexed AS (
+               INSERT INTO knowledge.posting (dataset_id, term, chunk)
+               SELECT %(dataset)s, term, number FROM made, unnest(%(terms)s::text[]) AS term)
+           SELECT count(*) AS owners FROM owner""",
+        {
+            "id": chunk_id,
+            "document": document_id,
+            "dataset": dataset_id,
+            "content": content,
+            "keywords": list(keywords),
+            "terms": sorted(terms),
+        },
     )
+    row = await cursor.fetchone()
+    return bool(row and row["owners"])
 
 
 async def chunks(connection: Connection, document_id: str) -> list[Row]:
@@ -162,28 +182,34 @@ async def any_chunk(connection: Connection) -> bool:
     return bool(row and row["found"])
 
 
-async def metadata(connection: Connection, dataset_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Metadata of every document of the datasets that has any."""
-    cursor = await connection.execute(
-        "SELECT id, meta_fields FROM knowledge.document WHERE dataset_id = ANY(%s) AND meta_fields IS NOT NULL",
-        (list(dataset_ids),),
-    )
-    return {row["id"]: row["meta_fields"] for row in await cursor.fetchall()}
+@dataclass(frozen=True)
+class Ground:
+    """What a retrieval must know of its datasets before it looks for passages."""
+
+    known: frozenset[str]
+    """Which of the datasets exist."""
+    total: int
+    """Chunks in them."""
+    frequency: dict[str, int]
+    """How many of the chunks hold each term of the question."""
+    metadata: dict[str, dict[str, Any]]
+    """Metadata of every document that has any; empty unless asked for."""
 
 
-async def frequencies(connection: Connection, dataset_ids: Sequence[str], terms: Sequence[str]) -> tuple[int, dict[str, int]]:
-    """Number of chunks of the datasets, and how many of them hold each term."""
+async def ground(connection: Connection, dataset_ids: Sequence[str], terms: Sequence[str], *, with_metadata: bool) -> Ground:
+    """One round trip for all of it."""
     cursor = await connection.execute(
-        """SELECT NULL AS term, count(*) AS n FROM knowledge.chunk WHERE dataset_id = ANY(%(datasets)s)
-           UNION ALL
-           SELECT term, count(*) FROM knowledge.posting
-           WHERE dataset_id = ANY(%(datasets)s) AND term = ANY(%(terms)s) GROUP BY term""",
-        {"datasets": list(dataset_ids), "terms": list(terms)},
+        """SELECT (SELECT array_agg(id) FROM knowledge.dataset WHERE id = ANY(%(datasets)s)) AS known,
+                  (SELECT count(*) FROM knowledge.chunk WHERE dataset_id = ANY(%(datasets)s)) AS total,
+                  (SELECT jsonb_object_agg(term, n) FROM (
+                      SELECT term, count(*) AS n FROM knowledge.posting
+                      WHERE dataset_id = ANY(%(datasets)s) AND term = ANY(%(terms)s) GROUP BY term) AS counted) AS frequency,
+                  (SELECT jsonb_object_agg(id, meta_fields) FROM knowledge.document
+                   WHERE %(with_metadata)s AND dataset_id = ANY(%(datasets)s) AND meta_fields IS NOT NULL) AS metadata""",
+        {"datasets": list(dataset_ids), "terms": list(terms), "with_metadata": with_metadata},
     )
-    rows = await cursor.fetchall()
-    return next(row["n"] for row in rows if row["term"] is None), {
-        row["term"]: row["n"] for row in rows if row["term"] is not None
-    }
+    row = await cursor.fetchone() or {}
+    return Ground(frozenset(row.get("known") or ()), row.get("total") or 0, row.get("frequency") or {}, row.get("metadata") or {})
 
 
 async def candidates(

@@ -114,18 +114,18 @@ async def retrieve(connection: Connection, query: Query) -> dict[str, Any]:
     Raises:
         ApiError: a dataset or document is not there, or nothing was ever published.
     """
-    known = await repository.known_datasets(connection, query.dataset_ids)
+    words = terms(query.question)
+    filtered = bool(query.condition) and not query.document_ids
+    ground = await repository.ground(connection, query.dataset_ids, words, with_metadata=filtered)
     for dataset in query.dataset_ids:
-        if dataset not in known:
+        if dataset not in ground.known:
             raise ApiError(DATA, f"You don't own the dataset {dataset}.")
     if not query.question:
         return {"total": 0, "chunks": [], "doc_aggs": {}}
-    documents = await _filter(connection, query)
-    words = terms(query.question)
-    total, frequency = await repository.frequencies(connection, query.dataset_ids, words)
-    if total == 0 and not await repository.any_chunk(connection):
+    documents = allowed_documents(query.condition, ground.metadata) if filtered else await _named(connection, query)
+    if ground.total == 0 and not await repository.any_chunk(connection):
         raise ApiError(EXCEPTION, "No chunk found, please upload file and parse it.")
-    weights = weigh(words, frequency, total)
+    weights = weigh(words, ground.frequency, ground.total)
     window = math.ceil(WINDOW / query.page_size) * query.page_size
     found = await repository.candidates(connection, query.dataset_ids, weights, documents=documents, limit=window)
     vector = grams(query.question)
@@ -141,11 +141,10 @@ async def retrieve(connection: Connection, query: Query) -> dict[str, Any]:
     }
 
 
-async def _filter(connection: Connection, query: Query) -> set[str] | None:
+async def _named(connection: Connection, query: Query) -> set[str] | None:
+    """The documents that the request names; RAGFlow ignores `metadata_condition` then. None when it names none."""
     if not query.document_ids:
-        if not query.condition:
-            return None
-        return allowed_documents(query.condition, await repository.metadata(connection, query.dataset_ids))
+        return None
     there = {
         row["id"]
         for dataset in query.dataset_ids
@@ -154,7 +153,7 @@ async def _filter(connection: Connection, query: Query) -> set[str] | None:
     for document in query.document_ids:
         if document not in there:
             raise ApiError(DATA, f"The datasets don't own the document {document}")
-    return there  # RAGFlow ignores metadata_condition here
+    return there
 
 
 def _chunk(found: Score, candidate: Candidate, query: Query, words: tuple[str, ...]) -> dict[str, Any]:

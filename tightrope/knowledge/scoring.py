@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from tightrope.knowledge.lexicon import TOPICS
 from tightrope.knowledge.passages import split_sentences
-from tightrope.knowledge.tokens import Vector, cosine, grams, idf, stem, terms
+from tightrope.knowledge.tokens import Vector, grams, idf, stem, terms
 
 TOPIC = 2.0
 """Factor of a topic of the trade."""
@@ -43,15 +43,29 @@ def weigh(query: Iterable[str], frequency: Mapping[str, int], total: int) -> dic
 
 
 @lru_cache(maxsize=4096)
-def units(content: str, keywords: tuple[str, ...]) -> tuple[Vector, ...]:
-    """Vectors of the parts of a chunk that a question may resemble: context with the keywords, and each sentence."""
+def units(content: str, keywords: tuple[str, ...]) -> dict[str, tuple[tuple[int, float], ...]]:
+    """The parts of a chunk that a question may resemble, as an index: n-gram -> (part, its weight in the part's unit vector).
+
+    Parts are title and heading, the same with each keyword, and each sentence.
+    """
     context, _, text = content.partition("\n")
     head = context.rpartition(" (")[0] or context
-    return (
-        grams(head),
-        *(grams(f"{head} {keyword}") for keyword in keywords),
-        *(grams(sentence) for sentence in split_sentences(text)),
-    )
+    parts = (head, *(f"{head} {keyword}" for keyword in keywords), *split_sentences(text))
+    index: dict[str, list[tuple[int, float]]] = {}
+    for part, wording in enumerate(parts):
+        for gram, weight in grams(wording).items():
+            index.setdefault(gram, []).append((part, weight))
+    return {gram: tuple(entries) for gram, entries in index.items()}
+
+
+def resemblance(question: Vector, content: str, keywords: tuple[str, ...]) -> float:
+    """The best cosine of the question with a part of the chunk."""
+    index = units(content, keywords)
+    cosines: dict[int, float] = {}
+    for gram in question.keys() & index.keys():
+        for part, weight in index[gram]:
+            cosines[part] = cosines.get(part, 0.0) + question[gram] * weight
+    return max(cosines.values(), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -83,5 +97,5 @@ def score(
     in_all = sum(weight for term, weight in weights.items() if term in everywhere)
     in_head = sum(weight for term, weight in weights.items() if term in head)
     term = ((1 - HEAD) * in_all + HEAD * in_head) / whole
-    vector = max((cosine(question, unit) for unit in units(content, keywords)), default=0.0)
+    vector = resemblance(question, content, keywords)
     return Score(vector_weight * vector + (1 - vector_weight) * term, term, vector)

@@ -129,4 +129,4 @@ def cosine(one: Vector, other: Vector) -> float:
     """Cosine of two unit vectors."""
     if len(one) > len(other):
         one, other = other, one
-    return sum(weight * other[gram] for gram, weight in one.items() if gram in other)
+    return sum(one[gram] * other[gram] for gram in one.keys() & other.keys())
