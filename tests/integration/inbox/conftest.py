@@ -62,7 +62,9 @@ class Customer:
         )
 
     async def begin(self, text: str = "你好", **extra: Any) -> dict[str, Any]:
-        response = await self.call("POST", "conversations", {"message": {"content": text, "referer_url": "http://localhost/"}, **extra})
+        response = await self.call(
+            "POST", "conversations", {"message": {"content": text, "referer_url": "http://localhost/"}, **extra}
+        )
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -104,7 +106,9 @@ class Running:
     async def connect_bot(self, url: str = BOT_URL) -> None:
         made = await self.api("POST", "agent_bots", self.admin, {"name": "Assistant", "outgoing_url": url})
         self.bot_record = made.json()
-        assert (await self.api("POST", "inboxes/1/set_agent_bot", self.admin, {"agent_bot": self.bot_record["id"]})).status_code == 200
+        assert (
+            await self.api("POST", "inboxes/1/set_agent_bot", self.admin, {"agent_bot": self.bot_record["id"]})
+        ).status_code == 200
 
     async def disconnect_bot(self) -> None:
         await self.api("POST", "inboxes/1/set_agent_bot", self.admin, {"agent_bot": None})

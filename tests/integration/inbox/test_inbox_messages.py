@@ -49,7 +49,9 @@ async def test_webhook_is_signed_over_timestamp_and_raw_body(inbox: Any) -> None
     customer = await inbox.customer()
     begun = await customer.begin("<b>&\u2028")
     await inbox.drained()
-    request = next(one for one in inbox.bot.requests if orjson.loads(one.content).get("conversation", {}).get("id") == begun["id"])
+    request = next(
+        one for one in inbox.bot.requests if orjson.loads(one.content).get("conversation", {}).get("id") == begun["id"]
+    )
     stamp = request.headers["X-Chatwoot-Timestamp"]
     expected = hmac.new(inbox.bot_record["secret"].encode(), f"{stamp}.".encode() + request.content, hashlib.sha256).hexdigest()
     assert request.headers["X-Chatwoot-Signature"] == f"sha256={expected}"
@@ -89,7 +91,9 @@ async def test_bot_reply_clears_waiting_since_and_a_note_does_not(inbox: Any) ->
 async def test_private_note_reaches_the_bot_but_not_the_customer(inbox: Any) -> None:
     customer = await inbox.customer()
     begun = await customer.begin()
-    await inbox.api("POST", f"conversations/{begun['id']}/messages", inbox.as_agent(), {"content": "secret note", "private": True})
+    await inbox.api(
+        "POST", f"conversations/{begun['id']}/messages", inbox.as_agent(), {"content": "secret note", "private": True}
+    )
     await inbox.drained()
     echo = inbox.bot.named("message_created", begun["id"])[-1]
     assert echo["private"] is True
@@ -103,7 +107,11 @@ async def test_private_note_reaches_the_bot_but_not_the_customer(inbox: Any) -> 
     "body",
     [
         {"content": "x" * 150_001},
-        {"content": "x", "content_type": "input_select", "content_attributes": {"items": [{"title": "a", "value": "b", "extra": 1}]}},
+        {
+            "content": "x",
+            "content_type": "input_select",
+            "content_attributes": {"items": [{"title": "a", "value": "b", "extra": 1}]},
+        },
         {"content": "x", "content_type": "input_select", "content_attributes": {}},
         {"content": "x", "message_type": "incoming"},
         {"content": "x", "content_type": "hologram"},
@@ -142,8 +150,8 @@ async def test_the_same_post_twice_makes_two_messages(inbox: Any) -> None:
 
 
 async def test_more_than_200_messages_in_a_minute_are_refused(inbox: Any) -> None:
-    from tightrope.sandbox.inbox.errors import ApiError
     from tightrope.sandbox.inbox.api_messages import FloodGuard
+    from tightrope.sandbox.inbox.errors import ApiError
 
     guard = FloodGuard(limit=2)
     guard.check(1, inbox.clock.now())
@@ -189,7 +197,9 @@ async def test_button_press_is_an_update_of_the_bots_own_message_with_unchecked_
     begun = await customer.begin()
     body = {"content": "?", "content_type": "input_select", "content_attributes": {"items": [{"title": "Yes", "value": "a"}]}}
     offer = (await inbox.api("POST", f"conversations/{begun['id']}/messages", inbox.as_bot, body)).json()
-    pressed = await customer.call("PATCH", f"messages/{offer['id']}", {"submitted_values": [{"title": "Forged", "value": "zz", "more": 1}]})
+    pressed = await customer.call(
+        "PATCH", f"messages/{offer['id']}", {"submitted_values": [{"title": "Forged", "value": "zz", "more": 1}]}
+    )
     assert pressed.status_code == 200
     await inbox.drained()
     told = inbox.bot.named("message_updated", begun["id"])[-1]

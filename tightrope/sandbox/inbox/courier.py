@@ -72,6 +72,8 @@ class Courier:
 
     def accept(self, deliveries: list[Delivery]) -> None:
         """Queue what the caller has committed."""
+        if not deliveries:
+            return
         self._open += len(deliveries)
         self._idle.clear()
         for one in deliveries:

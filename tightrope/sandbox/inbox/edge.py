@@ -98,19 +98,20 @@ async def params(request: Request) -> Json:
 
 async def _form(request: Request) -> Json:
     fields: Json = {}
-    for name, value in (await request.form()).multi_items():
-        entry: Any = value
-        if isinstance(value, UploadFile):
-            entry = Upload(value.filename or "file", value.content_type or "application/octet-stream", await value.read())
-        target = fields
-        path = name.replace("]", "").split("[")
-        for step in path[:-1] if path[-1] else path[:-2]:
-            inner = target.setdefault(step, {})
-            target = inner if isinstance(inner, dict) else {}
-        if path[-1]:
-            target[path[-1]] = entry
-        else:
-            target.setdefault(path[-2], []).append(entry)
+    async with request.form() as form:
+        for name, value in form.multi_items():
+            entry: Any = value
+            if isinstance(value, UploadFile):
+                entry = Upload(value.filename or "file", value.content_type or "application/octet-stream", await value.read())
+            target = fields
+            path = name.replace("]", "").split("[")
+            for step in path[:-1] if path[-1] else path[:-2]:
+                inner = target.setdefault(step, {})
+                target = inner if isinstance(inner, dict) else {}
+            if path[-1]:
+                target[path[-1]] = entry
+            else:
+                target.setdefault(path[-2], []).append(entry)
     return fields
 
 

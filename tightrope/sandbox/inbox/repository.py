@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json as PgJson
 
 from tightrope.infra.database import Connection
-from tightrope.sandbox.inbox.models import Conversation, Delivery, Draft, Json, Message, MessageType, Visitor
+from tightrope.sandbox.inbox.models import Conversation, Delivery, Draft, Json, Message, Visitor
 
 _CONVERSATION = (
     "id, account_id, display_id, uuid, inbox_id, contact_id, contact_inbox_id, status, assignee_id, assignee_agent_bot_id,"
@@ -363,8 +363,3 @@ async def attachment(conn: Connection, token: str) -> Json | None:
 async def drop_attachments(conn: Connection, message_id: int) -> None:
     """Deleting a message destroys its files."""
     await conn.execute("DELETE FROM inbox.attachment WHERE message_id = %s", (message_id,))
-
-
-def direction(row: Message) -> MessageType:
-    """The direction of a stored message."""
-    return MessageType(row.message_type)
