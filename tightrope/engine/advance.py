@@ -6,7 +6,7 @@ import jinja2
 
 from tightrope.engine.builtins import BUILTINS, REDO
 from tightrope.engine.models import END, START, Effect, Flow, Listen, RunAction, Step
-from tightrope.engine.run import COLLECT, Run, is_pattern
+from tightrope.engine.run import ASKING, COLLECT, Run, is_pattern
 from tightrope.engine.state import UNCOUNTED, Frame
 
 MAX_STEPS = 2000
@@ -63,6 +63,9 @@ def _over(run: Run, why: str) -> None:
 
 def listen(run: Run) -> Listen:
     """The turn ends."""
+    top = run.top
+    if top is not None and "asked_at" in top:
+        top["question"] = run.state.bots - top.pop("asked_at")
     run.sync_stack()
     run.acted("action_listen")
     run.state.within.bonus = 0
@@ -96,7 +99,7 @@ def _next(run: Run, frame: Frame, flow: Flow) -> Step | None:
 def _execute(run: Run, frame: Frame, step: Step) -> Effect | None:
     kind = step.kind
     if kind == "action":
-        return _act(run, step)
+        return _act(run, frame, step)
     if kind == "collect":
         _collect(run, frame, step)
     elif kind == "set_slots":
@@ -114,7 +117,7 @@ def _execute(run: Run, frame: Frame, step: Step) -> Effect | None:
     return None
 
 
-def _act(run: Run, step: Step) -> Effect | None:
+def _act(run: Run, frame: Frame, step: Step) -> Effect | None:
     name = step.target
     if step.template is not None:
         try:
@@ -124,6 +127,9 @@ def _act(run: Run, step: Step) -> Effect | None:
             name = ""
     if name == "action_listen":
         return listen(run)
+    if frame["type"] in ASKING and name not in BUILTINS and not name.startswith("validate_"):
+        # Where the question begins among the messages, so that "say that again" does not say it twice.
+        frame["asked_at"] = run.state.bots
     if name in run.project.actions:
         if name.startswith("validate_") and run.slots.get(name.removeprefix("validate_")) is None:
             return None
@@ -232,7 +238,7 @@ def fail(run: Run, error_type: str, *, free: bool, info: dict[str, object] | Non
     """
     if not free:
         at = len(run.stack) - 1
-        while at >= 0 and run.stack[at]["type"] in {COLLECT, "pattern_validate_slot"}:
+        while at >= 0 and run.stack[at]["type"] in ASKING:
             at -= 1
         if at >= 0 and is_pattern(run.stack[at]):
             failed = run.stack[at]["flow_id"]

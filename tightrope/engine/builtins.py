@@ -145,8 +145,17 @@ def _cancel_interrupted(run: Run) -> None:
 
 
 def _repeat(run: Run) -> None:
-    for message in run.state.said_before:
-        run.say(message["text"], message["data"], message["metadata"])
+    """Say the last turn's messages again, but not the open question, which is asked again anyway, and nothing that a customer does not see:
+    a custom payload tells the channel to do something, and it has been done.
+    """
+    said = run.state.said_before
+    asking = run.asking()
+    if asking is not None and run.slots.get(asking[1]) is None:
+        said = said[: len(said) - asking[0].get("question", 0)]
+    for message in said:
+        data = {**message["data"], "custom": None}
+        if message["text"] or any(data.values()):
+            run.say(message["text"], data, message["metadata"])
 
 
 def _clean_stack(run: Run) -> None:

@@ -37,6 +37,12 @@ _FLOW_KEYS = {
 }  # fmt: skip
 
 
+def _definition_hash(raw: Map) -> str:
+    """Of what a conversation under way depends on: steps and what they keep, not names, descriptions or guards."""
+    definition = {"steps": raw.get("steps"), "persisted_slots": raw.get("persisted_slots")}
+    return hashlib.sha256(json.dumps(definition, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:12]
+
+
 class _FlowReader:
     def __init__(self, flow_id: str, raw: Map, file: str) -> None:
         self.flow_id = flow_id
@@ -176,7 +182,7 @@ class _FlowReader:
             first=first,
             steps=dict(sorted(self.steps.items(), key=lambda pair: pair[1].order)),
             place=place,
-            hash=hashlib.sha256(json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:12],
+            hash=_definition_hash(raw),
             guard=guard if guard is None or isinstance(guard, bool) else compile_condition(guard, Place(self.file, raw.at("if"))),
             persisted=frozenset(raw.get("persisted_slots") or ()) | never_reset,
             run_pattern_completed=raw.get("run_pattern_completed") is not False,

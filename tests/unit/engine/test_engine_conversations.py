@@ -340,8 +340,24 @@ class TestRepair:
     def test_repeat_keeps_buttons_usable(self, talk):
         talk.say("下单", "start flow order")
         replies = talk.say("什么？", "repeat message")
-        assert len(replies) == 2
+        assert [r["text"] for r in replies] == ["要多大的？"]
         assert [r["text"] for r in talk.press("大")] == ["要几件？"]
+
+    def test_repeat_says_what_stood_before_the_open_question_and_no_payloads_for_the_channel(self, shop):
+        def ask(_tracker):
+            return {"responses": [{"response": "utter_ask_login"}, {"text": None, "custom": {"envelope": {"kind": "login"}}}]}
+
+        def told(_tracker):
+            return {
+                "events": [{"event": "slot", "name": "verdict", "value": "login"}],
+                "responses": [{"text": "看一下", "custom": {"envelope": {"kind": "journey"}}}],
+            }
+
+        talk = Conversation(shop, {"action_private": told, "action_ask_login_state": ask})
+        talk.say("账户", "start flow private")
+        again = talk.say("什么？", "repeat message")
+        assert [r.get("text") for r in again] == ["看一下", "请先登录。", None]
+        assert again[-1]["custom"] == {"envelope": {"kind": "login"}}
 
     @pytest.mark.parametrize(
         ("command", "says"),

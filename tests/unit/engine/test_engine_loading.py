@@ -203,6 +203,8 @@ def test_the_hash_of_a_flow_changes_with_its_steps_only(project):
     two = project("flows: {f: {description: d, steps: [{action: b}]}, g: {description: e, steps: [{action: a}]}}")
     assert one.flows["f"].hash != two.flows["f"].hash
     assert one.flows["g"].hash == two.flows["g"].hash
+    three = project("flows: {f: {description: other, name: n, steps: [{action: a}]}}")
+    assert one.flows["f"].hash == three.flows["f"].hash
 
 
 def test_this_repository_s_own_project_loads():
