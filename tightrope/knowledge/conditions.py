@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 IMPOSSIBLE = "-999"
@@ -23,6 +24,7 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)

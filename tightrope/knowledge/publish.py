@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import httpx
@@ -75,10 +76,14 @@ async def publish_direct(settings: Settings) -> Release:
         return await publish(settings, transport=httpx.ASGITransport(app))
 
 
-async def _all(tasks: Any) -> None:
-    async with asyncio.TaskGroup() as group:
-        for task in tasks:
-            group.create_task(task)
+async def _all(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all; the first failure stops the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
 
 
 async def _datasets(client: httpx.AsyncClient) -> list[dict[str, Any]]:

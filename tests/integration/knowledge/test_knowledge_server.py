@@ -335,9 +335,8 @@ async def test_what_was_altered_on_the_way_is_noticed_and_not_put_into_use(
 ):
     other = changed_project(database, tmp_path, old, old + "人")
     release = load_release(other.project_dir / "knowledge_base")
-    with pytest.raises(ExceptionGroup) as failed:
+    with pytest.raises(PublishFailed):
         await publish(other, transport=Tampering(published, suffix, method, change))
-    assert failed.group_contains(PublishFailed)
     assert (await http.get("/api/v1/datasets", params={"name": release.release_id})).json()["code"] == 102
 
 
@@ -349,9 +348,8 @@ async def test_a_published_dataset_that_was_changed_behind_our_back_is_noticed(
     path = f"/api/v1/datasets/{row['id']}/documents/{docs[0]['id']}"
     await http.patch(path, json={"meta_fields": {"audience": "public"}})
     try:
-        with pytest.raises(ExceptionGroup) as failed:
+        with pytest.raises(PublishFailed, match="metadata differs"):
             await publish(database, transport=published)
-        assert failed.group_contains(PublishFailed, match="metadata differs")
     finally:
         await http.patch(path, json={"meta_fields": docs[0]["meta_fields"]})
     await publish(database, transport=published)
