@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from tightrope.engine.domain import DomainParts, read_domain
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.flowreader import read_flows
-from tightrope.engine.models import Flow, Project
+from tightrope.engine.models import Flow, Project, Response, Variation
 from tightrope.engine.yamlfile import Map, parse, read
 
 _DEFAULTS = Path(__file__).parent / "defaults"
@@ -151,11 +152,30 @@ def load_project(root: Path) -> Project:
     return project
 
 
+def _in_english(response: Response) -> Response:
+    """A built-in response for a project whose language is not Chinese: English is its base, Chinese a translation."""
+
+    def swap(variation: Variation) -> Variation:
+        english = variation.translated.get("en")
+        if english is None or variation.text is None:
+            return variation
+        buttons = tuple(
+            replace(b, title=b.translated["en"][0], payload=b.translated["en"][1], translated={"zh": (b.title, b.payload)})
+            for b in variation.buttons
+        )
+        return replace(variation, text=english, translated={"zh": variation.text}, buttons=buttons)
+
+    return replace(response, variations=tuple(swap(variation) for variation in response.variations))
+
+
 def _assemble(root: Path, config: Map, endpoints: Map, parts: DomainParts, flows: dict[str, Flow]) -> Project:
     component = _component(config)
     model = _model(component, endpoints)
     language = str(config.get("language") or "en")
     languages = (language, *(str(code) for code in config.get("additional_languages") or [] if str(code) != language))
+    responses = parts.responses
+    if not language.startswith("zh"):
+        responses = {name: _in_english(found) if name in parts.builtin_responses else found for name, found in responses.items()}
     session = parts.session
     domain: dict[str, Any] = {
         "version": "3.1",
@@ -171,7 +191,7 @@ def _assemble(root: Path, config: Map, endpoints: Map, parts: DomainParts, flows
         root=str(root),
         flows=flows,
         slots=parts.slots,
-        responses=parts.responses,
+        responses=responses,
         actions=frozenset(parts.actions),
         initials={slot.name: slot.initial for slot in parts.slots.values()},
         language=language,

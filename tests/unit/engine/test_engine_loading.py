@@ -170,6 +170,14 @@ def test_a_project_replaces_patterns_responses_and_slots_that_are_built_in(proje
     assert made.responses["utter_ask_rephrase"].place.file == "domain.yml"
 
 
+def test_built_in_wording_is_english_for_a_project_that_is_not_chinese(project):
+    made = project("flows: {}", "slots: {}", "language: fr\nadditional_languages: [zh]")
+    [variation] = made.responses["utter_ask_continue_conversation"].variations
+    assert variation.text.source == "Is there anything else I can do for you?"
+    assert variation.translated["zh"].source == "还有什么可以帮您？"
+    assert (variation.buttons[0].title.source, variation.buttons[0].translated["zh"][0].source) == ("Yes", "有")
+
+
 def test_configuration_and_endpoints_are_read(folder):
     root = folder("flows: {}", "session_config: {session_expiration_time: 5, carry_over_slots_to_new_session: false}\nslots: {}")
     (root / "config.yml").write_text(
