@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import tempfile
@@ -11,12 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
 from tightrope.cli.parts import Part, parts_of
-from tightrope.cli.supervisor import Supervisor, check_ports, free_ports
+from tightrope.cli.supervisor import PortTaken, Supervisor, check_ports, free_ports
 from tightrope.infra.http import outbound_client
 from tightrope.infra.migrate import PARTS, migrate
 from tightrope.infra.postgres import EmbeddedPostgres
@@ -48,6 +49,8 @@ class Demo:
         self.postgres = EmbeddedPostgres(settings)
         self.supervisor = Supervisor({**as_environment(settings), **(environment or {})}, settings.state_dir / "logs")
         self._progress = progress
+        self._lock: IO[str] | None = None
+        self._postgres_started = False
 
     def start(self, *, keep_running: bool = True) -> None:
         """Start everything and wait until it is healthy.
@@ -56,19 +59,21 @@ class Demo:
             PortTaken, PartFailed, PostgresFailed: with what to do.
         """
         settings = self.settings
+        settings.state_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._lock = lock_state(settings.state_dir)
         check_ports(
             {
                 **{part.name: part.port for part in self.parts},
                 **({} if self.postgres.running() else {"postgres": settings.database_port}),
             }
         )
-        settings.state_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         ensure_demo_secrets(settings)
         known = all((settings.secrets_path / name).exists() for name in ("bot_access_token", "bot_webhook_secret"))
         # What needs no database starts while Postgres does.
         early = {"understanding"}
         self._start([p for p in self.parts if p.name in early])
         self._progress("postgres", "starting")
+        self._postgres_started = True
         self.postgres.start()
         self._migrate()
         self._progress("postgres", "ready")
@@ -87,9 +92,14 @@ class Demo:
             self.supervisor.keep_running()
 
     def stop(self) -> None:
-        """Stop every process, the database last."""
+        """Stop every process that this demo started, the database last."""
+        if self._lock is None:
+            return
         self.supervisor.stop()
-        self.postgres.stop()
+        if self._postgres_started:
+            self.postgres.stop()
+        self._lock.close()
+        self._lock = None
 
     def _start(self, parts: list[Part]) -> None:
         for part in parts:
@@ -113,6 +123,23 @@ async def _publish(settings: Settings) -> None:
     from tightrope.knowledge.publish import publish
 
     await publish(settings)
+
+
+def lock_state(state: Path) -> IO[str]:
+    """Hold the state folder for this demo alone, for as long as the returned file is open.
+
+    Raises:
+        PortTaken: another demo runs in this folder.
+    """
+    file = (state / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise PortTaken(
+            f"A demo is already running in {state}. `tightrope status` shows it; stop it with Ctrl-C in its terminal."
+        ) from None
+    return file
 
 
 def register_bot(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import signal
 import sys
 import threading
@@ -116,13 +117,24 @@ def audit_verify(as_json: Annotated[bool, typer.Option("--json", help="The repor
 
 def main() -> None:
     """Entry point that turns expected failures into one clear line."""
+    import psycopg
+    from psycopg_pool import PoolTimeout
+
     from tightrope.cli.supervisor import PartFailed, PortTaken
     from tightrope.infra.postgres import PostgresFailed
+
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        errors.print(
+            f"[red]The database does not answer[/red] ({first}). Is the demo running? `make demo` starts it.", highlight=False
+        )
+        sys.exit(1)
     except (PortTaken, PartFailed, PostgresFailed) as error:
         errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
         sys.exit(1)

