@@ -423,8 +423,10 @@ async def test_expired_rows_are_purged(world: World):
     place = world.place()
     await world.turn(place, await world.bound(place))
     await world.link(place)
+    for table in ('"grant"', "used_token", "login_link"):
+        assert len(await world.rows(f"SELECT 1 FROM identity.{table} WHERE conversation_id = %s", place.conversation_id)) == 1
     world.clock.advance(90_000)
     async with world.worker.connection() as conn:
         await world.grants.purge(conn)
     for table in ('"grant"', "used_token", "login_link"):
-        assert await world.rows(f"SELECT 1 FROM identity.{table}") == []
+        assert await world.rows(f"SELECT 1 FROM identity.{table} WHERE conversation_id = %s", place.conversation_id) == []
