@@ -1,0 +1,100 @@
+"""Prints docs/settings.md from the settings' own descriptions and the list of secrets: `make docs`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from tightrope.infra.database import Role
+from tightrope.infra.secrets import DEMO_SECRETS
+from tightrope.infra.settings import REPOSITORY, Settings
+
+_HEAD = """\
+# Settings
+
+<!-- Made by `make docs` from tightrope/infra/settings.py and tightrope/cli/settings_page.py. Do not edit. -->
+
+Every process reads its settings from the environment once, at its start. All names begin with `TIGHTROPE_`. Nothing else is read from the
+environment and there is no settings file. Every process of one installation gets the same values.
+"""
+
+_SECRETS = """\
+## Secrets
+
+A secret is a file in `TIGHTROPE_SECRETS_DIR` (in the demo: `.tightrope/secrets`, made at the first start, folder 0700, files 0600). The file's
+name is the secret's name; its content is the value, without a line break. In production the firm mounts files of the same names; nothing is generated.
+"""
+
+SECRETS_EXPLAINED = {
+    "inbox_admin_token": "Chatwoot user token: reads message lists after an ambiguous time-out. In the demo it also sets up the bot",
+    "inbox_jwt": "sandbox inbox only: signs the widget's sessions",
+    "knowledge_api_key": "RAGFlow API key",
+    "idp_signing_key": "sandbox identity provider only: ES256 key, PEM",
+    "portal_signing_key": "sandbox portal only: ES256 key of portal tokens, PEM. The real portal keeps its own and publishes the public half",
+    "portal_session_key": "sandbox portal only: its page's sessions",
+    "oidc_client_gateway": "client secret of `tightrope-gateway` at the identity provider",
+    "oidc_client_actions": "client secret of `tightrope-actions`, which exchanges tokens",
+    "oidc_client_portal": "sandbox portal only: its client secret",
+    "sandbox_admin_token": "sandbox brokerage only: orders faults",
+    "audit_master_key": "32 bytes in base64: wraps the keys of the record's payloads. Lost, and no payload can be read again",
+    "identity_box_key": "32 bytes in base64: encrypts the subject tokens of bindings",
+    "assistant_token": "token of the assistant's tracker and status interface (Rasa's `--auth-token`)",
+    "operator_token": "kept for the operators' pages; nothing reads it yet",
+}
+"""What each secret is for. A test says that none is left out."""
+
+_CHATWOOT_SECRETS = {
+    "bot_access_token": "Chatwoot's agent bot: access token, given out when the bot is made",
+    "bot_webhook_secret": "Chatwoot's agent bot: signs the webhooks",
+}
+
+
+def settings_page() -> str:
+    """The whole page as Markdown."""
+    rows = [_row(name, field) for name, field in Settings.model_fields.items()]
+    secrets = [f"| `{name}` | {SECRETS_EXPLAINED[name]} |" for name in DEMO_SECRETS]
+    secrets += [f"| `{name}` | {meaning} |" for name, meaning in _CHATWOOT_SECRETS.items()]
+    secrets += [
+        f"| `db_{role.user}` | password of the Postgres role `{role.user}` (database `{role.database}`) |" for role in Role
+    ]
+    return "\n".join(
+        [
+            _HEAD,
+            "| variable | default | meaning |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+            _SECRETS,
+            "| secret | what it is for |",
+            "| --- | --- |",
+            *secrets,
+            "",
+        ]
+    )
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    meaning = (field.description or "").replace("|", "\\|")
+    return f"| `TIGHTROPE_{name.upper()}` | {_default(field.default)} | {meaning} |"
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, Path):
+        inside = value.relative_to(REPOSITORY).as_posix()
+        return "the checkout" if inside == "." else f"`{inside}` in the checkout"
+    text = re.sub(r"^(True|False)$", lambda found: found.group().lower(), str(value))
+    return f"`{text}`"
+
+
+def main() -> None:
+    """Print the page."""
+    print(settings_page(), end="")
+
+
+if __name__ == "__main__":
+    main()
