@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from tightrope.sandbox.inbox import contacts, repository
+from tightrope.sandbox.inbox import contacts, loading, repository
 from tightrope.sandbox.inbox.edge import account_caller, answer, caller, number, params, parts
 from tightrope.sandbox.inbox.errors import not_found, unprocessable
 from tightrope.sandbox.inbox.models import Agent, Json
@@ -53,7 +53,7 @@ async def profile(request: Request) -> Response:
 async def _search(request: Request, account_id: int, query: str) -> Response:
     app = parts(request)
     page = number((await params(request)).get("page")) or 1
-    async with app.pool.connection() as conn:
+    async with loading.reading(app.pool) as conn:
         rows, total = await contacts.search_contacts(conn, account_id, query, page)
         sessions = await contacts.contact_sessions(conn, [row["id"] for row in rows])
     names = {inbox.id: inbox.name for inbox in app.directory.inboxes.values()}
@@ -83,7 +83,7 @@ async def search_contacts(request: Request, account_id: int) -> Response:
 async def show_contact(request: Request, account_id: int, contact_id: int) -> Response:
     """One contact."""
     account_caller(request, account_id)
-    async with parts(request).pool.connection() as conn:
+    async with loading.reading(parts(request).pool) as conn:
         row = await contacts.contact(conn, account_id, contact_id)
         if row is None:
             raise not_found()
@@ -97,11 +97,8 @@ async def contact_conversations(request: Request, account_id: int, contact_id: i
     account_caller(request, account_id)
     app = parts(request)
     found: list[Json] = []
-    async with app.pool.connection() as conn:
-        for display_id in await contacts.contact_conversations(conn, account_id, contact_id):
-            row = await repository.conversation(conn, account_id, display_id)
-            if row is not None:
-                visitor = await contacts.visitor_by_session(conn, row.contact_inbox_id)
-                latest = await repository.latest_message(conn, row.id, public=True)
-                found.append(app.presenter.conversation_rest(row, visitor, latest))
+    async with loading.reading(app.pool) as conn:
+        for row, visitor in await loading.of_contact(conn, account_id, contact_id):
+            latest = await repository.latest_message(conn, row.id, public=True)
+            found.append(app.presenter.conversation_rest(row, visitor, latest))
     return answer({"payload": found})

@@ -7,8 +7,8 @@ from typing import cast
 
 from fastapi import APIRouter, Request, Response
 
-from tightrope.sandbox.inbox import contacts, lifecycle, repository, validation
-from tightrope.sandbox.inbox.edge import account_caller, answer, empty, flag, number, params, parts, read_conversation
+from tightrope.sandbox.inbox import contacts, lifecycle, loading, repository, validation
+from tightrope.sandbox.inbox.edge import account_caller, answer, empty, flag, number, params, parts
 from tightrope.sandbox.inbox.errors import server_error, unprocessable
 from tightrope.sandbox.inbox.models import PRIORITIES, STATUSES, Actor, AgentBot, Broadcast, Json, Status
 from tightrope.sandbox.inbox.presenters import actor_push, agent_rest, iso
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1/accounts/{account_id}/conversations")
 
 async def _page(request: Request, account_id: int, filters: Json) -> tuple[list[Json], Json]:
     app = parts(request)
-    async with app.pool.connection() as conn:
+    async with loading.reading(app.pool) as conn:
         rows, counts = await repository.list_conversations(conn, account_id, filters)
         visitors = await contacts.visitors_by_sessions(conn, [row.contact_inbox_id for row in rows])
         latest = await repository.latest_messages(conn, [row.id for row in rows])
@@ -62,8 +62,8 @@ async def show(request: Request, account_id: int, number_: int) -> Response:
     """One conversation."""
     account_caller(request, account_id, bots=True)
     app = parts(request)
-    async with app.pool.connection() as conn:
-        row, visitor = await read_conversation(conn, await repository.conversation(conn, account_id, number_))
+    async with loading.reading(app.pool) as conn:
+        row, visitor = await loading.by_number(conn, account_id, number_)
         latest = await repository.latest_message(conn, row.id, public=False)
     return answer(app.presenter.conversation_rest(row, visitor, latest))
 
@@ -131,8 +131,8 @@ async def toggle_typing_status(request: Request, account_id: int, number_: int) 
     actor = account_caller(request, account_id, bots=True)
     app = parts(request)
     fields = await params(request)
-    async with app.pool.connection() as conn:
-        row, visitor = await read_conversation(conn, await repository.conversation(conn, account_id, number_))
+    async with loading.reading(app.pool) as conn:
+        row, visitor = await loading.by_number(conn, account_id, number_)
     if fields.get("typing_status") in {"on", "off"}:
         private = flag(fields.get("is_private"))
         tokens = app.directory.agent_tokens(account_id) | (frozenset() if private else {visitor.pubsub_token})
@@ -150,8 +150,8 @@ async def toggle_typing_status(request: Request, account_id: int, number_: int) 
 async def labels(request: Request, account_id: int, number_: int) -> Response:
     """The labels of a conversation."""
     account_caller(request, account_id, bots=True)
-    async with parts(request).pool.connection() as conn:
-        row, _ = await read_conversation(conn, await repository.conversation(conn, account_id, number_))
+    async with loading.reading(parts(request).pool) as conn:
+        row, _ = await loading.by_number(conn, account_id, number_)
     return answer({"payload": row.labels})
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 
 from tightrope.infra.database import Connection
-from tightrope.sandbox.inbox import repository, validation
-from tightrope.sandbox.inbox.edge import account_caller, answer, flag, number, params, parts, read_conversation
+from tightrope.sandbox.inbox import loading, repository, validation
+from tightrope.sandbox.inbox.edge import account_caller, answer, flag, number, params, parts
 from tightrope.sandbox.inbox.errors import not_found, unprocessable
 from tightrope.sandbox.inbox.liquid import render, words
 from tightrope.sandbox.inbox.models import (
@@ -117,8 +117,8 @@ async def index(request: Request, account_id: int, number_: int) -> Response:
     account_caller(request, account_id)
     app = parts(request)
     fields = await params(request)
-    async with app.pool.connection() as conn:
-        row, visitor = await read_conversation(conn, await repository.conversation(conn, account_id, number_))
+    async with loading.reading(app.pool) as conn:
+        row, visitor = await loading.by_number(conn, account_id, number_)
         rows = await repository.list_messages(
             conn,
             row.id,

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import AbstractAsyncContextManager, suppress
 
 from fastapi import APIRouter, Request, Response
 
 from tightrope.infra.database import Connection
-from tightrope.sandbox.inbox import contacts, repository, validation
+from tightrope.sandbox.inbox import contacts, loading, repository, validation
 from tightrope.sandbox.inbox.browser import accept_language, browser_of
-from tightrope.sandbox.inbox.edge import Parts, answer, empty, number, params, parts, website
+from tightrope.sandbox.inbox.edge import answer, empty, number, params, parts, website
 from tightrope.sandbox.inbox.errors import ApiError, not_found, unprocessable
 from tightrope.sandbox.inbox.models import CONTENT_LIMIT, Broadcast, Draft, Json, MessageType, Upload, Visitor, WidgetInbox
 from tightrope.sandbox.inbox.presenters import contact_push, epoch
 from tightrope.sandbox.inbox.work import Work
 
 router = APIRouter(prefix="/api/v1/widget")
+
+
+class _NoConversationError(ApiError):
+    """The session has not begun a conversation yet."""
+
+    def __init__(self) -> None:
+        super().__init__(404, {"error": "Resource could not be found"})
 
 
 async def _session(request: Request, conn: Connection, fields: Json) -> tuple[WidgetInbox, Visitor | None]:
@@ -28,8 +35,12 @@ async def _session(request: Request, conn: Connection, fields: Json) -> tuple[Wi
 
 
 async def _visitor(request: Request, fields: Json) -> Visitor:
-    async with parts(request).pool.connection() as conn:
-        _, visitor = await _session(request, conn, fields)
+    async with loading.reading(parts(request).pool) as conn:
+        return await _known(request, conn, fields)
+
+
+async def _known(request: Request, conn: Connection, fields: Json) -> Visitor:
+    _, visitor = await _session(request, conn, fields)
     if visitor is None:
         raise not_found()
     return visitor
@@ -141,12 +152,12 @@ async def _identify(request: Request, visitor: Visitor, fields: Json, *, same_se
 @router.get("/conversations")
 async def show_conversation(request: Request) -> Response:
     """The session's newest conversation, `{}` when there is none."""
-    app = parts(request)
-    visitor = await _visitor(request, await params(request))
-    async with app.pool.connection() as conn:
-        row = await repository.last_conversation(conn, visitor)
-    if row is None:
+    fields = await params(request)
+    async with loading.reading(parts(request).pool) as conn:
+        found = await loading.newest(conn, await _known(request, conn, fields))
+    if found is None:
         return answer({})
+    row, _ = found
     return answer(
         {
             "id": row.display_id,
@@ -187,12 +198,6 @@ def _message_of(fields: Json) -> Json:
     return message
 
 
-async def _posted(work: Work, draft: Draft) -> Any:
-    row = await work.add(draft, from_contact=True)
-    await contacts.touch_activity(work.conn, work.visitor.id, work.now)
-    return row
-
-
 @router.post("/conversations")
 async def create_conversation(request: Request) -> Response:
     """Begin a conversation with its first message; `custom_attributes` go along."""
@@ -206,7 +211,7 @@ async def create_conversation(request: Request) -> Response:
         visitor = await _identify(request, visitor, given | {"identifier": None}, same_session=True)
     custom = validation.custom_attributes(fields.get("custom_attributes"))
     async with app.office.new_conversation(visitor, additional=_additional(request, message), custom=custom) as work:
-        row = await _posted(work, draft)
+        row = await work.add(draft, from_contact=True)
         conversation = work.conversation
     return answer(
         {
@@ -220,8 +225,16 @@ async def create_conversation(request: Request) -> Response:
     )
 
 
-def _last(app: Parts, visitor: Visitor) -> Any:
-    return app.office.work(lambda conn: repository.last_conversation(conn, visitor, lock=True))
+def _newest(request: Request, fields: Json) -> AbstractAsyncContextManager[Work]:
+    """A transaction over the session's newest conversation."""
+
+    async def load(conn: Connection) -> loading.Found:
+        found = await loading.newest(conn, await _known(request, conn, fields), lock=True)
+        if found is None:
+            raise _NoConversationError
+        return found
+
+    return parts(request).office.work(load)
 
 
 @router.post("/conversations/set_custom_attributes")
@@ -229,7 +242,7 @@ async def set_custom_attributes(request: Request) -> Response:
     """Replace the whole hash, including what bot or agents set (reference 3.4)."""
     fields = await params(request)
     wanted = validation.custom_attributes(fields.get("custom_attributes"))
-    async with _last(parts(request), await _visitor(request, fields)) as work:
+    async with _newest(request, fields) as work:
         work.conversation.custom_attributes = wanted
     return empty(204)
 
@@ -240,7 +253,7 @@ async def destroy_custom_attributes(request: Request) -> Response:
     fields = await params(request)
     names = fields.get("custom_attribute")
     gone = set(names) if isinstance(names, list) else {names}
-    async with _last(parts(request), await _visitor(request, fields)) as work:
+    async with _newest(request, fields) as work:
         work.conversation.custom_attributes = {k: v for k, v in work.conversation.custom_attributes.items() if k not in gone}
     return answer({"custom_attributes": work.conversation.custom_attributes})
 
@@ -250,11 +263,11 @@ async def toggle_typing(request: Request) -> Response:
     """Tell the desk that the customer types."""
     app = parts(request)
     fields = await params(request)
-    visitor = await _visitor(request, fields)
-    async with app.pool.connection() as conn:
-        row = await repository.last_conversation(conn, visitor)
-    if row is None:
-        raise not_found()
+    async with loading.reading(app.pool) as conn:
+        found = await loading.newest(conn, await _known(request, conn, fields))
+    if found is None:
+        raise _NoConversationError
+    row, visitor = found
     if fields.get("typing_status") in {"on", "off"}:
         data = {
             "conversation": app.presenter.conversation_push(row, visitor, None),
@@ -271,13 +284,9 @@ async def toggle_typing(request: Request) -> Response:
 @router.post("/conversations/update_last_seen")
 async def update_last_seen(request: Request) -> Response:
     """The customer has read up to now: outgoing messages become `read`, and bots get a message_updated for each."""
-    app = parts(request)
-    visitor = await _visitor(request, await params(request))
-    async with app.pool.connection() as conn:
-        if await repository.last_conversation(conn, visitor) is None:
-            return empty()
-    async with _last(app, visitor) as work:
-        await work.customer_saw()
+    with suppress(_NoConversationError):
+        async with _newest(request, await params(request)) as work:
+            await work.customer_saw()
     return empty()
 
 
@@ -286,11 +295,11 @@ async def list_messages(request: Request) -> Response:
     """The conversation without notes and activity lines, ascending."""
     app = parts(request)
     fields = await params(request)
-    visitor = await _visitor(request, fields)
-    async with app.pool.connection() as conn:
-        row = await repository.last_conversation(conn, visitor)
-        if row is None:
+    async with loading.reading(app.pool) as conn:
+        found = await loading.newest(conn, await _known(request, conn, fields))
+        if found is None:
             return answer({"payload": [], "meta": {"contact_last_seen_at": 0}})
+        row, visitor = found
         rows = await repository.list_messages(
             conn, row.id, before=number(fields.get("before")), after=number(fields.get("after")), public=True
         )
@@ -305,16 +314,14 @@ async def create_message(request: Request) -> Response:
     fields = await params(request)
     message = _message_of(fields)
     draft = _draft(message)
-    visitor = await _visitor(request, fields)
     try:
-        async with _last(app, visitor) as work:
-            row = await _posted(work, draft)
-    except ApiError as error:
-        if error.status != 404:
-            raise
+        async with _newest(request, fields) as work:
+            row = await work.add(draft, from_contact=True)
+    except _NoConversationError:
+        visitor = await _visitor(request, fields)
         async with app.office.new_conversation(visitor, additional=_additional(request, message), custom={}) as work:
-            row = await _posted(work, draft)
-    return answer(app.presenter.message_rest(row, work.conversation, visitor, draft.echo_id))
+            row = await work.add(draft, from_contact=True)
+    return answer(app.presenter.message_rest(row, work.conversation, work.visitor, draft.echo_id))
 
 
 @router.patch("/messages/{message_id}")
@@ -322,10 +329,13 @@ async def update_message(request: Request, message_id: int) -> Response:
     """Store `submitted_values` on any message of the visitor, with any value, any number of times (reference 2.2)."""
     app = parts(request)
     fields = await params(request)
-    visitor = await _visitor(request, fields)
     inner = fields.get("message")
     values = (inner if isinstance(inner, dict) else fields).get("submitted_values")
-    async with app.office.work(lambda conn: repository.message_conversation(conn, message_id, visitor.id)) as work:
+
+    async def load(conn: Connection) -> loading.Found:
+        return await loading.of_message(conn, message_id, (await _known(request, conn, fields)).id)
+
+    async with app.office.work(load) as work:
         row = await repository.message(work.conn, work.conversation.id, message_id)
         if row is None:
             raise not_found()
@@ -334,7 +344,7 @@ async def update_message(request: Request, message_id: int) -> Response:
                 {key: one.get(key) for key in ("name", "title", "value") if key in one} for one in values if isinstance(one, dict)
             ]
             await work.change_message(row, content_attributes=row.content_attributes | {"submitted_values": kept})
-    return answer(app.presenter.message_rest(row, work.conversation, visitor))
+    return answer(app.presenter.message_rest(row, work.conversation, work.visitor))
 
 
 @router.post("/events")
@@ -342,12 +352,12 @@ async def event(request: Request) -> Response:
     """A browser event; `webwidget.triggered` goes to the inbox's bot with what the client said of itself."""
     app = parts(request)
     fields = await params(request)
-    visitor = await _visitor(request, fields)
     if fields.get("name") != "webwidget.triggered":
         return empty(204)
-    async with app.pool.connection() as conn:
-        row = await repository.last_conversation(conn, visitor)
-        latest = await repository.latest_message(conn, row.id, public=True) if row else None
+    async with loading.reading(app.pool) as conn:
+        visitor = await _known(request, conn, fields)
+        found = await loading.newest(conn, visitor)
+        latest = await repository.latest_message(conn, found[0].id, public=True) if found else None
     info = fields.get("event_info") if isinstance(fields.get("event_info"), dict) else {}
     body = {
         "id": visitor.contact_inbox_id,
@@ -355,7 +365,7 @@ async def event(request: Request) -> Response:
         "contact": {key: value for key, value in contact_push(visitor).items() if key != "type"},
         "inbox": app.presenter.inbox(visitor.inbox_id),
         "account": app.presenter.account(visitor.account_id),
-        "current_conversation": app.presenter.conversation_webhook(row, visitor, latest) if row else None,
+        "current_conversation": app.presenter.conversation_webhook(*found, latest) if found else None,
         "event": "webwidget_triggered",
         "event_info": {
             **(info or {}),

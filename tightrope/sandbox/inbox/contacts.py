@@ -184,19 +184,3 @@ async def search_contacts(conn: Connection, account_id: int, query: str, page: i
         )
     ).fetchall()
     return [dict(row) for row in rows], total["n"] if total else 0
-
-
-async def contact_conversations(conn: Connection, account_id: int, contact_id: int) -> list[int]:
-    """Numbers of a contact's last twenty conversations."""
-    rows = await (
-        await conn.execute(
-            "SELECT display_id FROM inbox.conversation WHERE account_id = %s AND contact_id = %s ORDER BY id DESC LIMIT 20",
-            (account_id, contact_id),
-        )
-    ).fetchall()
-    return [row["display_id"] for row in rows]
-
-
-async def touch_activity(conn: Connection, contact_id: int, now: datetime) -> None:
-    """A customer wrote."""
-    await conn.execute("UPDATE inbox.contact SET last_activity_at = %s WHERE id = %s", (now, contact_id))

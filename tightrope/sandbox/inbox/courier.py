@@ -15,7 +15,7 @@ import httpx
 from tightrope.infra.clock import Clock
 from tightrope.infra.database import Pool
 from tightrope.infra.logging import get_logger
-from tightrope.sandbox.inbox import repository
+from tightrope.sandbox.inbox import loading, repository
 from tightrope.sandbox.inbox.directory import Directory
 from tightrope.sandbox.inbox.faults import Faults, NoFaults
 from tightrope.sandbox.inbox.models import BOT_ERROR_TEXT, Delivery
@@ -165,7 +165,7 @@ class Courier:
             async with self._pool.connection() as conn:
                 await repository.note_attempt(conn, one.id, attempts, text)
             return
-        async with self._office.work(lambda conn: repository.conversation_by_id(conn, row_id)) as work:
+        async with self._office.work(lambda conn: loading.by_row(conn, row_id)) as work:
             if work.conversation.status == "pending":
                 work.conversation.status = "open"
                 await work.note_activity(BOT_ERROR_TEXT)

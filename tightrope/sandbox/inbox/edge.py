@@ -10,9 +10,8 @@ from fastapi import Request, Response
 from starlette.datastructures import UploadFile
 
 from tightrope.infra.clock import Clock
-from tightrope.infra.database import Connection, Pool
+from tightrope.infra.database import Pool
 from tightrope.infra.settings import Settings
-from tightrope.sandbox.inbox import contacts
 from tightrope.sandbox.inbox.courier import Courier
 from tightrope.sandbox.inbox.directory import Directory
 from tightrope.sandbox.inbox.errors import (
@@ -25,7 +24,7 @@ from tightrope.sandbox.inbox.errors import (
     unauthorized,
 )
 from tightrope.sandbox.inbox.hub import Hub
-from tightrope.sandbox.inbox.models import Actor, Agent, AgentBot, Conversation, Json, Upload, Visitor, WidgetInbox
+from tightrope.sandbox.inbox.models import Actor, Agent, AgentBot, Json, Upload, WidgetInbox
 from tightrope.sandbox.inbox.presenters import Presenter
 from tightrope.sandbox.inbox.tokens import Tokens
 from tightrope.sandbox.inbox.work import Office
@@ -187,17 +186,6 @@ def administrator(request: Request, account_id: int) -> Agent:
     if not isinstance(actor, Agent) or actor.role != "administrator":
         raise unauthorized("You are not authorized to do this action")
     return actor
-
-
-async def read_conversation(conn: Connection, row: Conversation | None) -> tuple[Conversation, Visitor]:
-    """A found conversation with its visitor.
-
-    Raises:
-        ApiError: 404.
-    """
-    if row is None:
-        raise not_found()
-    return row, await contacts.visitor_by_session(conn, row.contact_inbox_id)
 
 
 def website(request: Request, fields: Json) -> WidgetInbox:

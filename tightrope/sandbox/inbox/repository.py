@@ -39,38 +39,6 @@ async def _messages(conn: Connection, query: str, args: Sequence[Any]) -> list[M
         return await cursor.fetchall()
 
 
-async def conversation(conn: Connection, account_id: int, display_id: int, *, lock: bool = False) -> Conversation | None:
-    """A conversation by its number; with `lock` nobody else changes it until the transaction ends."""
-    found = await _conversations(
-        conn,
-        f"SELECT {_CONVERSATION} FROM inbox.conversation WHERE account_id = %s AND display_id = %s{' FOR UPDATE' if lock else ''}",
-        (account_id, display_id),
-    )
-    return found[0] if found else None
-
-
-async def conversation_by_id(conn: Connection, row_id: int) -> Conversation | None:
-    """A conversation by its row id, locked."""
-    found = await _conversations(conn, f"SELECT {_CONVERSATION} FROM inbox.conversation WHERE id = %s FOR UPDATE", (row_id,))
-    return found[0] if found else None
-
-
-async def last_conversation(conn: Connection, visitor: Visitor, *, lock: bool = False) -> Conversation | None:
-    """The session's newest conversation; a verified contact sees those of all its verified sessions."""
-    of_session = (
-        "contact_inbox_id IN (SELECT id FROM inbox.contact_inbox WHERE contact_id = %s AND inbox_id = %s AND hmac_verified)"
-        if visitor.hmac_verified
-        else "contact_inbox_id = %s AND inbox_id = %s"
-    )
-    key = visitor.id if visitor.hmac_verified else visitor.contact_inbox_id
-    found = await _conversations(
-        conn,
-        f"SELECT {_CONVERSATION} FROM inbox.conversation WHERE {of_session} ORDER BY id DESC LIMIT 1{' FOR UPDATE' if lock else ''}",
-        (key, visitor.inbox_id),
-    )
-    return found[0] if found else None
-
-
 async def insert_conversation(
     conn: Connection, visitor: Visitor, *, status: str, bot_id: int | None, additional: Json, custom: Json, now: datetime
 ) -> Conversation:
@@ -98,14 +66,18 @@ async def insert_conversation(
     return created[0]
 
 
-async def save_conversation(conn: Connection, row: Conversation) -> None:
-    """Write back everything that can change."""
+async def save_conversation(conn: Connection, row: Conversation, *, wrote: bool) -> None:
+    """Write back everything that can change; with `wrote` the customer was active now, which the contact notes too."""
+    touched = "WITH touched AS (UPDATE inbox.contact SET last_activity_at = %s WHERE id = %s) " if wrote else ""
     await conn.execute(
-        "UPDATE inbox.conversation SET contact_id = %s, status = %s, assignee_id = %s, assignee_agent_bot_id = %s, priority = %s,"
-        " labels = %s, additional_attributes = %s, custom_attributes = %s, snoozed_until = %s, waiting_since = %s,"
-        " first_reply_created_at = %s, agent_last_seen_at = %s, assignee_last_seen_at = %s, contact_last_seen_at = %s,"
-        " last_activity_at = %s, unread_count = %s, updated_at = %s WHERE id = %s",
         (
+            f"{touched}UPDATE inbox.conversation SET contact_id = %s, status = %s, assignee_id = %s, assignee_agent_bot_id = %s, priority = %s,"
+            " labels = %s, additional_attributes = %s, custom_attributes = %s, snoozed_until = %s, waiting_since = %s,"
+            " first_reply_created_at = %s, agent_last_seen_at = %s, assignee_last_seen_at = %s, contact_last_seen_at = %s,"
+            " last_activity_at = %s, unread_count = %s, updated_at = %s WHERE id = %s"
+        ).encode(),
+        (
+            *((row.last_activity_at, row.contact_id) if wrote else ()),
             row.contact_id,
             row.status,
             row.assignee_id,
@@ -233,17 +205,6 @@ async def message(conn: Connection, conversation_id: int, message_id: int) -> Me
     """A message of this conversation."""
     rows = await _messages(
         conn, f"SELECT {_MESSAGE} FROM inbox.message WHERE conversation_id = %s AND id = %s", (conversation_id, message_id)
-    )
-    return rows[0] if rows else None
-
-
-async def message_conversation(conn: Connection, message_id: int, contact_id: int) -> Conversation | None:
-    """The conversation that holds this message, if it is one of this contact's; locked."""
-    rows = await _conversations(
-        conn,
-        f"SELECT {', '.join('c.' + name.strip() for name in _CONVERSATION.split(','))} FROM inbox.conversation c"
-        " JOIN inbox.message m ON m.conversation_id = c.id WHERE m.id = %s AND c.contact_id = %s FOR UPDATE OF c",
-        (message_id, contact_id),
     )
     return rows[0] if rows else None
 

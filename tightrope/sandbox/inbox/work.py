@@ -10,9 +10,9 @@ from typing import Any
 
 from tightrope.infra.clock import Clock
 from tightrope.infra.database import Connection, Pool
-from tightrope.sandbox.inbox import contacts, lifecycle, repository
+from tightrope.sandbox.inbox import lifecycle, loading, repository
 from tightrope.sandbox.inbox.directory import Directory, new_token
-from tightrope.sandbox.inbox.errors import not_found
+from tightrope.sandbox.inbox.loading import Found
 from tightrope.sandbox.inbox.models import (
     DELETED_TEXT,
     Actor,
@@ -132,7 +132,8 @@ class Work:
         if touched:
             previous = row.updated_at
             row.updated_at = self.now
-            await repository.save_conversation(self.conn, row)
+            wrote = any(one.message_type == MessageType.INCOMING for one in self._new)
+            await repository.save_conversation(self.conn, row, wrote=wrote)
             if found:
                 found["updated_at"] = (previous, self.now)
         if not (found or self._new or self._updated or self.created):
@@ -222,19 +223,14 @@ class Office:
         self._broadcast = broadcast
 
     @asynccontextmanager
-    async def work(
-        self, load: Callable[[Connection], Awaitable[Conversation | None]], actor: Actor | None = None
-    ) -> AsyncIterator[Work]:
+    async def work(self, load: Callable[[Connection], Awaitable[Found]], actor: Actor | None = None) -> AsyncIterator[Work]:
         """A transaction over the conversation that `load` finds.
 
         Raises:
-            ApiError: 404 when there is none.
+            ApiError: what `load` raises: 404 when there is none.
         """
         async with self.pool.connection() as conn:
-            row = await load(conn)
-            if row is None:
-                raise not_found()
-            visitor = await contacts.visitor_by_session(conn, row.contact_inbox_id)
+            row, visitor = await load(conn)
             opened = Work(conn, self.presenter, self.clock.now(), actor=actor, conversation=row, visitor=visitor)
             yield opened
             deliveries, broadcasts = await opened.finish()
@@ -262,9 +258,9 @@ class Office:
             deliveries, broadcasts = await opened.finish()
         self._send(deliveries, broadcasts)
 
-    def by_number(self, account_id: int, display_id: int) -> Callable[[Connection], Awaitable[Conversation | None]]:
+    def by_number(self, account_id: int, display_id: int) -> Callable[[Connection], Awaitable[Found]]:
         """Loader for `work`: a conversation by its number, locked."""
-        return lambda conn: repository.conversation(conn, account_id, display_id, lock=True)
+        return lambda conn: loading.by_number(conn, account_id, display_id, lock=True)
 
     async def tell_bot(self, inbox_id: int, event: str, body: Json) -> None:
         """Queue an event without a conversation for the inbox's bot."""
