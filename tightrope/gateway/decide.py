@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tightrope.understanding.normalise import normalise
+from tightrope.understanding.normalise import typed
 
 MAX_MESSAGE = 4000
 """Characters of a message that the assistant is given; longer ones are kept, said to be too long, and not processed."""
@@ -53,13 +53,13 @@ def on_message(body: dict[str, Any]) -> Decision:
         )
     if len(content) > MAX_MESSAGE:
         return Canned("too_long")
-    text = normalise(content)
+    text = typed(content)
     if not text:
         return Canned("empty_message")
     if not _WORDS.search(text):
         # Emoji and punctuation alone; "?" or "好的👍" still carry words or are handled as a question.
         return Canned("unsupported_content") if any(ord(c) > 0x2190 for c in text) else Ask(text)
-    return Ask("／" + text[1:] if text.startswith("/") else text)
+    return Ask(text)
 
 
 def may_answer(held_by: str | None, seen: dict[str, Any]) -> str | None:

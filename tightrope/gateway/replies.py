@@ -95,7 +95,8 @@ def escape_markdown(text: str) -> str:
 def citation_line(citation: dict[str, Any], language: Language, base_url: str) -> str:
     """One source as a Markdown link that opens the cited passage."""
     path = "/".join(quote(str(citation[k]), safe="") for k in ("document_id", "version", "language"))
-    url = f"{base_url}/knowledge/{path}?{urlencode({'passage': citation['passage_id']})}"
+    passage = citation["passage_id"]
+    url = f"{base_url}/knowledge/{path}?{urlencode({'passage': passage})}#{quote(passage, safe='')}"
     section = f" · {escape_markdown(citation['section'])}" if citation["section"] else ""
     when = say("effective", language, date=citation["effective_from"])
     return f"\\[{citation['n']}\\] [{escape_markdown(citation['title'])}{section}]({url}) · {when}"

@@ -34,6 +34,7 @@ log = get_logger()
 HEARTBEAT_SECONDS = 2.0
 STALLED_SECONDS = 6.0
 SWEEP_SECONDS = 2.0
+PURGE_SECONDS = 60.0
 CONCURRENCY = 12
 
 
@@ -63,7 +64,8 @@ class Worker:
             portal = PortalDoor.open(settings, clock)
             for client in (assistant, chatwoot, watch, portal):
                 stack.push_async_callback(client.aclose)
-            turns = Turns(settings, pool, clock, recorder, assistant, Grants(clock), watch)
+            grants = Grants(clock)
+            turns = Turns(settings, pool, clock, recorder, assistant, grants, watch)
             turns.names_content(await store_release(pool, recorder, settings))
             await watch.ask()
             drain = Drain(settings, pool, clock, recorder, turns, portal)
@@ -77,6 +79,7 @@ class Worker:
                 watch.run(stop),
                 _listen(settings, sender, stop),
                 _every(SWEEP_SECONDS, stop, lambda: housekeeping(pool, app, recorder)),
+                _every(PURGE_SECONDS, stop, lambda: purge(pool, grants)),
             ]
             tasks = [asyncio.ensure_future(loop) for loop in loops]
             try:
@@ -184,3 +187,9 @@ async def housekeeping(pool: Pool, app: App, recorder: Recorder) -> None:
                 conversation = await repository.load(conn, conversation_id)
                 if conversation is not None and conversation["held_by"] is None:
                     await hand_over_silently(conn, recorder, conversation, "switch", off["all"])
+
+
+async def purge(pool: Pool, grants: Grants) -> None:
+    """Delete what identity no longer needs: grants of crashed turns, used tokens, old links."""
+    async with pool.connection() as conn:
+        await grants.purge(conn)

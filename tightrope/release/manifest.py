@@ -27,6 +27,8 @@ _CODE_PATTERNS = (
     ("patterns", "tightrope/engine/defaults/**/*.yml"),
     ("wording", "tightrope/gateway/wording.yml"),
     ("classifier", "tightrope/understanding/*.py"),
+    ("composer", "tightrope/knowledge/*.py"),
+    ("engine", "tightrope/engine/*.py"),
 )
 
 

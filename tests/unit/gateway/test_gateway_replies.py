@@ -109,7 +109,7 @@ def test_liquid_is_broken_in_everything_that_goes_out() -> None:
 
 def test_citation_links_to_the_passage_and_its_title_cannot_break_out() -> None:
     line = citation_line(CITATION, "zh", "http://gw.test")
-    assert "(http://gw.test/knowledge/star-board/v1/zh?passage=star-board.v1.zh.1)" in line
+    assert "(http://gw.test/knowledge/star-board/v1/zh?passage=star-board.v1.zh.1#star-board.v1.zh.1)" in line
     assert "科创板\\[交易\\]" in line
     assert "2026-01-01 起生效" in line
 

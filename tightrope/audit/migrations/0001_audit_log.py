@@ -141,13 +141,13 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
 """
 
 GRANTS = """
-GRANT USAGE ON SCHEMA audit TO gateway, worker, operator, actions, auditor, sealer;
+GRANT USAGE ON SCHEMA audit TO gateway, worker, operator, auditor, sealer;
 GRANT EXECUTE ON FUNCTION audit.released(uuid) TO gateway, worker, operator, auditor, sealer;
 
 -- Writers add; they read no record, not even their own.
-GRANT INSERT ON audit.records, audit.keys, audit.conversations, audit.content, audit.master TO gateway, worker, operator, actions, auditor;
-GRANT SELECT ON audit.keys, audit.conversations, audit.master TO gateway, worker, operator, actions;
-GRANT SELECT (sha256) ON audit.content TO gateway, worker, operator, actions;
+GRANT INSERT ON audit.records, audit.keys, audit.conversations, audit.content, audit.master TO gateway, worker, operator, auditor;
+GRANT SELECT ON audit.keys, audit.conversations, audit.master TO gateway, worker, operator;
+GRANT SELECT (sha256) ON audit.content TO gateway, worker, operator;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA audit TO auditor;
 

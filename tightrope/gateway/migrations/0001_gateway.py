@@ -130,7 +130,11 @@ GRANT UPDATE (chatwoot_id) ON gateway.outbox TO gateway;
 GRANT SELECT, INSERT, UPDATE ON gateway.conversation, gateway.inbound, gateway.turn, gateway.outbox, gateway.offer TO worker;
 GRANT SELECT ON gateway.switch_now, gateway.switch TO worker, operator, actions, gateway;
 GRANT INSERT ON gateway.switch TO operator;
-GRANT SELECT ON gateway.conversation, gateway.turn, gateway.outbox, gateway.inbound TO auditor;
+-- The auditor sees what became of things, never a live turn id, an unconsumed token or a message outside the record.
+GRANT SELECT ON gateway.conversation TO auditor;
+GRANT SELECT (conversation_id, number, attempt, state, record_id, started_at, committed_at) ON gateway.turn TO auditor;
+GRANT SELECT (id, conversation_id, kind, message_id, record_id, received_at, state, outcome) ON gateway.inbound TO auditor;
+GRANT SELECT (id, seq, conversation_id, kind, bot, journey, record_id, state, attempts, sent_at, chatwoot_id) ON gateway.outbox TO auditor;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA gateway TO gateway, worker, operator;
 """
 

@@ -1,0 +1,234 @@
+"""The whole way of a message under load, beside bare yardsticks in the same run.
+
+    python -m benchmarks.throughput [--rate 800] [--seconds 60]
+
+A fresh demo on free ports; customers write on a fixed schedule (open loop: nobody waits for a slow answer), half of them logged in. First
+response is the time from the customer's message to the bot's first message after it, both as the inbox stored them. No language model
+takes part. The yardsticks run in the same minute on the same machine: a bare uvicorn echo and a bare Postgres insert with commit, each at the rate
+of the messages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import httpx
+import psutil
+import psycopg
+
+from benchmarks.report import machine, write_report
+from tightrope.audit.verify import verify_log
+from tightrope.cli.customer import Customer
+from tightrope.cli.demo import Demo, temporary_demo
+from tightrope.cli.supervisor import free_ports
+
+KINDS = {
+    "我的账户余额是多少？": "balance (business API)",
+    "我能开通融资融券吗？": "margin eligibility (rules)",
+    "融资融券的保证金比例是多少？": "question (knowledge)",
+    "谢谢": "small talk",
+    "开通科创板需要什么条件？": "question (knowledge)",
+    "What are the trading fees?": "question (knowledge)",
+    "现在该买哪只股票？": "advice declined",
+    "转人工": "talk to a person",
+}
+LOGGED_IN = ["我的账户余额是多少？", "我能开通融资融券吗？", "融资融券的保证金比例是多少？", "谢谢"]
+GUEST = ["开通科创板需要什么条件？", "What are the trading fees?", "现在该买哪只股票？", "转人工"]
+PAUSE_SECONDS = 6.0
+
+ECHO = """
+import sys, uvicorn
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    body = (await receive()).get("body", b"")
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False)
+"""
+
+
+async def prepare(demo: Demo, count: int) -> list[Customer]:
+    """Browsers that have the page open; every second one is logged in."""
+    customers = []
+    for index in range(count):
+        customer = Customer(demo.settings)
+        await customer.open_page()
+        if index % 2 == 0:
+            await customer.log_in(f"C{1001 + index // 2 % 10}")
+        customers.append(customer)
+    return customers
+
+
+async def inquire(customer: Customer, lines: list[str], start: float, late: list[float], failed: list[str]) -> None:
+    """One inquiry: several messages on a schedule, whether or not the answers have come."""
+    for position, line in enumerate(lines):
+        due = start + position * PAUSE_SECONDS
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        late.append(time.monotonic() - due)
+        try:
+            await customer.say(line)
+        except Exception as error:
+            failed.append(f"{type(error).__name__}: {error}")
+
+
+async def yardsticks(demo: Demo, port: int, rate: float, seconds: float) -> tuple[list[float], list[float]]:
+    """Latencies in seconds of the echo and of a commit, both at `rate` a minute."""
+    echo: list[float] = []
+    commit: list[float] = []
+    async with (
+        httpx.AsyncClient(trust_env=False) as http,
+        await psycopg.AsyncConnection.connect(demo.postgres.superuser_conninfo("inbox")) as conn,
+    ):
+        await conn.execute("CREATE TABLE IF NOT EXISTS public.bench (id bigserial PRIMARY KEY, body text)")
+        await conn.commit()
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            started = time.perf_counter()
+            await http.post(f"http://127.0.0.1:{port}/", content=b'{"message": "hello"}')
+            echo.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            await conn.execute("INSERT INTO public.bench (body) VALUES (%s)", ("x" * 400,))
+            await conn.commit()
+            commit.append(time.perf_counter() - started)
+            await asyncio.sleep(max(0.0, 60.0 / rate - (time.monotonic() - now)))
+    return echo, commit
+
+
+def responses(demo: Demo) -> tuple[dict[str, list[float]], int, int]:
+    """First-response times in seconds by kind, customer messages, and messages without any answer."""
+    found: dict[str, list[float]] = defaultdict(list)
+    with demo.postgres.superuser("inbox") as conn:
+        rows = conn.execute(
+            """SELECT m.content, extract(epoch FROM m.created_at)::float8,
+                      (SELECT extract(epoch FROM min(b.created_at))::float8 FROM inbox.message b
+                       WHERE b.conversation_id = m.conversation_id AND b.id > m.id AND b.message_type = 1 AND NOT b.private)
+               FROM inbox.message m WHERE m.message_type = 0 ORDER BY m.id"""
+        ).fetchall()
+    unanswered = 0
+    for content, asked, answered in rows:
+        if answered is None:
+            unanswered += 1
+        else:
+            found[KINDS.get(content, "other")].append(answered - asked)
+    return found, len(rows), unanswered
+
+
+def events(demo: Demo) -> int:
+    """Webhooks that the inbox delivered to the gateway."""
+    text = httpx.get(f"{demo.settings.gateway_url}/metrics", trust_env=False).text
+    return int(sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("tightrope_webhooks_total")))
+
+
+def memory(demo: Demo) -> dict[str, float]:
+    """Resident memory of each process in MB; for Postgres the proportional share of all its processes."""
+    used = {name: psutil.Process(pid).memory_info().rss / 1e6 for name, pid in demo.supervisor.pids().items()}
+    folder = str(demo.postgres.data)
+    leader = next(p for p in psutil.process_iter(["cmdline"]) if folder in (p.info["cmdline"] or []))
+    used["postgres"] = sum(p.memory_full_info().pss for p in [leader, *leader.children(recursive=True)]) / 1e6
+    return used
+
+
+def spread(values: list[float]) -> str:
+    """`p50 / p95 / p99` in ms."""
+    if len(values) < 2:
+        return "–"
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return f"{cuts[49] * 1000:.0f} / {cuts[94] * 1000:.0f} / {cuts[98] * 1000:.0f}"
+
+
+async def run(demo: Demo, rate: int, seconds: int) -> int:
+    """Run, print, write the report; 1 when something was lost."""
+    inquiries = max(2, round(rate * seconds / 60 / len(GUEST)))
+    sys.stderr.write(f"preparing {inquiries} browsers …\n")
+    customers = await prepare(demo, inquiries)
+    (port,) = free_ports(1)
+    echo_server = subprocess.Popen([sys.executable, "-c", ECHO, str(port)])  # noqa: ASYNC220 - one start, before anything is timed
+    await asyncio.sleep(1.5)
+    before = events(demo)
+    late: list[float] = []
+    failed: list[str] = []
+    span = seconds - PAUSE_SECONDS * (len(GUEST) - 1)
+    start = time.monotonic() + 1.0
+    sys.stderr.write(f"{rate} messages a minute for {seconds} s …\n")
+    psutil.cpu_percent()
+    tasks = [
+        inquire(c, LOGGED_IN if i % 2 == 0 else GUEST, start + span * i / inquiries, late, failed)
+        for i, c in enumerate(customers)
+    ]
+    results = await asyncio.gather(yardsticks(demo, port, rate, seconds), *tasks)
+    busy = psutil.cpu_percent()
+    echo, commit = results[0]
+    took = time.monotonic() - start
+    await asyncio.sleep(5)
+    found, messages, unanswered = responses(demo)
+    delivered = events(demo) - before
+    used = memory(demo)
+    report = await verify_log(demo.settings)
+    with demo.postgres.superuser("tightrope") as conn:
+        stuck = conn.execute("SELECT count(*) FROM gateway.outbox WHERE state IN ('pending', 'sending', 'failed')").fetchone()
+        pending = conn.execute(
+            "SELECT count(*) FROM gateway.inbound WHERE state = 'pending' AND kind IN ('message', 'press')"
+        ).fetchone()
+    echo_server.terminate()
+    echo_server.wait(5)
+    for customer in customers:
+        await customer.aclose()
+    # Somebody who asked for a person gets silence afterwards by design; here that is nobody, since it is the last line.
+    lost = unanswered + len(failed) + (stuck or [0])[0] + (pending or [0])[0]
+    everything = [value for values in found.values() for value in values]
+    lines = [
+        f"# Throughput, {datetime.now(UTC):%Y-%m-%d}",
+        "",
+        f"{machine()}. Demo as `make demo` runs it (embedded defaults, sandbox inbox and brokerage), the load generator on the same",
+        "machine. No language model takes part.",
+        f"Asked for: {rate} customer messages a minute for {seconds} s in {inquiries} inquiries of {len(GUEST)} messages, open loop,",
+        "half of the customers logged in.",
+        "",
+        "| held | |",
+        "| --- | --- |",
+        f"| inquiries a minute | {inquiries / took * 60:.0f} |",
+        f"| customer messages a minute | {messages / took * 60:.0f} |",
+        f"| Chatwoot events a minute | {delivered / took * 60:.0f} |",
+        f"| messages lost or unanswered | {lost} |",
+        f"| audit records sealed, verified | {report.sealed}, {'whole' if report.ok else 'NOT whole'} |",
+        f"| generator behind its schedule, worst | {max(late) * 1000:.0f} ms |",
+        f"| processor, both cores | {busy:.0f} % |",
+        "",
+        "| first response by kind | number | p50 / p95 / p99 ms |",
+        "| --- | --- | --- |",
+        *(f"| {kind} | {len(values)} | {spread(values)} |" for kind, values in sorted(found.items())),
+        f"| **all** | {len(everything)} | **{spread(everything)}** |",
+        f"| yardstick: bare uvicorn echo, same rate, same run | {len(echo)} | {spread(echo)} |",
+        f"| yardstick: bare Postgres insert and commit, same rate, same run | {len(commit)} | {spread(commit)} |",
+        "",
+        "| memory | MB |",
+        "| --- | --- |",
+        *(f"| {name} | {mb:.0f} |" for name, mb in sorted(used.items())),
+        f"| **all** | **{sum(used.values()):.0f}** |",
+        "",
+        *(f"- failed: {text}" for text in failed[:5]),
+    ]
+    write_report("throughput", lines)
+    return 1 if lost or not report.ok else 0
+
+
+def main() -> int:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=800, help="customer messages a minute")
+    parser.add_argument("--seconds", type=int, default=60)
+    options = parser.parse_args()
+    with temporary_demo(lambda what, state: sys.stderr.write(f"  {what} {state}\n") if state == "ready" else None) as demo:
+        return asyncio.run(run(demo, options.rate, options.seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
