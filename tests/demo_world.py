@@ -66,7 +66,9 @@ class RunningDemo:
         rows = self.query("inbox", _TRANSCRIPT, after=0 if conversation else self.after, only=conversation)
         lines = []
         for row in rows:
-            who = {0: "customer", 2: "activity"}.get(row["message_type"]) or f"{row['sender_type']}{' (note)' if row['private'] else ''}"
+            who = {0: "customer", 2: "activity"}.get(
+                row["message_type"]
+            ) or f"{row['sender_type']}{' (note)' if row['private'] else ''}"
             titles = " ".join(f"[{item['title']}]" for item in row["items"] or [])
             lines.append(f"{row['created_at']:%H:%M:%S.%f} 1-{row['display_id']} #{row['id']} {who}: {row['content']!r} {titles}")
         names = sorted({f"1-{row['display_id']}" for row in rows})

@@ -93,6 +93,6 @@ async def browsers(request: pytest.FixtureRequest, demo: RunningDemo, chromium: 
         pytest.skip(WITHOUT)
     made = Browsers(demo, chromium)
     yield made
-    await made.close(Path(os.environ["TIGHTROPE_PICTURES"]) if "TIGHTROPE_PICTURES" in os.environ else None, request.node.name)
+    await made.close(Path(os.environ["ACCEPTANCE_PICTURES"]) if "ACCEPTANCE_PICTURES" in os.environ else None, request.node.name)
     assert made.elsewhere() == [], "a page loaded something from elsewhere"
     assert made.errors == [], "a page's script failed"
