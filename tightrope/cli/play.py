@@ -64,7 +64,7 @@ def _check_turn(turn: Any, where: str) -> None:
     (step, value) = next(iter(turn.items()))
     if step == "wait" and not (isinstance(value, int | float) and 0 <= value <= 10_000_000):
         raise ScriptInvalid(f"{where}: `wait` takes seconds")
-    if step == "agent" and value not in {"reply", "resolve", "return"} and not (isinstance(value, dict) and "reply" in value):
+    if step == "agent" and value not in ("reply", "resolve", "return") and not (isinstance(value, dict) and "reply" in value):
         raise ScriptInvalid(f"{where}: `agent` takes reply, resolve, return or {{'reply': text}}")
     if step == "fault" and not isinstance(value, dict):
         raise ScriptInvalid(f"{where}: `fault` takes {{customer?, operation?, fault, times?}}")
