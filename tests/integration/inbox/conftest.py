@@ -11,6 +11,7 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+import uvicorn
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
@@ -139,3 +140,16 @@ async def inbox(database: Settings, clock: FixedClock) -> AsyncIterator[Running]
 def run_again(database: Settings, clock: FixedClock) -> Callable[..., Any]:
     """Starts another stand-in over the same database: `async with run_again(faults=...) as inbox`."""
     return lambda **options: run_inbox(database, clock, **options)
+
+
+@pytest_asyncio.fixture
+async def live(inbox: Any) -> AsyncIterator[str]:
+    """The running app behind a real server; gives host and port."""
+    config = uvicorn.Config(inbox.app, host="127.0.0.1", port=0, lifespan="off", log_level="warning", ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
+        await asyncio.sleep(0.01)
+    yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await serving

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
-import uvicorn
 import websockets
 from chatwoot import AsyncChatwootClient
 from chatwoot.exceptions import ChatwootAPIError, ChatwootAuthError, ChatwootNotFoundError
@@ -83,19 +80,6 @@ async def test_official_client_as_a_bot_meets_the_known_exceptions(inbox: Any) -
         await bot.conversations.toggle_status(account_id=1, conversation_id=number, status="open")
     shown = await bot.conversations.get(account_id=1, conversation_id=number)
     assert shown.status.value == "open"
-
-
-@pytest_asyncio.fixture
-async def live(inbox: Any) -> AsyncIterator[str]:
-    """The running app behind a real server; gives host and port."""
-    config = uvicorn.Config(inbox.app, host="127.0.0.1", port=0, lifespan="off", log_level="warning", ws="websockets-sansio")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
-        await asyncio.sleep(0.01)
-    yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
 
 
 class Listening:

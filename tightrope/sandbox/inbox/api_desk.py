@@ -83,6 +83,12 @@ async def desk_page(request: Request) -> Response:
     return _static(request, "desk.html")
 
 
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Browsers ask for it unasked."""
+    return empty(204)
+
+
 @router.get("/assets/{name}")
 async def asset(request: Request, name: str) -> Response:
     """Scripts and styles of both pages."""

@@ -3,6 +3,10 @@
 async function request(method, path, body) {
   const headers = { "X-Desk": "1", ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
   const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  if (response.status === 401) {
+    dispatchEvent(new Event("desk:logged-out"));
+    return new Promise(() => {}); // whoever waits for the answer is gone
+  }
   if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
   const text = await response.text();
   return text ? JSON.parse(text) : null;

@@ -62,7 +62,7 @@ export function threadHead(conversation, { words, me, act }) {
   if (status === "resolved" || status === "snoozed") actions.push(button("reopen", "main"));
   if (status === "open") actions.push(button("give"));
   if (status !== "resolved") actions.push(button("resolve"));
-  const priority = el("select", { attrs: { "aria-label": words.priorityLabel }, class: "priority-pick", onchange: (event) => act.priority(event.target.value || null) },
+  const priority = el("select", { attrs: { "aria-label": words.priorityLabel, "data-value": conversation.priority ?? "" }, class: "priority-pick", onchange: (event) => act.priority(event.target.value || null) },
     ...["", "urgent", "high", "medium", "low"].map((value) => el("option", { value, selected: (conversation.priority ?? "") === value }, value ? words.priority[value] : words.noPriority)));
   return el("header", { class: "thread-head" },
     el("button", { type: "button", class: "plain back", attrs: { "aria-label": words.back }, onclick: act.back }, icon("back")),
@@ -78,7 +78,9 @@ export function labelRow(conversation, { words, act }) {
     el("span", { class: "tag" }, label, el("button", { type: "button", attrs: { "aria-label": `${words.remove} ${label}` }, onclick: () => act.labels(conversation.labels.filter((one) => one !== label)) }, "×")));
   const field = el("input", { type: "text", placeholder: words.addLabel, maxLength: 40, attrs: { "aria-label": words.addLabel }, onkeydown: (event) => {
     if (event.key !== "Enter" || event.isComposing || !event.target.value.trim()) return;
-    act.labels([...conversation.labels, event.target.value.trim()]);
+    const label = event.target.value.trim();
+    event.target.value = "";
+    act.labels([...conversation.labels, label]);
   } });
   return el("div", { class: "labels" }, ...tags, field);
 }

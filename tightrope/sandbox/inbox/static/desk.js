@@ -1,36 +1,17 @@
 // The agents' desk: state, live updates, and the actions of the selected conversation.
 import { Cable } from "./cable.js";
-import { account, agents, login, logout, session } from "./desk-api.js";
+import { account, logout, session } from "./desk-api.js";
 import { listItem, sorted } from "./desk-list.js";
+import { chooseAgent } from "./desk-login.js";
 import { labelRow, threadHead, threadNodes } from "./desk-thread.js";
-import { WORDS } from "./desk-words.js";
+import { $, filters, fits, now, remember, state, words } from "./desk-state.js";
 import { el, icon, toEnd } from "./dom.js";
 
-const $ = (id) => document.getElementById(id);
-const stored = (key, fallback) => localStorage.getItem(`desk.${key}`) ?? fallback;
-const state = {
-  locale: stored("locale", navigator.language.toLowerCase().startsWith("en") ? "en" : "zh"),
-  tab: stored("tab", "open"), whose: stored("whose", "all"), order: stored("order", "waiting"), query: "",
-  page: 1, more: false, counts: {}, conversations: new Map(), selected: null, messages: new Map(), older: false,
-  mode: "reply", drafts: new Map(), typing: false, me: null, lost: false, failed: false,
-};
 let api = null;
 let cable = null;
 let listing = 0;
-const words = () => WORDS[state.locale];
-const now = () => Date.now() / 1000;
-const remember = (key, value) => ((state[key] = value), localStorage.setItem(`desk.${key}`, value));
 
 // ---- the list ------------------------------------------------------------------------------------------------------------------
-
-const filters = () => ({ status: state.query ? "all" : state.tab, assignee_type: state.whose === "all" ? "" : state.whose, q: state.query });
-
-function fits(one) {
-  if (state.query) return state.conversations.has(one.id);
-  if (state.tab !== "all" && one.status !== state.tab) return false;
-  const person = one.meta.assignee_type === "User" ? one.meta.assignee?.id : null;
-  return state.whose === "all" || (state.whose === "me" ? person === state.me.id : person === null);
-}
 
 async function loadList(page = 1) {
   const turn = (listing += 1);
@@ -47,7 +28,7 @@ let countTimer;
 function loadCounts() {
   clearTimeout(countTimer);
   countTimer = setTimeout(async () => {
-    for (const tab of ["open", "pending"]) state.counts[tab] = (await api.meta({ status: tab })).all_count;
+    for (const tab of ["open", "pending"]) if (state.me) state.counts[tab] = (await api.meta({ status: tab })).all_count;
     showTabs();
   }, 300);
 }
@@ -122,8 +103,23 @@ function showHead() {
   const one = state.conversations.get(state.selected);
   if (!one || !$("head")) return;
   const context = { words: words(), me: state.me, act };
-  $("head").replaceChildren(threadHead(one, context), labelRow(one, context), state.failed ? el("p", { class: "failed", attrs: { role: "alert" } }, words().failed) : "");
+  const failed = state.failed ? [el("p", { class: "failed", attrs: { role: "alert" } }, words().failed)] : [];
+  redrawHead([threadHead(one, context), labelRow(one, context), ...failed]);
   $("hint").textContent = one.status === "pending" ? words().botHolds : "";
+}
+
+// A push must not take away the label that the agent is typing.
+function redrawHead(fresh) {
+  const head = $("head");
+  if (fresh.length === head.children.length && fresh.every((node, at) => node.isEqualNode(head.children[at]))) return;
+  const field = head.querySelector(".labels input");
+  const typed = field?.value ?? "";
+  const focused = document.activeElement === field;
+  head.replaceChildren(...fresh);
+  const next = head.querySelector(".labels input");
+  if (head.dataset.number === String(state.selected)) next.value = typed;
+  if (focused) next.focus();
+  head.dataset.number = state.selected;
 }
 
 function showMessages(follow) {
@@ -334,17 +330,10 @@ function showFrame() {
   showTabs();
 }
 
-async function showLogin() {
-  const w = words();
-  document.documentElement.lang = state.locale === "zh" ? "zh-CN" : "en";
+const showLogin = () => {
   $("desk").hidden = true;
-  $("login").hidden = false;
-  const people = await agents();
-  $("login").replaceChildren(
-    el("div", { class: "card" }, el("p", { class: "brand" }, w.title), el("h1", {}, w.loginTitle), el("p", {}, w.loginHint),
-      ...people.map((one) => el("button", { type: "button", class: "pick", attrs: { "data-agent": String(one.id) }, onclick: async () => (await login(one.id), begin()) }, icon("person"), one.name)),
-      el("button", { type: "button", class: "plain", onclick: () => (remember("locale", state.locale === "zh" ? "en" : "zh"), showLogin()) }, w.switch)));
-}
+  return chooseAgent($("login"), state.locale, { begin, switchLanguage: () => (remember("locale", state.locale === "zh" ? "en" : "zh"), showLogin()) });
+};
 
 async function begin() {
   state.me = await session();
@@ -376,13 +365,21 @@ $("language").addEventListener("click", () => {
   showList();
   showThread();
 });
-$("logout").addEventListener("click", async () => {
-  await logout();
+function leave() {
+  clearTimeout(countTimer);
   cable?.close();
   Object.assign(state, { me: null, selected: null, conversations: new Map() });
   document.body.classList.remove("reading");
+  history.replaceState(null, "", "#");
+}
+
+$("logout").addEventListener("click", async () => {
+  leave();
+  await logout();
   showLogin();
 });
+// The session ended meanwhile: back to the choice of agents.
+addEventListener("desk:logged-out", () => state.me && (leave(), showLogin()));
 addEventListener("focus", () => state.selected && seen());
 addEventListener("keydown", (event) => {
   if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey || !state.me) return;
