@@ -3,7 +3,8 @@
     python -m benchmarks.throughput [--rate 800] [--seconds 60]
 
 A fresh demo on free ports; customers write on a fixed schedule (open loop: nobody waits for a slow answer), half of them logged in. First
-response is the time from the customer's message to the bot's first message after it, both as the inbox stored them. No language model
+response is the time from the customer's message to the bot's first answer after it (the disclosure does not count), both as the
+inbox stored them. No language model
 takes part. The yardsticks run in the same minute on the same machine: a bare uvicorn echo and a bare Postgres insert with commit, each at the rate
 of the messages.
 """
@@ -28,6 +29,7 @@ from tightrope.audit.verify import verify_log
 from tightrope.cli.customer import Customer
 from tightrope.cli.demo import Demo, temporary_demo
 from tightrope.cli.supervisor import free_ports
+from tightrope.gateway.wording import say
 
 KINDS = {
     "我的账户余额是多少？": "balance (business API)",
@@ -109,8 +111,9 @@ def responses(demo: Demo) -> tuple[dict[str, list[float]], int, int]:
         rows = conn.execute(
             """SELECT m.content, extract(epoch FROM m.created_at)::float8,
                       (SELECT extract(epoch FROM min(b.created_at))::float8 FROM inbox.message b
-                       WHERE b.conversation_id = m.conversation_id AND b.id > m.id AND b.message_type = 1 AND NOT b.private)
-               FROM inbox.message m WHERE m.message_type = 0 ORDER BY m.id"""
+                       WHERE b.conversation_id = m.conversation_id AND b.id > m.id AND b.message_type = 1 AND NOT b.private AND b.content <> ALL(%s))
+               FROM inbox.message m WHERE m.message_type = 0 ORDER BY m.id""",
+            ([say("disclosure", "zh"), say("disclosure", "en")],),
         ).fetchall()
     unanswered = 0
     for content, asked, answered in rows:
@@ -136,6 +139,16 @@ def memory(demo: Demo) -> dict[str, float]:
     return used
 
 
+def processor(demo: Demo) -> dict[str, float]:
+    """Processor seconds that each process has used so far."""
+    used = {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in demo.supervisor.pids().items()}
+    folder = str(demo.postgres.data)
+    leader = next(p for p in psutil.process_iter(["cmdline"]) if folder in (p.info["cmdline"] or []))
+    used["postgres"] = sum(sum(p.cpu_times()[:2]) for p in [leader, *leader.children(recursive=True)])
+    used["load generator"] = sum(psutil.Process().cpu_times()[:2])
+    return used
+
+
 def spread(values: list[float]) -> str:
     """`p50 / p95 / p99` in ms."""
     if len(values) < 2:
@@ -152,7 +165,7 @@ async def run(demo: Demo, rate: int, seconds: int) -> int:
     (port,) = free_ports(1)
     echo_server = subprocess.Popen([sys.executable, "-c", ECHO, str(port)])  # noqa: ASYNC220 - one start, before anything is timed
     await asyncio.sleep(1.5)
-    before = events(demo)
+    before, spent_before = events(demo), processor(demo)
     late: list[float] = []
     failed: list[str] = []
     span = seconds - PAUSE_SECONDS * (len(GUEST) - 1)
@@ -170,7 +183,7 @@ async def run(demo: Demo, rate: int, seconds: int) -> int:
     await asyncio.sleep(5)
     found, messages, unanswered = responses(demo)
     delivered = events(demo) - before
-    used = memory(demo)
+    used, spent = memory(demo), processor(demo)
     report = await verify_log(demo.settings)
     with demo.postgres.superuser("tightrope") as conn:
         stuck = conn.execute("SELECT count(*) FROM gateway.outbox WHERE state IN ('pending', 'sending', 'failed')").fetchone()
@@ -209,10 +222,13 @@ async def run(demo: Demo, rate: int, seconds: int) -> int:
         f"| yardstick: bare uvicorn echo, same rate, same run | {len(echo)} | {spread(echo)} |",
         f"| yardstick: bare Postgres insert and commit, same rate, same run | {len(commit)} | {spread(commit)} |",
         "",
-        "| memory | MB |",
-        "| --- | --- |",
-        *(f"| {name} | {mb:.0f} |" for name, mb in sorted(used.items())),
-        f"| **all** | **{sum(used.values()):.0f}** |",
+        "| process | memory MB | processor ms per customer message |",
+        "| --- | --- | --- |",
+        *(
+            f"| {name} | {used.get(name, 0):.0f} | {(spent[name] - spent_before[name]) * 1000 / max(1, messages):.1f} |"
+            for name in sorted(spent)
+        ),
+        f"| **all** | **{sum(used.values()):.0f}** | **{(sum(spent.values()) - sum(spent_before.values())) * 1000 / max(1, messages):.0f}** |",
         "",
         *(f"- failed: {text}" for text in failed[:5]),
     ]

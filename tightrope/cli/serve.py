@@ -34,7 +34,9 @@ def serve(name: str, settings: Settings) -> None:
         sys.argv = ["actions", "--port", str(port)]
         run_actions()
     elif name in {"worker", "sealer"}:
-        asyncio.run(_background(name, settings, port))
+        import uvloop
+
+        uvloop.run(_background(name, settings, port))
     else:
         _http(_application(name, settings), port)
 

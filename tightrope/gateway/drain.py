@@ -55,24 +55,24 @@ class Drain:
             TurnRepeats: a turn has to be tried again; the queue does so.
         """
         await asyncio.sleep(SETTLE_SECONDS)
-        while await self._one(conversation_id):
-            pass
+        while True:
+            while await self._one(conversation_id):
+                pass
+            async with self._pool.connection() as conn:
+                if not await repository.anything_left(conn, conversation_id):
+                    return
 
-    async def _one(self, conversation_id: str) -> bool:
-        async with self._pool.connection() as conn:
-            inbound = await repository.next_inbound(conn, conversation_id)
-            if inbound is None:
-                await repository.wait_in_flight(conn, conversation_id)
-                return await repository.next_inbound(conn, conversation_id) is not None
-        proof = await self._prove(inbound) if inbound["kind"] == "session_token" else None
+    async def _one(self, conversation_id: str, proven: tuple[int, Checked | Refused] | None = None) -> bool:
+        """Handle the oldest event; False when there is none."""
         async with self._pool.connection() as conn:
             conversation = await repository.load(conn, conversation_id)
             inbound = await repository.next_inbound(conn, conversation_id)
             if conversation is None or inbound is None:
                 return False
-            if (inbound["kind"] == "session_token") != (proof is not None):
-                return True  # another event came first meanwhile: look again
-            turn = await self._handle(conn, conversation, inbound, proof)
+            unproven = inbound["kind"] == "session_token" and (proven is None or proven[0] != inbound["id"])
+            turn = None if unproven else await self._handle(conn, conversation, inbound, proven[1] if proven else None)
+        if unproven:
+            return await self._one(conversation_id, (inbound["id"], await self._prove(inbound)))
         if turn is not None:
             await self._turns.make(turn)
         return True

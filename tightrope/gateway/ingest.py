@@ -85,12 +85,11 @@ def arrivals(payload: dict[str, Any], where: ConversationHint) -> list[Arrival]:
     return found
 
 
-def echo_source_id(payload: dict[str, Any]) -> str | None:
-    """Our outbox id when the event is the echo of a message that we sent, else None."""
+def is_echo(payload: dict[str, Any]) -> bool:
+    """Whether the event is the echo of a message that we sent: known by our `source_id`; the turn's record has it already."""
     source = payload.get("source_id")
-    if payload["event"] != "message_created" or payload.get("message_type") != "outgoing" or not isinstance(source, str):
-        return None
-    return source if source.startswith("tr-") else None
+    created = payload["event"] == "message_created" and payload.get("message_type") == "outgoing"
+    return created and isinstance(source, str) and source.startswith("tr-")
 
 
 def _session_token(conversation: dict[str, Any], where: ConversationHint) -> list[Arrival]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import OrderedDict
 from typing import Any
 
 from psycopg import Rollback
@@ -16,6 +17,9 @@ from tightrope.infra.database import Connection, Pool
 from tightrope.infra.logging import get_logger
 
 log = get_logger()
+
+REMEMBERED = 20_000
+"""Keys of stored events that one process remembers, so that their repetitions cost nothing."""
 
 _EVENTS = {
     "message": Event.CUSTOMER_MESSAGE_RECEIVED,
@@ -35,6 +39,7 @@ class Intake:
         self._pool = pool
         self._recorder = recorder
         self._clock = clock
+        self._stored: OrderedDict[str, None] = OrderedDict()
 
     async def webhook(self, payload: dict[str, Any]) -> int:
         """Store what an authentic webhook brings; returns how many events were new.
@@ -46,15 +51,19 @@ class Intake:
         where = ingest.hint(payload)
         if where is None:
             return 0
-        echo = ingest.echo_source_id(payload)
-        found = [] if echo else ingest.arrivals(payload, where)
-        if not found and not echo:
+        if ingest.is_echo(payload):
+            return 0
+        found = [arrival for arrival in ingest.arrivals(payload, where) if arrival.dedupe_key not in self._stored]
+        if not found:
             return 0
         async with self._pool.connection() as conn:
-            if echo:
-                await repository.mark_delivered(conn, echo, int(payload["id"]))
-                return 0
-            return await self._store(conn, where, found)
+            new = await self._store(conn, where, found)
+        # Only now are they durable. One message brings several events that all carry the same session token.
+        for arrival in found:
+            self._stored[arrival.dedupe_key] = None
+        while len(self._stored) > REMEMBERED:
+            self._stored.popitem(last=False)
+        return new
 
     async def own_event(self, conn: Connection, conversation_id: str, arrival: Arrival) -> None:
         """Store an event of the gateway's own making in the caller's transaction; it becomes a turn like any other."""
@@ -65,10 +74,13 @@ class Intake:
     async def _store(self, conn: Connection, where: ConversationHint, found: list[Arrival]) -> int:
         now = self._clock.now()
         new = 0
+        known = await repository.known_keys(conn, [arrival.dedupe_key for arrival in found])
+        if len(known) == len(found):
+            return 0
         await repository.in_flight(conn, where.conversation_id)
         await repository.know_conversation(conn, where, now)
         for arrival in found:
-            if not await repository.is_new(conn, arrival.dedupe_key) or not await self._says_something(conn, arrival):
+            if arrival.dedupe_key in known or not await self._says_something(conn, arrival):
                 continue
             async with conn.transaction() as savepoint:
                 record_id = await self._record(conn, where, arrival)

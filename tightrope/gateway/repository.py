@@ -20,13 +20,22 @@ Row = dict[str, Any]
 
 
 async def know_conversation(conn: Connection, hint: ConversationHint, now: datetime) -> None:
-    """Make sure that the conversation has a row, and keep contact and source as they are now."""
+    """Make sure that the conversation has a row, and keep contact and source as they are now.
+
+    Read first: a write would wait for the row's lock, which a turn holds for a moment.
+    """
+    cursor = await conn.execute(
+        "SELECT contact_id, source_hash FROM gateway.conversation WHERE conversation_id = %s", (hint.conversation_id,)
+    )
+    row = await cursor.fetchone()
+    if row is not None and (
+        hint.contact_id is None or (row["contact_id"], row["source_hash"]) == (hint.contact_id, hint.source_hash)
+    ):
+        return
     await conn.execute(
         """INSERT INTO gateway.conversation (conversation_id, account_id, display_id, inbox_id, contact_id, source_hash, created_at)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
-           ON CONFLICT (conversation_id) DO UPDATE SET contact_id = EXCLUDED.contact_id, source_hash = EXCLUDED.source_hash
-           WHERE (gateway.conversation.contact_id, gateway.conversation.source_hash) IS DISTINCT FROM (EXCLUDED.contact_id, EXCLUDED.source_hash)
-             AND EXCLUDED.contact_id IS NOT NULL""",
+           ON CONFLICT (conversation_id) DO UPDATE SET contact_id = EXCLUDED.contact_id, source_hash = EXCLUDED.source_hash""",
         (hint.conversation_id, hint.account_id, hint.display_id, hint.inbox_id, hint.contact_id, hint.source_hash, now),
     )
 
@@ -40,15 +49,19 @@ async def in_flight(conn: Connection, conversation_id: str) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 41))", (conversation_id,))
 
 
-async def wait_in_flight(conn: Connection, conversation_id: str) -> None:
-    """Wait until no event of this conversation is being stored."""
+async def anything_left(conn: Connection, conversation_id: str) -> bool:
+    """Whether events are pending, once no event of this conversation is being stored any more."""
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 41))", (conversation_id,))
+    cursor = await conn.execute(
+        "SELECT 1 FROM gateway.inbound WHERE conversation_id = %s AND state = 'pending' LIMIT 1", (conversation_id,)
+    )
+    return await cursor.fetchone() is not None
 
 
-async def is_new(conn: Connection, dedupe_key: str) -> bool:
-    """Whether no delivery of this event is stored yet (a later insert still decides)."""
-    cursor = await conn.execute("SELECT 1 FROM gateway.inbound WHERE dedupe_key = %s", (dedupe_key,))
-    return await cursor.fetchone() is None
+async def known_keys(conn: Connection, keys: list[str]) -> set[str]:
+    """Which of these events are stored already (a later insert still decides)."""
+    cursor = await conn.execute("SELECT dedupe_key FROM gateway.inbound WHERE dedupe_key = ANY(%s)", (keys,))
+    return {row["dedupe_key"] for row in await cursor.fetchall()}
 
 
 async def store_arrival(
@@ -96,17 +109,6 @@ async def defer_drain(conn: Connection, conversation_id: str) -> None:
             )
     except pg.UniqueViolation:
         return
-
-
-async def mark_delivered(conn: Connection, source_id: str, chatwoot_id: int) -> None:
-    """Note the message id that Chatwoot gave to an outbox row, as its echo tells."""
-    try:
-        outbox_id = uuid.UUID(source_id.removeprefix("tr-"))
-    except ValueError:
-        return
-    await conn.execute(
-        "UPDATE gateway.outbox SET chatwoot_id = %s WHERE id = %s AND chatwoot_id IS NULL", (chatwoot_id, outbox_id)
-    )
 
 
 async def load(conn: Connection, conversation_id: str) -> Row | None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
+import time
+from dataclasses import dataclass
 
 import psycopg
+from psycopg_pool import PoolTimeout
 
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
@@ -20,7 +22,7 @@ from tightrope.gateway.drain import hand_over_silently
 from tightrope.gateway.errors import ChatwootRejected, ChatwootUnknown
 from tightrope.gateway.release_watch import ReleaseWatch
 from tightrope.gateway.repository import Row, load
-from tightrope.infra.database import Pool
+from tightrope.infra.database import Connection, Pool
 from tightrope.infra.logging import get_logger
 
 log = get_logger()
@@ -28,6 +30,16 @@ log = get_logger()
 POLL_SECONDS = 0.25
 BATCH = 16
 MAX_ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one call: `sent`, `withheld` (a person holds the conversation) or `failed`."""
+
+    row: Row
+    state: str
+    chatwoot_id: int | None = None
+    error: str | None = None
 
 
 class Sender:
@@ -43,15 +55,20 @@ class Sender:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop; a database that is away is waited for."""
+        switch_checked = 0.0
         while not stop.is_set():
+            # Cleared before looking: what becomes ready meanwhile wakes us again.
+            self._wake.clear()
+            due = time.monotonic() - switch_checked >= POLL_SECONDS
             try:
-                claimed = await self.step()
-            except (psycopg.Error, OSError) as error:
-                log.error("the outbox cannot be read", action="outbox_unavailable", error=str(error).splitlines()[0])
+                claimed = await self.step(check_switch=due)
+            except (psycopg.Error, PoolTimeout, OSError) as error:
+                log.error("the outbox cannot be read", action="outbox_unavailable", error=type(error).__name__)
                 await asyncio.sleep(1.0)
                 continue
+            if due:
+                switch_checked = time.monotonic()
             if not claimed:
-                self._wake.clear()
                 waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
                 await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
@@ -62,55 +79,72 @@ class Sender:
         """Look at once: something was put into the outbox or sealed."""
         self._wake.set()
 
-    async def step(self) -> int:
-        """Claim what is ready and send it; returns how much was claimed."""
+    async def step(self, *, check_switch: bool = True) -> int:
+        """Claim what is ready and send it, conversation by conversation; returns how many were claimed.
+
+        Args:
+            check_switch: also take out what the switch holds back. The claim never takes it; this settles what becomes of it.
+        """
         async with self._pool.connection() as conn:
-            blocked = await outbox.block_switched_off(conn)
-            for row in blocked:
-                await self._blocked(conn, row)
-            rows = await outbox.claim(conn, BATCH, bot=not self._watch.differing())
-        for row in rows:
-            task = asyncio.create_task(self._send(row))
+            if check_switch:
+                for row in await outbox.block_switched_off(conn):
+                    await self._blocked(conn, row)
+            claimed = await outbox.claim(conn, BATCH, bot=not self._watch.differing())
+        for rows in claimed:
+            task = asyncio.create_task(self._send(rows))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        return len(rows)
+        return len(claimed)
 
-    async def _blocked(self, conn: Any, row: Row) -> None:
+    async def _blocked(self, conn: Connection, row: Row) -> None:
         facts = {"kind": row["kind"], "journey": row["journey"]}
-        await self._recorder.record(
-            conn, RecordDraft(Event.OUTBOX_BLOCKED, row["conversation_id"], facts=facts, payload={"outbox": str(row["id"])})
-        )
+        payload = {"outbox": str(row["id"])}
+        await self._recorder.record(conn, RecordDraft(Event.OUTBOX_BLOCKED, row["conversation_id"], facts=facts, payload=payload))
         conversation = await load(conn, row["conversation_id"])
         if conversation is not None and conversation["held_by"] is None:
             await hand_over_silently(conn, self._recorder, conversation, "switch", "a message was held back")
 
-    async def _send(self, row: Row) -> None:
+    async def _send(self, rows: list[Row]) -> None:
+        """Send the calls of one turn in order. One that fails for now stops those behind it."""
+        done: list[Sent] = []
+        retry: tuple[Row, str] | None = None
         try:
-            sent = await self._deliver(row)
-        except ChatwootRejected as error:
-            await self._close(row, "failed", error=str(error))
+            held = await self._held(rows)
+            for row in rows:
+                try:
+                    done.append(await self._deliver(row, held=held))
+                except ChatwootRejected as error:
+                    done.append(Sent(row, "failed", None, str(error)))
         except ChatwootUnknown as error:
-            await self._retry(row, str(error))
+            retry = (rows[len(done)], str(error))
         except Exception:
-            # The row stays claimed and is looked at again when the claim is old; the reason must be seen.
-            log.exception("sending failed", action="outbox_send_crashed", outbox=str(row["id"]))
-        else:
-            await self._close(row, *sent)
+            # The rows stay claimed and are looked at again when the claim is old; the reason must be seen.
+            log.exception("sending failed", action="outbox_send_crashed", conversation=rows[0]["conversation_id"])
+        try:
+            await self._settle(rows, done, retry)
+        except (psycopg.Error, PoolTimeout):
+            log.exception("what was sent could not be noted; it is looked up by its source_id later", action="outbox_not_settled")
         self.wake()
 
-    async def _deliver(self, row: Row) -> tuple[str, int | None]:
+    async def _held(self, rows: list[Row]) -> bool:
+        """Whether a person holds the conversation now; asked of Chatwoot only when it matters."""
+        row = next((row for row in rows if row["bot"] and not row["even_if_held"]), None)
+        if row is None:
+            return False
+        now = await self._chatwoot.conversation(row["display_id"])
+        return now.get("status") != "pending" or (now.get("meta") or {}).get("assignee_type") == "User"
+
+    async def _deliver(self, row: Row, *, held: bool) -> Sent:
         display_id, body, kind = row["display_id"], row["body"], row["kind"]
-        if row["bot"] and not row["even_if_held"]:
-            now = await self._chatwoot.conversation(display_id)
-            held = now.get("status") != "pending" or (now.get("meta") or {}).get("assignee_type") == "User"
-            if held:
-                return "withheld", None
+        if held and row["bot"] and not row["even_if_held"]:
+            return Sent(row, "withheld")
+        chatwoot_id = None
         if kind in {"message", "note"}:
             source_id = f"tr-{row['id']}"
             # A second attempt may follow a first that arrived: Chatwoot has no idempotency, so we look before we repeat.
             known = await self._chatwoot.find_message(display_id, source_id) if row["attempts"] > 1 else None
-            return "sent", known or await self._chatwoot.post_message(display_id, body, source_id)
-        if kind == "labels":
+            chatwoot_id = known or await self._chatwoot.post_message(display_id, body, source_id)
+        elif kind == "labels":
             await self._chatwoot.set_labels(display_id, body["add"])
         elif kind == "priority":
             await self._chatwoot.set_priority(display_id, body["priority"])
@@ -118,35 +152,43 @@ class Sender:
             await self._chatwoot.open(display_id)
         elif kind == "typing":
             await self._chatwoot.typing(display_id, on=body["on"])
-        return "sent", None
+        return Sent(row, "sent", chatwoot_id)
 
-    async def _close(self, row: Row, state: str, chatwoot_id: int | None = None, *, error: str | None = None) -> None:
+    async def _settle(self, rows: list[Row], done: list[Sent], retry: tuple[Row, str] | None) -> None:
+        """Note what became of the calls and record it, in one transaction."""
         async with self._pool.connection() as conn:
-            await outbox.close(conn, row["id"], state, chatwoot_id, error)
-            if row["kind"] in {"message", "note"} and state != "sent":
-                event = Event.OUTBOX_FAILED if state == "failed" else Event.OUTBOX_BLOCKED
-                facts = {"kind": row["kind"], "state": state, "attempts": row["attempts"]}
-                await self._recorder.record(
-                    conn,
-                    RecordDraft(event, row["conversation_id"], facts=facts, payload={"outbox": str(row["id"]), "error": error}),
+            for sent in done:
+                await outbox.close(conn, sent.row["id"], sent.state, sent.chatwoot_id, sent.error)
+            await self._record(conn, rows[0]["conversation_id"], [s for s in done if s.row["kind"] in {"message", "note"}])
+            if retry is None:
+                return
+            row, error = retry
+            if row["attempts"] >= MAX_ATTEMPTS or row["kind"] == "typing":
+                await outbox.close(conn, row["id"], "failed", None, error)
+                await self._record(conn, row["conversation_id"], [Sent(row, "failed", None, error)])
+            else:
+                delay = min(30.0, 0.3 * 2 ** row["attempts"]) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+                await outbox.put_back(conn, row["id"], delay, error)
+                log.warning(
+                    "Chatwoot call will be repeated", action="outbox_retry", outbox=str(row["id"]), attempt=row["attempts"]
                 )
-            elif row["kind"] == "message":
-                facts = {"message_id": chatwoot_id, "attempts": row["attempts"], "turn_record": str(row["record_id"])}
-                await self._recorder.record(
-                    conn, RecordDraft(Event.OUTBOX_SENT, row["conversation_id"], facts=facts, payload={"outbox": str(row["id"])})
-                )
+            for waiting in rows[len(done) + 1 :]:
+                await outbox.put_back(conn, waiting["id"], 0.0, None)
 
-    async def _retry(self, row: Row, error: str) -> None:
-        if row["attempts"] >= MAX_ATTEMPTS or row["kind"] == "typing":
-            await self._close(row, "failed", error=error)
-            return
-        delay = min(30.0, 0.3 * 2 ** row["attempts"]) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
-        async with self._pool.connection() as conn:
-            await outbox.release(conn, row["id"], delay, error)
-        log.warning(
-            "Chatwoot call will be repeated",
-            action="outbox_retry",
-            outbox=str(row["id"]),
-            attempt=row["attempts"],
-            seconds=round(delay, 1),
-        )
+    async def _record(self, conn: Connection, conversation_id: str, messages: list[Sent]) -> None:
+        for state, event in (("sent", Event.OUTBOX_SENT), ("withheld", Event.OUTBOX_BLOCKED), ("failed", Event.OUTBOX_FAILED)):
+            of_state = [sent for sent in messages if sent.state == state]
+            if not of_state:
+                continue
+            facts = {
+                "state": state,
+                "kinds": [sent.row["kind"] for sent in of_state],
+                "message_ids": [sent.chatwoot_id for sent in of_state if sent.chatwoot_id is not None],
+                "attempts": max(sent.row["attempts"] for sent in of_state),
+                "turn_record": str(of_state[0].row["record_id"]),
+            }
+            payload = {
+                "outbox": [str(sent.row["id"]) for sent in of_state],
+                "errors": [sent.error for sent in of_state if sent.error],
+            }
+            await self._recorder.record(conn, RecordDraft(event, conversation_id, facts=facts, payload=payload))

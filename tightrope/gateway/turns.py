@@ -197,8 +197,10 @@ class Turns:
                 shown.insert(0, Reply(say("disclosure", turn.language)))
             drafts = await self._drafts(conn, turn, result, shown, str(record_id))
             latency = (now - turn.inbound["received_at"]).total_seconds()
-            await self._record(conn, turn, result, drafts, record_id, failure, latency, seconds, disclose)
-            await self._settle(conn, turn, conversation, result, drafts, record_id, now, disclose)
+            # One round trip for all writes: nothing here is read back.
+            async with conn.pipeline():
+                await self._record(conn, turn, result, drafts, record_id, failure, latency, seconds, disclose)
+                await self._settle(conn, turn, conversation, result, drafts, record_id, now, disclose)
         log.info(
             "turn made",
             action="turn_committed",

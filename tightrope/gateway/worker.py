@@ -142,11 +142,11 @@ async def _jobs(app: App, stop: asyncio.Event) -> None:
 
 
 async def _listen(settings: Settings, sender: Sender, stop: asyncio.Event) -> None:
-    """Wake the sender when something was put into the outbox or sealed. Lost notifications only cost the poll's quarter of a second."""
+    """Wake the sender when something was sealed or the switch was turned. Lost notifications only cost the poll's quarter of a second."""
     while not stop.is_set():
         try:
             async with await psycopg.AsyncConnection.connect(conninfo(settings, Role.WORKER), autocommit=True) as conn:
-                await conn.execute("LISTEN outbox_ready")
+                await conn.execute("LISTEN switch_turned")
                 await conn.execute("LISTEN audit_sealed")
                 async for _ in conn.notifies():
                     sender.wake()

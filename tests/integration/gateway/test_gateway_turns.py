@@ -30,7 +30,7 @@ async def test_message_is_answered_once_with_disclosure_first_and_a_record(gatew
     events = await gateway.events()
     assert events.count("customer:message:received") == 2
     assert events.count("gateway:turn:made") == 2
-    assert events.count("outbox:message:sent") == 3
+    assert events.count("outbox:message:sent") == 2, "one record for what a turn sent"
 
 
 async def test_nothing_is_sent_before_its_record_is_sealed(gateway: Any) -> None:

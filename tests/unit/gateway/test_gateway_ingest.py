@@ -148,9 +148,10 @@ def test_status_change_is_an_arrival_and_noise_is_not() -> None:
 
 
 def test_echo_is_known_by_our_source_id_alone() -> None:
-    assert ingest.echo_source_id(message(message_type="outgoing", source_id="tr-abc")) == "tr-abc"
-    assert ingest.echo_source_id(message(message_type="incoming", source_id="tr-abc")) is None
-    assert ingest.echo_source_id(message(message_type="outgoing", source_id="other")) is None
+    assert ingest.is_echo(message(message_type="outgoing", source_id="tr-abc"))
+    assert not ingest.is_echo(message(message_type="incoming", source_id="tr-abc")), "a customer cannot pass as us"
+    assert not ingest.is_echo(message(message_type="outgoing", source_id="other"))
+    assert not ingest.is_echo(message(message_type="outgoing", source_id=None))
 
 
 def test_event_without_conversation_of_its_own_is_passed_over() -> None:

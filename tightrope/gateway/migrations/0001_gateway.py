@@ -117,9 +117,8 @@ CREATE FUNCTION gateway.is_off(journey text) RETURNS boolean LANGUAGE sql STABLE
     SELECT EXISTS (SELECT 1 FROM gateway.switch_now WHERE scope = 'all' OR scope = 'journey:' || coalesce(journey, ''))
 $$;
 
-CREATE FUNCTION gateway.outbox_ready() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY outbox_ready; RETURN NULL; END $$;
-CREATE TRIGGER outbox_ready AFTER INSERT ON gateway.outbox FOR EACH STATEMENT EXECUTE FUNCTION gateway.outbox_ready();
-CREATE TRIGGER switch_ready AFTER INSERT ON gateway.switch FOR EACH STATEMENT EXECUTE FUNCTION gateway.outbox_ready();
+CREATE FUNCTION gateway.switch_turned() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY switch_turned; RETURN NULL; END $$;
+CREATE TRIGGER switch_turned AFTER INSERT ON gateway.switch FOR EACH STATEMENT EXECUTE FUNCTION gateway.switch_turned();
 
 GRANT USAGE ON SCHEMA gateway TO gateway, worker, actions, operator, auditor;
 GRANT SELECT, INSERT ON gateway.conversation TO gateway;
