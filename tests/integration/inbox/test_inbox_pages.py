@@ -134,7 +134,7 @@ async def test_customer_asks_presses_a_button_and_reads_a_person(inbox: Any, pag
 
 async def test_talk_to_a_person_is_one_tap_away_from_the_start(inbox: Any, pages: Pages) -> None:
     page = await pages.widget()
-    await page.get_by_role("button", name="转人工").click()
+    await page.get_by_role("button", name="转人工", exact=True).click()
     await page.locator(".mine .bubble").get_by_text("转人工").wait_for()
     await page.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
     await inbox.drained()
@@ -160,7 +160,7 @@ async def test_what_people_and_models_write_is_never_markup(inbox: Any, pages: P
 
 async def test_customer_gets_what_was_said_while_the_line_was_down(inbox: Any, pages: Pages) -> None:
     page = await pages.widget()
-    await page.get_by_role("button", name="转人工").click()
+    await page.get_by_role("button", name="转人工", exact=True).click()
     await page.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
     number = await newest(inbox)
     await page.context.set_offline(True)
@@ -181,7 +181,7 @@ async def test_host_page_hands_over_attributes_before_the_conversation_exists(in
     page = await pages.open("/health", width=1280)
     await page.evaluate(HOST_PAGE.replace("TOKEN", f'"{WEBSITE_TOKEN}"'), pages.base)
     frame = page.frame_locator("#chatwoot_live_chat_widget")
-    await frame.get_by_role("button", name="转人工").click()
+    await frame.get_by_role("button", name="转人工", exact=True).click()
     await frame.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
     number = await newest(inbox)
     shown = (await inbox.api("GET", f"conversations/{number}", inbox.as_bot)).json()
@@ -207,12 +207,12 @@ async def test_agent_takes_over_answers_notes_and_gives_back(inbox: Any, pages: 
     desk = await pages.desk()
     await desk.get_by_role("tab", name="机器人接待").click()
     await desk.locator(f".item[data-id='{number}']").click()
-    await desk.get_by_role("button", name="接管会话").click()
+    await desk.get_by_role("button", name="接管会话", exact=True).click()
     await desk.get_by_text("Agent 1 坐席一 将会话转为人工处理").wait_for()
     await desk.locator("#text").fill("您好，我来处理")
     await desk.keyboard.press("Enter")
     await desk.locator(".message.agent").get_by_text("您好，我来处理").wait_for()
-    await desk.get_by_role("button", name="内部备注").click()
+    await desk.get_by_role("button", name="内部备注", exact=True).click()
     await desk.locator("#text").fill("客户已核实")
     await desk.keyboard.press("Enter")
     await desk.locator(".message.note").get_by_text("客户已核实").wait_for()
@@ -223,8 +223,8 @@ async def test_agent_takes_over_answers_notes_and_gives_back(inbox: Any, pages: 
     await desk.get_by_label("添加标签").fill("vip")
     await desk.keyboard.press("Enter")
     await desk.locator(".labels .tag").get_by_text("vip").wait_for()
-    await desk.get_by_role("button", name="交还机器人").click()
-    await desk.get_by_role("button", name="接管会话").wait_for()
+    await desk.get_by_role("button", name="交还机器人", exact=True).click()
+    await desk.get_by_role("button", name="接管会话", exact=True).wait_for()
     shown = (await inbox.api("GET", f"conversations/{number}", inbox.as_bot)).json()
     assert (shown["status"], shown["meta"]["assignee_type"], shown["priority"], shown["labels"]) == (
         "pending",
@@ -234,8 +234,8 @@ async def test_agent_takes_over_answers_notes_and_gives_back(inbox: Any, pages: 
     )
     seen = (await customer.call("GET", "messages")).json()["payload"]
     assert [one["content"] for one in seen] == ["请帮我查一下", "您好，我来处理", "谢谢"]
-    await desk.get_by_role("button", name="结束会话").click()
-    await desk.get_by_role("button", name="重新打开").wait_for()
+    await desk.get_by_role("button", name="结束会话", exact=True).click()
+    await desk.get_by_role("button", name="重新打开", exact=True).wait_for()
     assert await fits(desk)
 
 
