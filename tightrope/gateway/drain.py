@@ -56,26 +56,24 @@ class Drain:
         """
         await asyncio.sleep(SETTLE_SECONDS)
         while True:
-            while await self._one(conversation_id):
-                pass
+            await self._one(conversation_id)
             async with self._pool.connection() as conn:
                 if not await repository.anything_left(conn, conversation_id):
                     return
 
-    async def _one(self, conversation_id: str, proven: tuple[int, Checked | Refused] | None = None) -> bool:
-        """Handle the oldest event; False when there is none."""
+    async def _one(self, conversation_id: str, proven: tuple[int, Checked | Refused] | None = None) -> None:
+        """Handle the oldest event, if there is one."""
         async with self._pool.connection() as conn:
             conversation = await repository.load(conn, conversation_id)
             inbound = await repository.next_inbound(conn, conversation_id)
             if conversation is None or inbound is None:
-                return False
+                return
             unproven = inbound["kind"] == "session_token" and (proven is None or proven[0] != inbound["id"])
             turn = None if unproven else await self._handle(conn, conversation, inbound, proven[1] if proven else None)
         if unproven:
-            return await self._one(conversation_id, (inbound["id"], await self._prove(inbound)))
-        if turn is not None:
+            await self._one(conversation_id, (inbound["id"], await self._prove(inbound)))
+        elif turn is not None:
             await self._turns.make(turn)
-        return True
 
     async def _prove(self, inbound: Row) -> Checked | Refused:
         # Fetching keys and asking the provider may take a while: outside of any transaction.

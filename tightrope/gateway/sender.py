@@ -51,6 +51,7 @@ class Sender:
         self._recorder = recorder
         self._watch = watch
         self._wake = asyncio.Event()
+        self._expected = 0
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -68,6 +69,8 @@ class Sender:
                 continue
             if due:
                 switch_checked = time.monotonic()
+            # What another worker took, or was taken by the regular look, is not waited for.
+            self._expected = max(0, self._expected - claimed) if claimed or not due else 0
             if not claimed:
                 waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
                 await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -75,9 +78,14 @@ class Sender:
                     wait.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
+    def expect(self) -> None:
+        """Something was put into the outbox: look at once when the next records are sealed."""
+        self._expected += 1
+
     def wake(self) -> None:
-        """Look at once: something was put into the outbox or sealed."""
-        self._wake.set()
+        """Records were sealed, the switch was turned, or a conversation's last call came back: look at once, if there is something to look for."""
+        if self._expected:
+            self._wake.set()
 
     async def step(self, *, check_switch: bool = True) -> int:
         """Claim what is ready and send it, conversation by conversation; returns how many were claimed.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,8 +66,16 @@ class OpenTurn:
     wording: str | None
 
 
+def _nothing() -> None:
+    return
+
+
 class Turns:
-    """Makes turns. One instance per worker process."""
+    """Makes turns. One instance per worker process.
+
+    Attributes:
+        on_filled: called after each commit that put something into the outbox.
+    """
 
     def __init__(
         self,
@@ -86,6 +95,7 @@ class Turns:
         self._grants = grants
         self._watch = watch
         self._content: dict[str, str] = {}
+        self.on_filled: Callable[[], None] = _nothing
 
     def names_content(self, content: dict[str, str]) -> None:
         """Hashes of the content (manifest, prompts, flows) that every record of this process names."""
@@ -201,6 +211,7 @@ class Turns:
             async with conn.pipeline():
                 await self._record(conn, turn, result, drafts, record_id, failure, latency, seconds, disclose)
                 await self._settle(conn, turn, conversation, result, drafts, record_id, now, disclose)
+        self.on_filled()
         log.info(
             "turn made",
             action="turn_committed",

@@ -70,6 +70,7 @@ class Worker:
             await watch.ask()
             drain = Drain(settings, pool, clock, recorder, turns, portal)
             sender = Sender(pool, chatwoot, recorder, watch)
+            turns.on_filled = sender.expect
             app = job_app(settings, drain)
             await stack.enter_async_context(app.open_async())
             self._failure = None
