@@ -52,7 +52,7 @@ class Drain:
         """Handle everything that lies there for one conversation.
 
         Raises:
-            TurnRepeats: a turn has to be tried again; the queue does so.
+            TurnRepeats: a turn has to be tried again; the job does so.
         """
         await asyncio.sleep(SETTLE_SECONDS)
         while True:

@@ -36,13 +36,22 @@ from tightrope.infra.settings import Settings
 
 log = get_logger()
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 5
+"""Tries of one turn, 1, 2, 3 and 4 s apart: a part that was started again has time to come up; then a person gets it."""
 OFFER_LIFE = timedelta(hours=24)
 TYPING_AFTER_SECONDS = 0.8
 
 
 class TurnRepeats(Exception):
-    """The turn did not come to its end and shall be tried again by the queue."""
+    """The turn did not come to its end and shall be tried again.
+
+    Attributes:
+        after: seconds to wait first.
+    """
+
+    def __init__(self, reason: str, after: float) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 @dataclass(frozen=True)
@@ -142,7 +151,7 @@ class Turns:
         """Ask and commit.
 
         Raises:
-            TurnRepeats: not made; nothing was sent; the queue tries again.
+            TurnRepeats: not made; nothing was sent; the job tries again.
         """
         started = asyncio.get_running_loop().time()
         try:
@@ -157,7 +166,7 @@ class Turns:
                 conversation=turn.conversation["conversation_id"],
             )
             if turn.attempt < MAX_ATTEMPTS and not isinstance(error, EnvelopeInvalid):
-                raise TurnRepeats(str(error)) from error
+                raise TurnRepeats(str(error), after=float(turn.attempt)) from error
             await self._commit(
                 turn, self._failed(turn), failure=type(error).__name__, seconds=asyncio.get_running_loop().time() - started
             )

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import procrastinate
 import psycopg
-from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate import App
 
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Event, RecordDraft
@@ -18,6 +18,7 @@ from tightrope.gateway import repository
 from tightrope.gateway.assistant import Assistant
 from tightrope.gateway.chatwoot import Chatwoot
 from tightrope.gateway.drain import Drain, hand_over_silently
+from tightrope.gateway.jobs import STALLED_SECONDS, Jobs
 from tightrope.gateway.release_watch import ReleaseWatch
 from tightrope.gateway.sender import Sender
 from tightrope.gateway.turns import Turns
@@ -32,7 +33,6 @@ from tightrope.release.manifest import manifest, release_id
 log = get_logger()
 
 HEARTBEAT_SECONDS = 2.0
-STALLED_SECONDS = 6.0
 SWEEP_SECONDS = 2.0
 PURGE_SECONDS = 60.0
 CONCURRENCY = 12
@@ -71,15 +71,15 @@ class Worker:
             drain = Drain(settings, pool, clock, recorder, turns, portal)
             sender = Sender(pool, chatwoot, recorder, watch)
             turns.on_filled = sender.expect
-            app = job_app(settings, drain)
-            await stack.enter_async_context(app.open_async())
+            jobs = Jobs(settings, drain)
+            await stack.enter_async_context(jobs.app.open_async())
             self._failure = None
             loops: list[Awaitable[None]] = [
-                _jobs(app, stop),
+                _jobs(jobs.app, stop),
                 sender.run(stop),
                 watch.run(stop),
                 _listen(settings, sender, stop),
-                _every(SWEEP_SECONDS, stop, lambda: housekeeping(pool, app, recorder)),
+                _every(SWEEP_SECONDS, stop, lambda: housekeeping(pool, jobs, recorder)),
                 _every(PURGE_SECONDS, stop, lambda: purge(pool, grants)),
             ]
             tasks = [asyncio.ensure_future(loop) for loop in loops]
@@ -93,17 +93,6 @@ class Worker:
                 for task in tasks[1:]:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def job_app(settings: Settings, drain: Drain) -> App:
-    """The procrastinate application with its one task."""
-    app = App(connector=PsycopgConnector(conninfo=conninfo(settings, Role.WORKER), min_size=1, max_size=6))
-
-    @app.task(name="drain", queue="turns", pass_context=False, retry=RetryStrategy(max_attempts=12, wait=1))
-    async def _drain(conversation_id: str) -> None:
-        await drain.conversation(conversation_id)
-
-    return app
 
 
 async def store_release(pool: Pool, recorder: Recorder, settings: Settings) -> dict[str, str]:
@@ -126,7 +115,7 @@ async def _jobs(app: App, stop: asyncio.Event) -> None:
             concurrency=CONCURRENCY,
             install_signal_handlers=False,
             fetch_job_polling_interval=1.0,
-            delete_jobs="successful",
+            delete_jobs="always",
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=STALLED_SECONDS,
             shutdown_graceful_timeout=5.0,
@@ -174,11 +163,9 @@ async def _every(seconds: float, stop: asyncio.Event, work: Callable[[], Awaitab
             continue
 
 
-async def housekeeping(pool: Pool, app: App, recorder: Recorder) -> None:
-    """Retry the jobs of workers that died, queue what no job will take, and hand over what the switch has silenced."""
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
-        log.warning("a dead worker's job is taken up again", action="job_stalled", job=job.id)
-        await app.job_manager.retry_job(job)
+async def housekeeping(pool: Pool, jobs: Jobs, recorder: Recorder) -> None:
+    """Take up the jobs of workers that died, queue what no job will take, and hand over what the switch has silenced."""
+    await jobs.take_up()
     async with pool.connection() as conn:
         for conversation_id in await repository.waiting_conversations(conn, SWEEP_SECONDS):
             await repository.defer_drain(conn, conversation_id)

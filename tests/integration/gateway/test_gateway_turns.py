@@ -259,12 +259,13 @@ async def test_long_silence_starts_a_new_session(gateway: Any) -> None:
     assert gateway.assistant.asked[-1]["sender"].endswith("-e1")
 
 
-async def test_assistant_that_is_down_leads_to_a_person_after_three_attempts(gateway: Any) -> None:
+async def test_assistant_that_is_down_leads_to_a_person_after_five_attempts(gateway: Any) -> None:
     gateway.assistant.down = True
     await gateway.deliver(gateway.message("hello"))
-    for _ in range(2):
-        with pytest.raises(TurnRepeats):
+    for attempt in range(1, 5):
+        with pytest.raises(TurnRepeats) as repeats:
             await gateway.drain.conversation(gateway.conversation)
+        assert repeats.value.after == attempt
     assert gateway.texts() == []
     await gateway.run()
     assert gateway.texts()[-1] == say("error", "en")
