@@ -1,0 +1,71 @@
+"""kill -9 of each process at each step of a turn: one reply, once, in order, with its record (design: the way of a message)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from crash_judge import judge, settled
+from crash_steps import STEPS, Held, kill
+from demo_world import RunningDemo, answered, until
+
+from tightrope.cli.customer import Customer, CustomerStuck
+
+pytestmark = [pytest.mark.long, pytest.mark.acceptance]
+
+PARTS = ("inbox", "sandbox", "knowledge", "understanding", "actions", "assistant", "sealer", "gateway", "worker", "postgres")
+BALANCE = "我的账户余额是多少？"
+QUESTION = "银证转账多久到账？"
+
+
+async def say_when_possible(customer: Customer, text: str) -> int:
+    """Write a message as soon as the inbox takes one; one that was refused was not stored."""
+
+    async def tried() -> int | None:
+        try:
+            return await customer.say(text)
+        except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError, CustomerStuck):
+            return None
+
+    return int(await until(tried, 25, "the inbox to take a message", every=0.25))
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("part", PARTS)
+async def test_one_reply_once_with_its_record(demo: RunningDemo, progress: Callable[[str], None], step: str, part: str):
+    begun = time.monotonic()
+    customer = Customer(demo.settings)
+    try:
+        await customer.open_page()
+        await customer.log_in("C1001")
+        await customer.say("你好")
+        await answered(customer, 2)
+        held = Held(demo, customer)
+        # The knowledge server has its part in another question than the brokerage.
+        async with STEPS[step](held, QUESTION if part == "knowledge" else BALANCE):
+            await kill(demo, part)
+        if part == "gateway":
+            await demo.healthy()  # what the inbox cannot deliver it does not deliver again
+        second = await say_when_possible(customer, QUESTION)
+        messages = [held.message, second]
+        if (step, part) == ("arriving", "gateway"):
+            await _left_to_people(demo, customer)
+            progress(f"  {step:13} {part:13} {time.monotonic() - begun:5.1f} s  opened for people by the inbox")
+            return
+        await settled(demo, customer, messages)
+        outcome = await judge(demo, customer, messages)
+        progress(f"  {step:13} {part:13} {time.monotonic() - begun:5.1f} s  {outcome}")
+    finally:
+        await customer.aclose()
+
+
+async def _left_to_people(demo: RunningDemo, customer: Customer) -> None:
+    """A webhook that the gateway never took: Chatwoot opens the conversation at once, and the bot stays silent."""
+    number = customer.conversation or 0
+    before = len(demo.bot_messages(number))
+    await until(lambda: demo.messages(number)[0]["status"] == "open", 15, "the inbox to open the conversation")
+    await asyncio.sleep(1.0)
+    assert len(demo.bot_messages(number)) == before
