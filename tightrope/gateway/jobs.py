@@ -10,7 +10,7 @@ from procrastinate.jobs import Job, Status
 
 from tightrope.gateway.drain import Drain
 from tightrope.gateway.turns import TurnRepeats
-from tightrope.infra.database import Role, conninfo
+from tightrope.infra.database import Role, conninfo, pool_checked_after_a_pause
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 
@@ -28,7 +28,11 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings, drain: Drain) -> None:
-        self.app = App(connector=PsycopgConnector(conninfo=conninfo(settings, Role.WORKER), min_size=1, max_size=6))
+        self.app = App(
+            connector=PsycopgConnector(
+                conninfo=conninfo(settings, Role.WORKER), min_size=4, max_size=6, pool_factory=pool_checked_after_a_pause
+            )
+        )
         self.app.task(name="drain", queue="turns", pass_context=True)(self._run)
         self._drain = drain
         self._worker: int | None = None

@@ -63,6 +63,7 @@ def pool_kwargs() -> dict[str, Any]:
     return {
         "row_factory": dict_row,
         "autocommit": False,
+        "prepare_threshold": 1,
         "options": "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=30s",
     }
 
@@ -81,6 +82,11 @@ async def _check_after_a_pause(conn: Connection) -> None:
         await AsyncConnectionPool.check_connection(conn)
 
 
+def pool_checked_after_a_pause(*args: Any, **kwargs: Any) -> AsyncConnectionPool[Any]:
+    """A pool that looks whether a connection lives only when it was not in use a moment ago; also procrastinate's `pool_factory`."""
+    return AsyncConnectionPool(*args, **{**kwargs, "check": _check_after_a_pause, "reset": _note_return})
+
+
 @asynccontextmanager
 async def open_pool(settings: Settings, role: Role, *, max_size: int = 8, wait_seconds: float = 30) -> AsyncIterator[Pool]:
     """A pool for `role`, open for the time of the block.
@@ -88,7 +94,7 @@ async def open_pool(settings: Settings, role: Role, *, max_size: int = 8, wait_s
     Raises:
         psycopg_pool.PoolTimeout: no connection within `wait_seconds`; the database is down or refuses the role.
     """
-    pool: Pool = AsyncConnectionPool(
+    pool: Pool = pool_checked_after_a_pause(
         conninfo(settings, role),
         connection_class=AsyncConnection[DictRow],
         kwargs=pool_kwargs(),
@@ -96,8 +102,6 @@ async def open_pool(settings: Settings, role: Role, *, max_size: int = 8, wait_s
         max_size=max_size,
         max_idle=3600,
         timeout=10,
-        check=_check_after_a_pause,
-        reset=_note_return,
         open=False,
     )
     await pool.open(wait=True, timeout=wait_seconds)
