@@ -74,7 +74,7 @@ class Keyring:
     def __init__(self, master: bytes, *, capacity: int = CACHE_CAPACITY) -> None:
         if len(master) != KEY_BYTES:
             raise MasterKeyInvalid(
-                f"the audit master key is {len(master)} bytes long, not {KEY_BYTES}: `tightrope audit new-key` makes one"
+                f"the audit master key is {len(master)} bytes long, not {KEY_BYTES}: `openssl rand -base64 32` makes one"
             )
         self._master = master
         self._identity_key = self._derive(b"audit-identity-v1")
@@ -94,7 +94,7 @@ class Keyring:
         try:
             master = base64.b64decode(settings.secret(SECRET).get_secret_value(), validate=True)
         except (binascii.Error, ValueError):
-            raise MasterKeyInvalid(f"the secret {SECRET} is not base64: `tightrope audit new-key` makes one") from None
+            raise MasterKeyInvalid(f"the secret {SECRET} is not base64: `openssl rand -base64 32` makes one") from None
         return cls(master)
 
     @property

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 
@@ -119,11 +120,14 @@ def main() -> None:
     """Entry point that turns expected failures into one clear line."""
     import psycopg
     from psycopg_pool import PoolTimeout
+    from pydantic import ValidationError
 
     from tightrope.cli.supervisor import PartFailed, PortTaken
     from tightrope.infra.postgres import PostgresFailed
 
+    # What a command has to say it prints; log lines are for the processes.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -138,6 +142,10 @@ def main() -> None:
     except (PortTaken, PartFailed, PostgresFailed) as error:
         errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
         sys.exit(1)
+    except ValidationError as error:
+        problems = "; ".join(str(problem["msg"]) for problem in error.errors())
+        errors.print(f"[red]The settings do not fit[/red]: {problems}", highlight=False)
+        sys.exit(2)
     except json.JSONDecodeError as error:
         errors.print(f"[red]Not JSON[/red]: {error}")
         sys.exit(2)

@@ -21,6 +21,11 @@ from tightrope.release.manifest import release_id
 def turn_switch(settings: Settings, console: Console, *, off: bool, journey: str | None, reason: str, who: str) -> int:
     """Turn the switch and say what is off now."""
 
+    known = sorted(path.stem for path in (settings.project_dir / "data" / "flows").glob("*.yml") if path.stem != "patterns")
+    if journey is not None and journey not in known:
+        console.print(f"[red]{journey!r} is no journey here.[/red] There are: {', '.join(known)}", highlight=False)
+        return 2
+
     async def work() -> list[switch.SwitchState]:
         async with open_pool(settings, Role.OPERATOR, max_size=2, wait_seconds=5) as pool:
             recorder = Recorder(settings, Keyring.from_settings(settings), clock_from(settings), release_id(settings))

@@ -42,7 +42,6 @@ SECRETS_EXPLAINED = {
     "audit_master_key": "32 bytes in base64: wraps the keys of the record's payloads. Lost, and no payload can be read again",
     "identity_box_key": "32 bytes in base64: encrypts the subject tokens of bindings",
     "assistant_token": "token of the assistant's tracker and status interface (Rasa's `--auth-token`)",
-    "operator_token": "kept for the operators' pages; nothing reads it yet",
 }
 """What each secret is for. A test says that none is left out."""
 

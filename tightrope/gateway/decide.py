@@ -6,10 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tightrope.understanding.language import requested
 from tightrope.understanding.normalise import typed
 
 MAX_MESSAGE = 4000
 """Characters of a message that the assistant is given; longer ones are kept, said to be too long, and not processed."""
+
+SWITCH_ONLY = 32
+"""A message of at most so many characters that asks for a language asks for nothing else."""
 
 _WORDS = re.compile(r"[^\W_]", re.UNICODE)
 
@@ -25,7 +29,15 @@ class Ask:
 class Canned:
     """Answer with an approved sentence of ours."""
 
-    key: Literal["unsupported_content", "empty_message", "too_long", "offer_expired", "login_unavailable"]
+    key: Literal[
+        "unsupported_content",
+        "empty_message",
+        "too_long",
+        "offer_expired",
+        "login_unavailable",
+        "login_confirmed",
+        "language_switched",
+    ]
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ def on_message(body: dict[str, Any]) -> Decision:
     if not _WORDS.search(text):
         # Emoji and punctuation alone; "?" or "好的👍" still carry words or are handled as a question.
         return Canned("unsupported_content") if any(ord(c) > 0x2190 for c in text) else Ask(text)
-    return Ask(text)
+    return Canned("language_switched") if len(text) <= SWITCH_ONLY and requested(text) else Ask(text)
 
 
 def may_answer(held_by: str | None, seen: dict[str, Any]) -> str | None:

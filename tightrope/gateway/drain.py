@@ -19,7 +19,7 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.database import Connection, Pool
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.understanding.language import detect
+from tightrope.understanding.language import detect, requested
 
 log = get_logger()
 
@@ -92,7 +92,10 @@ class Drain:
         elif kind == "login":
             if inbound["body"].get("raise_epoch"):
                 await self._raise_epoch(conn, conversation)
-            return await self._turn(conn, conversation, inbound, decide.Ask(LOGIN_DONE), conversation["language"])
+            # The question that waits for the login is answered; when none waits any more, the login is only confirmed.
+            waits = await repository.offer_waits(conn, conversation["conversation_id"], conversation["epoch"], LOGIN_DONE)
+            decision: decide.Decision = decide.Ask(LOGIN_DONE) if waits else decide.Canned("login_confirmed")
+            return await self._turn(conn, conversation, inbound, decision, conversation["language"])
         elif kind == "refused_login":
             return await self._turn(conn, conversation, inbound, decide.Canned("login_unavailable"), conversation["language"])
         elif kind == "logout":
@@ -121,7 +124,12 @@ class Drain:
         decision = decide.on_message(body)
         previous: Language = conversation["language"]
         first = conversation["turn_count"] == 0
-        language = (detect(decision.text, None if first else previous) if isinstance(decision, decide.Ask) else None) or previous
+        if isinstance(decision, decide.Canned) and decision.key == "language_switched":
+            language = requested(str(body["content"])) or previous
+        else:
+            language = (
+                detect(decision.text, None if first else previous) if isinstance(decision, decide.Ask) else None
+            ) or previous
         return await self._turn(conn, conversation, inbound, decision, language)
 
     async def _press(self, conn: Connection, conversation: Row, inbound: Row) -> OpenTurn | None:

@@ -250,6 +250,17 @@ async def take_offer(
     return Offer(row["title"], row["payload"])
 
 
+async def offer_waits(conn: Connection, conversation_id: str, epoch: int, payload: str) -> bool:
+    """Whether the newest turn of this session offered `payload` and nobody pressed it: its question is open."""
+    cursor = await conn.execute(
+        """SELECT 1 FROM gateway.offer f JOIN gateway.outbox o ON o.id = f.outbox_id
+           WHERE f.conversation_id = %s AND f.epoch = %s AND f.payload = %s AND f.consumed_at IS NULL
+             AND o.record_id = (SELECT record_id FROM gateway.turn WHERE conversation_id = %s AND state = 'committed' ORDER BY number DESC LIMIT 1)""",
+        (conversation_id, epoch, payload, conversation_id),
+    )
+    return await cursor.fetchone() is not None
+
+
 async def recent_words(conn: Connection, conversation_id: str, limit: int = 3) -> list[str]:
     """The customer's last messages, oldest first."""
     cursor = await conn.execute(

@@ -32,7 +32,7 @@ def scope_of(journey: str | None) -> str:
     if journey is None:
         return "all"
     if not _JOURNEY.match(journey):
-        raise ValueError(f"{journey!r} is not a flow id; `tightrope status` lists the journeys")
+        raise ValueError(f"{journey!r} is not a flow id, such as check_balance; the files of data/flows name them")
     return f"journey:{journey}"
 
 

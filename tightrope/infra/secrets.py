@@ -44,7 +44,6 @@ DEMO_SECRETS: dict[str, Callable[[], str]] = {
     "audit_master_key": _key32,
     "identity_box_key": _key32,
     "assistant_token": _token,
-    "operator_token": _token,
 }
 """Every secret but the database passwords (`db_<role>`) and Chatwoot's own (`bot_access_token`, `bot_webhook_secret`)."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tightrope.gateway.drain import LOGIN_DONE
+from tightrope.gateway.models import Arrival
 from tightrope.gateway.turns import TurnRepeats
 from tightrope.gateway.wording import say
 
@@ -345,3 +346,31 @@ async def test_health_and_metrics(gateway: Any) -> None:
     assert (await gateway.http.get("/health")).json()["status"] == "ok"
     await gateway.deliver(gateway.message("x"))
     assert 'tightrope_webhooks_total{outcome="stored"} 1.0' in (await gateway.http.get("/metrics")).text
+
+
+async def test_language_is_switched_by_asking_and_stays(gateway: Any) -> None:
+    await gateway.say("你好，我想问一下")
+    await gateway.say("Can we speak English?")
+    assert gateway.texts()[-1] == say("language_switched", "en")
+    await gateway.say("600519")
+    assert gateway.assistant.asked[-1]["metadata"]["language"] == "en"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_login_answers_the_question_that_waits_or_is_only_confirmed(gateway: Any, waits: bool) -> None:
+    gateway.assistant.reply = lambda _: [{"text": "log in", "buttons": [{"title": "done", "payload": LOGIN_DONE}]}]
+    await gateway.say("my balance please")
+    if not waits:
+        gateway.assistant.reply = lambda _: [{"text": "something else"}]
+        await gateway.say("what are the fees")
+    asked = len(gateway.assistant.asked)
+    async with gateway.app.state.pool.connection() as conn:
+        await gateway.app.state.intake.own_event(
+            conn, gateway.conversation, Arrival("login", f"{gateway.conversation}/login/1", {"raise_epoch": False})
+        )
+    await gateway.run()
+    if waits:
+        assert gateway.assistant.asked[-1]["message"] == LOGIN_DONE
+    else:
+        assert len(gateway.assistant.asked) == asked
+        assert gateway.texts()[-1] == say("login_confirmed", "en")
