@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Coroutine
@@ -29,8 +28,6 @@ def serve(name: str, settings: Settings) -> None:
     port = next((part.port for part in parts_of(settings) if part.name == name), None)
     if port is None:
         raise SystemExit(f"unknown part {name!r}; there are: {', '.join(part.name for part in parts_of(settings))}")
-    # Start-up leaves hundreds of thousands of objects that live for good: the collector need not walk them at every turn.
-    gc.set_threshold(50_000, 20, 50)
     if name == "actions":
         from actions.__main__ import main as run_actions
 
