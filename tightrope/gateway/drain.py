@@ -226,7 +226,7 @@ class Drain:
     async def _raise_epoch(self, conn: Connection, conversation: Row) -> None:
         """Start a new session: a fresh tracker, a fresh disclosure, no stale question or offer."""
         conversation["epoch"] += 1
-        await repository.update_conversation(conn, conversation["conversation_id"], epoch=conversation["epoch"])
+        await repository.update_conversation(conn, conversation["conversation_id"], epoch=conversation["epoch"], context="{}")
         await self._recorder.record(
             conn, RecordDraft(Event.SESSION_STARTED, conversation["conversation_id"], facts={"epoch": conversation["epoch"]})
         )

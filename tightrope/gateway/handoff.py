@@ -6,6 +6,7 @@ identity numbers, no slot that an account filled. Conversation attributes are re
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,10 @@ from tightrope.gateway.wording import say
 
 _LONG_NUMBER = re.compile(r"\d[\d\s-]{5,}\d[Xx]?")
 _QUOTE = 160
+
+HANDOFF_JOURNEY = "talk_to_agent"
+MAX_GIVEN = 12
+MAX_SOURCES = 4
 
 _REASONS = {
     "request": "客户要求人工 · the customer asked for a person",
@@ -70,7 +75,7 @@ def note(situation: Situation) -> str:
         lines.append(f"- 客户提供 Given: {escape_markdown(name)} = {escape_markdown(masked(value))[:_QUOTE]}")
     for said in situation.said[-3:]:
         lines.append(f"- 客户原话 Said: “{escape_markdown(masked(said)[:_QUOTE])}”")
-    for title in situation.sources[:4]:
+    for title in situation.sources:
         lines.append(f"- 已出示来源 Source shown: {escape_markdown(title)}")
     lines.append(f"- 记录 Record: `{situation.record}`")
     return harmless("\n".join(lines))
@@ -85,6 +90,40 @@ def drafts(situation: Situation) -> tuple[list[OutboxDraft], list[OutboxDraft]]:
     if situation.priority != "normal":
         before.append(OutboxDraft("priority", {"priority": situation.priority}, even_if_held=True))
     return before, [OutboxDraft("open", {"status": "open"}, even_if_held=True)]
+
+
+def remembered(
+    context: dict[str, Any], *, journey: str | None, events: list[dict[str, Any]], sources: list[str]
+) -> dict[str, Any]:
+    """The session's context after one more turn: what the agent will want to know. The way to a person is no journey to tell of."""
+    later = dict(context)
+    if journey is not None and journey != HANDOFF_JOURNEY:
+        later |= {"journey": journey, "step": last_step(events, journey)}
+    data = {**context.get("data", {}), **given_data(events)}
+    shown = [*context.get("sources", []), *(s for s in sources if s not in context.get("sources", []))]
+    return later | {"data": dict(list(data.items())[-MAX_GIVEN:]), "sources": shown[-MAX_SOURCES:]}
+
+
+def last_step(events: list[dict[str, Any]], journey: str) -> str | None:
+    """The step at which a turn left a journey: where it ended, or where it stands on the stack."""
+    for event in reversed(events):
+        if event.get("event") == "stack":
+            for patch in _json(event.get("update")):
+                frames = patch.get("value") if isinstance(patch, dict) else None
+                for frame in frames if isinstance(frames, list) else [frames]:
+                    if isinstance(frame, dict) and frame.get("flow_id") == journey:
+                        return str(frame.get("step_id"))
+        elif event.get("flow_id") == journey and event.get("step_id"):
+            return str(event["step_id"])
+    return None
+
+
+def _json(update: Any) -> list[Any]:
+    try:
+        read = json.loads(update) if isinstance(update, str) else update
+    except ValueError:
+        return []
+    return read if isinstance(read, list) else []
 
 
 def given_data(events: list[dict[str, Any]]) -> dict[str, str]:

@@ -128,7 +128,17 @@ async def next_inbound(conn: Connection, conversation_id: str) -> Row | None:
 
 async def update_conversation(conn: Connection, conversation_id: str, **values: Any) -> None:
     """Set columns of a conversation."""
-    allowed = {"epoch", "turn_count", "language", "status", "held_by", "disclosed_epoch", "last_inbound_at", "status_at"}
+    allowed = {
+        "epoch",
+        "turn_count",
+        "language",
+        "status",
+        "held_by",
+        "disclosed_epoch",
+        "last_inbound_at",
+        "status_at",
+        "context",
+    }
     if not values.keys() <= allowed:
         raise ValueError(f"not columns of a conversation: {values.keys() - allowed}")
     assignments = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in values)

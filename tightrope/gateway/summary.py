@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from tightrope.gateway.models import OutboxDraft, TurnResult
-
 if TYPE_CHECKING:
-    from tightrope.gateway.turns import OpenTurn
+    from tightrope.gateway.turns import Made, OpenTurn
 
 
 def commands_of(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -20,20 +18,19 @@ def commands_of(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dic
     return [], {}
 
 
-def turn_facts(
-    turn: OpenTurn, result: TurnResult, *, failure: str | None, latency: float, seconds: float, disclosed: bool
-) -> dict[str, Any]:
+def turn_facts(turn: OpenTurn, made: Made) -> dict[str, Any]:
     """Facts without personal data: decision, versions, verdict codes, counts, times in ms."""
+    result = made.result
     commands, understanding = commands_of(result.events)
     outcomes = [f"{e['action']}:{e['outcome']}" for e in result.envelopes if e["kind"] == "evidence"]
     return {
-        "decision": "failed" if failure else ("wording" if turn.wording is not None else "answered"),
-        "failure": failure,
+        "decision": "failed" if made.failure else ("wording" if turn.wording is not None else "answered"),
+        "failure": made.failure,
         "cause": turn.inbound["kind"],
         "attempt": turn.attempt,
         "lang": turn.language,
         "label": "automated",
-        "disclosed": disclosed,
+        "disclosed": made.disclosed,
         "verified": turn.binding is not None,
         "acr": turn.binding.acr if turn.binding else None,
         "commands": [str(c.get("command")) for c in commands],
@@ -44,13 +41,14 @@ def turn_facts(
         "rules": sorted({f"{r['rule']}:{r['version']}={r['verdict']}" for e in result.envelopes for r in e.get("rules") or []}),
         "passages": sorted({p["passage_id"] for e in result.envelopes for p in e.get("passages") or [] if p["used"]}),
         "handoff": result.handoff["reason"] if result.handoff else None,
-        "latency_ms": round(latency * 1000),
-        "assistant_ms": round(seconds * 1000),
+        "latency_ms": round(made.latency * 1000),
+        "assistant_ms": round(made.seconds * 1000),
     }
 
 
-def turn_payload(turn: OpenTurn, result: TurnResult, drafts: list[OutboxDraft]) -> dict[str, Any]:
+def turn_payload(turn: OpenTurn, made: Made) -> dict[str, Any]:
     """Everything that led to the reply: words, commands, flow steps, actions, evidence, and what goes out."""
+    result = made.result
     commands, understanding = commands_of(result.events)
     return {
         "turn_sha256": hashlib.sha256(turn.turn_id.encode()).hexdigest(),
@@ -70,6 +68,6 @@ def turn_payload(turn: OpenTurn, result: TurnResult, drafts: list[OutboxDraft]) 
                 "body": d.body,
                 "offers": [{"title": o.title, "payload": o.payload} for _, o in d.offers],
             }
-            for d in drafts
+            for d in made.drafts
         ],
     }

@@ -7,6 +7,7 @@ first, and if the assistant has made this turn its events are taken instead of a
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import uuid
 from collections.abc import Callable
@@ -77,6 +78,27 @@ class OpenTurn:
 
 def _nothing() -> None:
     return
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one attempt came to, ready to be committed.
+
+    Attributes:
+        context: what a handing-over tells of this session, this turn included.
+        latency: seconds since the event arrived; `seconds` of them with the assistant.
+        disclosed: whether this turn carries the notice that the assistant is automated.
+    """
+
+    record_id: uuid.UUID
+    result: TurnResult
+    drafts: list[OutboxDraft]
+    context: dict[str, Any]
+    failure: str | None
+    latency: float
+    seconds: float
+    disclosed: bool
+    at: datetime
 
 
 class Turns:
@@ -214,12 +236,15 @@ class Turns:
             disclose = conversation["disclosed_epoch"] != conversation["epoch"] and bool(shown)
             if disclose:
                 shown.insert(0, Reply(say("disclosure", turn.language)))
-            drafts = await self._drafts(conn, turn, result, shown, str(record_id))
+            sources = [citation["title"] for reply in shown for citation in reply.citations]
+            context = handoff.remembered(conversation["context"], journey=result.journey, events=result.events, sources=sources)
+            drafts = await self._drafts(conn, turn, result, shown, str(record_id), context)
             latency = (now - turn.inbound["received_at"]).total_seconds()
+            made = Made(record_id, result, drafts, context, failure, latency, seconds, disclose, now)
             # One round trip for all writes: nothing here is read back.
             async with conn.pipeline():
-                await self._record(conn, turn, result, drafts, record_id, failure, latency, seconds, disclose)
-                await self._settle(conn, turn, conversation, result, drafts, record_id, now, disclose)
+                await self._record(conn, turn, made)
+                await self._settle(conn, turn, conversation, made)
         self.on_filled()
         log.info(
             "turn made",
@@ -241,7 +266,7 @@ class Turns:
         return Reply(say("login_link", turn.language, url=url), last.offers)
 
     async def _drafts(
-        self, conn: Connection, turn: OpenTurn, result: TurnResult, shown: list[Reply], record: str
+        self, conn: Connection, turn: OpenTurn, result: TurnResult, shown: list[Reply], record: str, context: dict[str, Any]
     ) -> list[OutboxDraft]:
         if result.login is not None and len(shown) > 1:
             # The buttons ("I have logged in", "a person") belong under the link, which is the last message.
@@ -254,11 +279,11 @@ class Turns:
                 priority=result.handoff["priority"],
                 language=turn.language,
                 verified=turn.binding is not None,
-                journey=result.journey,
-                step=_last_step(result.events),
+                journey=context.get("journey"),
+                step=context.get("step"),
                 said=await repository.recent_words(conn, turn.conversation["conversation_id"]),
-                data=handoff.given_data(result.events),
-                sources=[c["title"] for r in shown for c in r.citations],
+                data=context["data"],
+                sources=context["sources"],
                 record=record,
             )
             before, after = handoff.drafts(situation)
@@ -273,45 +298,29 @@ class Turns:
         )
         return [*before, *messages, *after]
 
-    async def _record(
-        self, conn: Connection, turn: OpenTurn, result: TurnResult, drafts: list[OutboxDraft], record_id: uuid.UUID,
-        failure: str | None, latency: float, seconds: float, disclose: bool,
-    ) -> None:  # fmt: skip
+    async def _record(self, conn: Connection, turn: OpenTurn, made: Made) -> None:
         draft = RecordDraft(
-            Event.TURN_FAILED if failure else Event.TURN_MADE,
+            Event.TURN_FAILED if made.failure else Event.TURN_MADE,
             conversation_id=turn.conversation["conversation_id"],
             subject=turn.binding.customer_id if turn.binding else None,
             turn=turn.number,
-            facts=turn_facts(turn, result, failure=failure, latency=latency, seconds=seconds, disclosed=disclose),
-            payload=turn_payload(turn, result, drafts),
+            facts=turn_facts(turn, made),
+            payload=turn_payload(turn, made),
             content=self._content,
         )
-        await self._recorder.record(conn, draft, record_id=record_id)
+        await self._recorder.record(conn, draft, record_id=made.record_id)
 
-    async def _settle(
-        self, conn: Connection, turn: OpenTurn, conversation: Row, result: TurnResult, drafts: list[OutboxDraft], record_id: uuid.UUID,
-        now: datetime, disclose: bool,
-    ) -> None:  # fmt: skip
+    async def _settle(self, conn: Connection, turn: OpenTurn, conversation: Row, made: Made) -> None:
+        conversation_id, epoch, handed = conversation["conversation_id"], conversation["epoch"], made.result.handoff
         await repository.fill_outbox(
-            conn, conversation, drafts, record_id, epoch=conversation["epoch"], offers_until=now + OFFER_LIFE
+            conn, conversation, made.drafts, made.record_id, epoch=epoch, offers_until=made.at + OFFER_LIFE
         )
-        changes: dict[str, Any] = {"language": turn.language}
-        if disclose:
-            changes["disclosed_epoch"] = conversation["epoch"]
-        if result.handoff is not None:
+        changes: dict[str, Any] = {"language": turn.language, "context": json.dumps(made.context, ensure_ascii=False)}
+        if made.disclosed:
+            changes["disclosed_epoch"] = epoch
+        if handed is not None:
             changes["held_by"] = "opened"
-            facts = {"reason": result.handoff["reason"], "priority": result.handoff["priority"]}
-            await self._recorder.record(
-                conn, RecordDraft(Event.HANDOFF_OPENED, conversation["conversation_id"], turn=turn.number, facts=facts)
-            )
-        await repository.update_conversation(conn, conversation["conversation_id"], **changes)
-        await repository.finish_inbound(conn, turn.inbound["id"], "handed over" if result.handoff else "answered")
-
-
-def _last_step(events: list[dict[str, Any]]) -> str | None:
-    for event in reversed(events):
-        metadata = event.get("metadata") or {}
-        step = metadata.get("step_id") or event.get("step_id")
-        if step:
-            return str(step)
-    return None
+            facts = {"reason": handed["reason"], "priority": handed["priority"]}
+            await self._recorder.record(conn, RecordDraft(Event.HANDOFF_OPENED, conversation_id, turn=turn.number, facts=facts))
+        await repository.update_conversation(conn, conversation_id, **changes)
+        await repository.finish_inbound(conn, turn.inbound["id"], "handed over" if handed else "answered")

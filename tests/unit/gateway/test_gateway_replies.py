@@ -175,3 +175,25 @@ def test_wording_exists_in_both_languages_and_says_different_things(key: str) ->
 
 def test_markdown_of_others_is_shown_as_it_is() -> None:
     assert escape_markdown("[a](b) *c* `d`") == "\\[a\\]\\(b\\) \\*c\\* \\`d\\`"
+
+
+def test_note_tells_of_the_journey_before_the_way_to_a_person() -> None:
+    def left(flow: str, step: str) -> dict[str, Any]:
+        return {
+            "event": "stack",
+            "update": '[{"op": "replace", "path": "", "value": [{"flow_id": "%s", "step_id": "%s"}]}]' % (flow, step),
+        }
+
+    said = [{"event": "user", "parse_data": {"commands": [{"command": "set slot", "name": "amount", "value": "5"}]}}]
+    context = handoff.remembered(
+        {}, journey="check_balance", events=[left("check_balance", "ask_login"), *said], sources=["科创板"]
+    )
+    context = handoff.remembered(
+        context, journey="talk_to_agent", events=[left("talk_to_agent", "hand_over")], sources=["科创板", "费用"]
+    )
+    assert context == {"journey": "check_balance", "step": "ask_login", "data": {"amount": "5"}, "sources": ["科创板", "费用"]}
+
+
+@pytest.mark.parametrize("update", ["not json", "{}", "[1, null]", None, 7])
+def test_stack_event_of_another_shape_says_nothing(update: Any) -> None:
+    assert handoff.last_step([{"event": "stack", "update": update}], "check_balance") is None

@@ -25,12 +25,15 @@ CREATE TABLE gateway.conversation (
     language         text NOT NULL DEFAULT 'zh',
     status           text NOT NULL DEFAULT 'pending',
     held_by          text,
+    context          jsonb NOT NULL DEFAULT '{}',
     disclosed_epoch  int NOT NULL DEFAULT -1,
     status_at        double precision NOT NULL DEFAULT 0,
     last_inbound_at  timestamptz,
     created_at       timestamptz NOT NULL
 );
 COMMENT ON COLUMN gateway.conversation.held_by IS 'null: the bot may answer; else why a person holds it (assigned, replied, opened, switch)';
+
+COMMENT ON COLUMN gateway.conversation.context IS 'what a handing-over tells the agent of this session: journey, step, data given, sources shown';
 
 CREATE TABLE gateway.inbound (
     id               bigserial PRIMARY KEY,
