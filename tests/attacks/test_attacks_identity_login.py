@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
-from identity_world import World, b64, open_world
+from identity_world import World, b64
 
 from tightrope.identity.models import Reason
-from tightrope.infra.clock import FixedClock
-from tightrope.infra.settings import Settings
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def world(database: Settings, clock: FixedClock) -> AsyncIterator[World]:
-    async with open_world(database, clock) as made:
-        yield made
 
 
 async def nobody_is_bound(world: World, place) -> bool:

@@ -5,25 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-from identity_world import World, b64, new_key, open_world
+from identity_world import World, b64, new_key
 from joserfc import jws
 from joserfc.jwk import OctKey
 
 from tightrope.identity.models import Reason
 from tightrope.identity.portal import BrowserBound, CustomerBound, Refused, Repeated
-from tightrope.infra.clock import FixedClock
-from tightrope.infra.settings import Settings
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def world(database: Settings, clock: FixedClock) -> AsyncIterator[World]:
-    async with open_world(database, clock) as made:
-        yield made
 
 
 async def refused(world: World, token: object, why: Reason) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from engine_shop import ACTIONS
 
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import Project
+from tightrope.engine.testing import Conversation
 
 SHOP = Path(__file__).parents[2] / "golden" / "engine" / "shop"
 
@@ -18,6 +20,12 @@ SHOP = Path(__file__).parents[2] / "golden" / "engine" / "shop"
 def shop() -> Project:
     """A small shop with every kind of step."""
     return load_project(SHOP)
+
+
+@pytest.fixture
+def talk(shop: Project) -> Conversation:
+    """A new conversation with the shop."""
+    return Conversation(shop, ACTIONS)
 
 
 Make = Callable[..., Path]

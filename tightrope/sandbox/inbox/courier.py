@@ -101,10 +101,9 @@ class Courier:
             try:
                 await self._attempt(one)
             except Exception:
-                log.exception(
-                    "a webhook could not be handled; it is kept for the next start", action="webhook_stuck", delivery=one.id
-                )
-                self._ended()
+                # The database was away, most likely. Sidekiq would not lose the job either: it stays queued and comes again.
+                log.exception("a webhook could not be handled; it is tried again", action="webhook_stuck", delivery=one.id)
+                self._later(one)
 
     async def _attempt(self, one: Delivery) -> None:
         times = await self._faults.before(one)
