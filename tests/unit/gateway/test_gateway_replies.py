@@ -179,10 +179,8 @@ def test_markdown_of_others_is_shown_as_it_is() -> None:
 
 def test_note_tells_of_the_journey_before_the_way_to_a_person() -> None:
     def left(flow: str, step: str) -> dict[str, Any]:
-        return {
-            "event": "stack",
-            "update": '[{"op": "replace", "path": "", "value": [{"flow_id": "%s", "step_id": "%s"}]}]' % (flow, step),
-        }
+        patch = [{"op": "replace", "path": "", "value": [{"flow_id": flow, "step_id": step}]}]
+        return {"event": "stack", "update": json.dumps(patch)}
 
     said = [{"event": "user", "parse_data": {"commands": [{"command": "set slot", "name": "amount", "value": "5"}]}}]
     context = handoff.remembered(
