@@ -1,5 +1,6 @@
 """From the assistant's answer to Chatwoot messages; and the agent's note."""
 
+import json
 from typing import Any
 
 import pytest
