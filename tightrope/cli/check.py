@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -68,6 +69,34 @@ def _handed_over(result: Json) -> bool:
 EXPECTATIONS: list[Callable[[Json], bool]] = [_balance, _balance, _margin, _cited, _declined, _handed_over]
 
 
+class KernelWatch:
+    """Looks twice a second which addresses the kernel says the processes are connected to."""
+
+    def __init__(self, demo: Demo) -> None:
+        self._demo = demo
+        self._seen: set[tuple[str, int]] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> KernelWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def away(self) -> list[tuple[str, int]]:
+        """Addresses outside this machine."""
+        return sorted(target for target in self._seen if not network_log.is_loopback(target[0]))
+
+    def _look(self) -> None:
+        while True:
+            self._seen |= network_log.kernel_targets(self._demo.supervisor.pids().values())
+            if self._stop.wait(0.5):
+                return
+
+
 def run_check(console: Console) -> int:
     """Start, play, verify, stop; returns the exit status."""
     started = time.monotonic()
@@ -88,7 +117,8 @@ def run_check(console: Console) -> int:
 
 def _judge(demo: Demo, console: Console, started: float) -> int:
     ready = time.monotonic() - started
-    results = asyncio.run(play_all(demo.settings, SCRIPTS, 3, lambda _: None))
+    with KernelWatch(demo) as watch:
+        results = asyncio.run(play_all(demo.settings, SCRIPTS, 3, lambda _: None))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "what", "turns", "slowest"):
         table.add_column(heading)
@@ -106,6 +136,7 @@ def _judge(demo: Demo, console: Console, started: float) -> int:
     table.add_row(_mark(report.ok), f"audit: {report.sealed} records sealed, verified")
     targets = network_log.read(demo.settings.network_log) if demo.settings.network_log else []
     away = [t for t in targets if not network_log.is_loopback(t["host"])]
+    away += [{"kind": "kernel", "host": host, "port": port} for host, port in watch.away()]
     fine = fine and bool(targets) and not away
     table.add_row(
         _mark(bool(targets) and not away),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import httpx
 
+from tightrope.infra import network_log
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 
 log = get_logger()
 
+_PORTS = {"http": 80, "https": 443}
 TIMEOUT = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=2.0)
 """Seconds; callers with another need pass their own."""
 
@@ -29,6 +31,10 @@ class _AllowListTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host.lower()
+        # Noted here as well as by the interpreter's hooks: an event loop written in C opens its sockets past them.
+        network_log.note(
+            "connect" if host in self._allow_list else "refused", host, request.url.port or _PORTS.get(request.url.scheme)
+        )
         if host not in self._allow_list:
             log.error("outbound connection refused", action="outbound_refused", host=host, purpose=self._purpose)
             raise OutboundRefused(

@@ -1,7 +1,9 @@
 """Every connection and name look-up that a process attempts, written down: the first form of the proof that nothing leaves the building.
 
-Python's audit hooks see all sockets of the interpreter, whatever library opens them; libpq's connections are noted by
-`tightrope.infra.database`. The independent check is the same run in a network namespace with the loopback interface alone.
+Python's audit hooks see the sockets that the interpreter opens, whatever library asks for them. Libraries in C go past them: so the
+outbound client notes each host itself (`tightrope.infra.http`), and so do database connections (`tightrope.infra.database`). Two checks do
+not depend on our own word: `kernel_targets` asks the kernel, and the whole demo also runs in a network namespace with the loopback
+interface alone (tests/crash).
 """
 
 from __future__ import annotations
@@ -9,8 +11,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 _EVENTS = {
     "socket.connect": "connect",
@@ -58,4 +63,19 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine itself."""
-    return host in {"localhost", "::1", "None", "0.0.0.0", ""} or host.startswith("127.")  # noqa: S104 - a name looked up for listening
+    return host in {"localhost", "::1", "None", "0.0.0.0", ""} or host.startswith(("127.", "::ffff:127."))  # noqa: S104 - a name looked up for listening
+
+
+def kernel_targets(pids: Iterable[int]) -> set[tuple[str, int]]:
+    """Remote addresses (host, port) that these processes and their children are connected or connecting to, as the kernel has it."""
+    found: set[tuple[str, int]] = set()
+    for pid in pids:
+        try:
+            leader = psutil.Process(pid)
+            processes = [leader, *leader.children(recursive=True)]
+            connections = [c for process in processes for c in process.net_connections(kind="inet")]
+        except psutil.Error:
+            continue
+        # Sockets that only listen have an empty remote address.
+        found |= {(c.raddr.ip, c.raddr.port) for c in connections if hasattr(c.raddr, "ip")}
+    return found
