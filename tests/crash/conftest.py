@@ -34,10 +34,12 @@ async def demo(started: RunningDemo) -> RunningDemo:
 @pytest.fixture
 def progress(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Writes one line of progress past pytest's capture."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
 
     def line(text: str) -> None:
-        if reporter is not None:
-            reporter.write_line(text)
+        if reporter is not None and capture is not None:
+            with capture.global_and_fixture_disabled():
+                reporter.write_line(text)
 
     return line

@@ -31,6 +31,7 @@ class Held:
         self.customer = customer
         self.conversation = f"1-{customer.conversation}"
         self.message = 0
+        self._asleep: dict[str, int] = {}
 
     def pid(self, part: str) -> int:
         return self.demo.demo.supervisor.pids()[part]
@@ -41,14 +42,23 @@ class Held:
     @asynccontextmanager
     async def stopped(self, part: str) -> AsyncIterator[None]:
         """The part does nothing inside; killed meanwhile, it is not continued."""
-        pid = self.pid(part)
-        os.kill(pid, signal.SIGSTOP)
+        os.kill(self.pid(part), signal.SIGSTOP)
+        self._asleep[part] = self.pid(part)
         try:
             yield
         finally:
-            if self.pid(part) == pid:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            self._wake(part)
+
+    def wake_all(self) -> None:
+        """Continue what is stopped before the step's block ends."""
+        for part in list(self._asleep):
+            self._wake(part)
+
+    def _wake(self, part: str) -> None:
+        pid = self._asleep.pop(part, None)
+        if pid is not None and self.pid(part) == pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def locked(self, sql: str, **values: Any) -> Any:
