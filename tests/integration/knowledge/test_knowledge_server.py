@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,17 +12,13 @@ import pytest
 from fastapi import FastAPI
 
 from tightrope.infra.clock import FixedClock
-from tightrope.infra.settings import REPOSITORY, Settings
+from tightrope.infra.settings import Settings
 from tightrope.knowledge.api import VERSION, create_app
 from tightrope.knowledge.errors import KnowledgeUnavailable
-from tightrope.knowledge.passages import load_release
-from tightrope.knowledge.service import KnowledgeService, load_thresholds
+from tightrope.knowledge.service import KnowledgeService
 from tightrope.knowledge.xxh64 import xxh64
 
 pytestmark = pytest.mark.integration
-RELEASE = load_release(REPOSITORY / "knowledge_base")
-THRESHOLDS = load_thresholds(REPOSITORY / "knowledge_base/thresholds.json")
-Api = Callable[..., Awaitable[Any]]
 
 
 async def ask(http: httpx.AsyncClient, dataset: dict[str, Any], **body: Any) -> dict[str, Any]:

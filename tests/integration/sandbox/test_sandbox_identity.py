@@ -13,23 +13,9 @@ from tightrope.business.tokens import TokenExchange
 
 pytestmark = pytest.mark.integration
 
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ACCESS = "urn:ietf:params:oauth:token-type:access_token"
-JWT = "urn:ietf:params:oauth:token-type:jwt"
-
 
 def query_of(answer: httpx.Response) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
-
-
-def business_form(subject: str, scope: str = "accounts:read", **changes: str) -> dict[str, str]:
-    return {
-        "grant_type": EXCHANGE,
-        "subject_token": subject,
-        "subject_token_type": ACCESS,
-        "audience": "brokerage",
-        "scope": scope,
-    } | changes
 
 
 async def test_a_customer_logs_in_and_the_client_gets_both_tokens(world, payload_of):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -95,6 +96,18 @@ async def test_other_sites_get_no_token_and_log_nobody_out(world, path, headers)
     assert "token" not in answer.json()
     assert not world.wires.logout_tokens
     assert 'data-customer="C1001"' in (await browser.http.get("/")).text
+
+
+async def test_chat_knows_a_customer_by_a_name_that_nobody_can_guess(world):
+    seen = set()
+    for customer in ("C1001", "C1001", "C1002"):
+        browser = world.browser()
+        await browser.portal_log_in(customer)
+        (contact,) = re.findall(r'data-contact="([^"]+)"', (await browser.http.get("/")).text)
+        assert len(contact) == 64
+        seen.add(contact)
+    assert len(seen) == 2, "the same each time, another for another"
+    assert 'data-contact=""' in (await world.browser().http.get("/")).text
 
 
 async def test_logout_ends_the_session_everywhere_and_tells_the_gateway(world, payload_of):

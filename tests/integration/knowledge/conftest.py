@@ -1,0 +1,59 @@
+"""The embedded knowledge server over a real Postgres, its client, and a small dataset."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tightrope.infra.clock import FixedClock
+from tightrope.infra.settings import Settings
+from tightrope.knowledge.api import create_app
+from tightrope.knowledge.publish import publish
+
+
+@pytest.fixture(scope="session")
+async def server(database: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(database, clock=FixedClock(datetime(2026, 11, 20, 2, 31, tzinfo=UTC)))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def http(server: FastAPI, database: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    key = database.secret("knowledge_api_key").get_secret_value()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(server), base_url="http://127.0.0.1", headers={"authorization": f"Bearer {key}"}
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def published(server: FastAPI, database: Settings) -> httpx.ASGITransport:
+    transport = httpx.ASGITransport(server)
+    await publish(database, transport=transport)
+    return transport
+
+
+@pytest.fixture
+async def dataset(http: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
+    """A small dataset with two documents of one chunk each, and one without metadata."""
+    made = (await http.post("/api/v1/datasets", json={"name": "contract"})).json()["data"]
+    base = f"/api/v1/datasets/{made['id']}/documents"
+    documents = {}
+    for name, meta, content in (
+        ("a.md", {"audience": "public", "lang": "zh"}, "费用 > 印花税 (v1)\n印花税由卖方缴纳。"),
+        ("b.md", {"audience": "internal", "lang": "zh"}, "内部 > 印花税 (v1)\n内部印花税口径。"),
+        ("c.md", None, "其他 > 印花税 (v1)\n没有元数据的印花税。"),
+    ):
+        document = (await http.post(base, files={"file": (name, b"x", "text/markdown")})).json()["data"][0]
+        if meta is not None:
+            await http.patch(f"{base}/{document['id']}", json={"meta_fields": meta})
+        await http.post(f"{base}/{document['id']}/chunks", json={"content": content, "important_keywords": ["税率"]})
+        documents[name] = document["id"]
+    yield {"id": made["id"], "documents": documents}
+    await http.request("DELETE", "/api/v1/datasets", json={"ids": [made["id"]]})
