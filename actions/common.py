@@ -13,6 +13,7 @@ from tightrope.identity.models import Customer
 ALLOWED: Final = "allowed"
 LOGIN_REQUIRED: Final = "login_required"
 SWITCHED_OFF: Final = "switched_off"
+REFUSED: Final = "refused"
 MAX_OFFERS: Final = 4
 
 
@@ -66,6 +67,23 @@ class BeginJourney(DeclaredAction):
     @staticmethod
     def _may(caller: object, scope: str) -> bool:
         return isinstance(caller, Customer) and scope in caller.scopes
+
+
+class MayRepeat(DeclaredAction):
+    """Before the last messages are said again. They may hold account figures, so they are said to a live turn of this very conversation
+    alone: after a logout or an expiry the gateway has begun another one, and who posts past the gateway has no turn.
+    """
+
+    action_name = "action_may_repeat"
+    declaration = Declaration(
+        outcomes=frozenset({ALLOWED, REFUSED}), sets={"repeat_access": frozenset({ALLOWED, REFUSED})}, evidence=False
+    )
+
+    async def perform(self, turn: Turn) -> str:
+        conversation = (await turn.caller()).conversation_id
+        access = ALLOWED if conversation and turn.sender.startswith(f"cw-{conversation}-e") else REFUSED
+        turn.set("repeat_access", access)
+        return access
 
 
 class AskLoginState(DeclaredAction):

@@ -6,7 +6,7 @@ from typing import Final
 
 from actions.account import TellBalance
 from actions.base import DeclaredAction
-from actions.common import AskLoginState, BeginJourney, OfferFlows, SetLanguage
+from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, SetLanguage
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.margin import CheckMarginEligibility, ExplainVerdict
@@ -15,6 +15,7 @@ ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     SetLanguage,
     BeginJourney,
     AskLoginState,
+    MayRepeat,
     OfferFlows,
     TellBalance,
     CheckMarginEligibility,

@@ -52,6 +52,11 @@ class Turn:
         return self._tracker.latest_message.get("metadata") or {}
 
     @property
+    def sender(self) -> str:
+        """Rasa's sender id, as the caller of the action server has it: proves nothing by itself."""
+        return str(self._tracker.sender_id)
+
+    @property
     def text(self) -> str:
         """The customer's message."""
         return str(self._tracker.latest_message.get("text") or "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from actions_fakes import TURN, FakeContext, run, tracker
 
-from actions.common import AskLoginState, BeginJourney, OfferFlows, SetLanguage
+from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, SetLanguage
 from actions.errors import ActionFailed
+from tightrope.identity.models import Anonymous
 
 
 @pytest.mark.parametrize(
@@ -125,3 +126,22 @@ async def test_without_journeys_to_offer_the_question_is_open(fake: FakeContext,
     frame = {"flow_id": "pattern_clarification", "type": "pattern_clarification", "names": names}
     assert (await run(OfferFlows(), tracker(None, on_top=frame))).said == ["utter_clarification_no_options_rasa"]
     assert (await run(OfferFlows(), tracker(None))).said == ["utter_clarification_no_options_rasa"]
+
+
+async def test_a_live_turn_of_the_conversation_may_have_the_last_messages_again(fake: FakeContext) -> None:
+    fake.log_in()
+    assert (await run(MayRepeat(), tracker(None))).slots == {"repeat_access": "allowed"}
+    fake.identity.grants[TURN] = Anonymous("1-441")
+    assert (await run(MayRepeat(), tracker(None))).slots == {"repeat_access": "allowed"}
+
+
+@pytest.mark.parametrize("turn", ["x" * 43, "", None])
+async def test_who_has_no_live_turn_hears_nothing_again(fake: FakeContext, turn: str | None) -> None:
+    fake.log_in()
+    assert (await run(MayRepeat(), tracker(None, turn=turn))).slots == {"repeat_access": "refused"}
+
+
+@pytest.mark.parametrize("conversation", ["1-44", "1-4411", "2-441"])
+async def test_a_turn_of_another_conversation_hears_nothing_again(fake: FakeContext, conversation: str) -> None:
+    fake.identity.grants[TURN] = Anonymous(conversation)
+    assert (await run(MayRepeat(), tracker(None))).slots == {"repeat_access": "refused"}

@@ -212,6 +212,7 @@ def test_actions_of_flows_domain_and_server_agree() -> None:
         "action_session_start",
         "action_continue_interrupted_flow",
         "action_cancel_interrupted_flows",
+        "action_repeat_bot_messages",
     }
     called = {step["action"] for _, step in STEPS if "action" in step}
     responses = {name for name in called if name.startswith("utter_")}
