@@ -73,7 +73,7 @@ class Jobs:
         self._suspects = set(lost)
 
     async def _again(self, job: Job, why: str) -> None:
-        log.warning("a job is taken up again", action="job_again", job=job.id, why=why)
+        log.warning("a job is taken up again", action="job_stalled", job=job.id, why=why)
         try:
             await self.app.job_manager.retry_job(job)
         except UniqueViolation:
