@@ -68,7 +68,8 @@ def on_message(body: dict[str, Any]) -> Decision:
     text = typed(content)
     if not text:
         return Canned("empty_message")
-    if not _WORDS.search(text):
+    if not _WORDS.search(content):
+        # As typed, not as normalised: the emoji 🈶 would become the word 有.
         # Emoji and punctuation alone; "?" or "好的👍" still carry words or are handled as a question.
         return Canned("unsupported_content") if any(ord(c) > 0x2190 for c in text) else Ask(text)
     return Canned("language_switched") if len(text) <= SWITCH_ONLY and requested(text) else Ask(text)
