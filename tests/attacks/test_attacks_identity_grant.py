@@ -98,7 +98,7 @@ async def test_grant_of_an_ended_binding_is_anonymous(world: World):
     binding = await world.bound(place)
     turn_id = await world.turn(place, binding)
     async with world.worker.connection() as conn:
-        await world.bindings.end(conn, place.conversation_id, EndReason.RESOLVED)
+        await world.bindings.end(conn, place.conversation_id, EndReason.BROWSER_CHANGED)
     assert await world.reader.resolve(turn_id) == Anonymous(place.conversation_id)
     with pytest.raises(BindingEnded):
         await world.reader.subject_token(binding.id)

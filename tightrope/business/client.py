@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from tightrope.business.errors import BadRequest, BusinessError, InvalidAnswer, NoAnswer, NotFound, NotReached, Refused, Stale
 from tightrope.business.models import Account, AccountPage, Accounts, Answer, Balance, MarginFacts, Receipt
-from tightrope.infra.clock import Clock, SystemClock
+from tightrope.infra.clock import Clock
 from tightrope.infra.http import OutboundRefused
 from tightrope.infra.logging import get_logger
 
@@ -64,9 +64,9 @@ class BusinessClient:
         timeout: seconds for one attempt.
     """
 
-    def __init__(self, http: httpx.AsyncClient, clock: Clock | None = None, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, http: httpx.AsyncClient, clock: Clock, *, timeout: float = TIMEOUT_SECONDS) -> None:
         self._http = http
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._timeout = timeout
 
     async def accounts(self, token: str, customer_id: str) -> Answer[Accounts]:

@@ -123,15 +123,6 @@ class Receipt:
     sha256: str | None
     """Hex digest of the body as received (of all pages' bodies in order); None when no answer came."""
 
-    def as_evidence(self) -> dict[str, str | None]:
-        """The form of `calls` items in the envelope `evidence` (docs/wire-contracts.md)."""
-        return {
-            "operation": self.operation,
-            "outcome": self.outcome,
-            "as_of": self.as_of.isoformat() if self.as_of else None,
-            "sha256": self.sha256,
-        }
-
 
 T = TypeVar("T")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
 import shutil
 import tempfile
 import time
@@ -225,8 +224,7 @@ def temporary_demo(progress: Progress = _quiet, environment: dict[str, str] | No
         yield demo
     finally:
         demo.stop()
-        if os.environ.get("TIGHTROPE_KEEP_STATE") is None:
-            shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def running(settings: Settings) -> bool:

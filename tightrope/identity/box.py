@@ -58,8 +58,3 @@ class SecretBox:
             return self._aead.decrypt(box[1 : 1 + _NONCE], box[1 + _NONCE :], owner.encode()).decode()
         except (InvalidTag, ValueError) as error:
             raise BoxBroken("the box does not open") from error
-
-
-def box_from(settings: Settings) -> SecretBox:
-    """The box of the firm's key; see `SecretBox.from_settings`."""
-    return SecretBox.from_settings(settings)

@@ -77,8 +77,6 @@ class EndReason(StrEnum):
     CONTACT_CHANGED = "contact_changed"
     SOURCE_CHANGED = "source_changed"
     BROWSER_CHANGED = "browser_changed"
-    RESOLVED = "resolved"
-    OPERATOR = "operator"
 
 
 class Reason(StrEnum):
@@ -97,9 +95,6 @@ class Reason(StrEnum):
     PLACE_UNKNOWN = "place_unknown"
     NOT_CONFIRMED = "not_confirmed"
     UNAVAILABLE = "unavailable"
-    LINK_UNKNOWN = "link_unknown"
-    LINK_EXPIRED = "link_expired"
-    LINK_USED = "link_used"
     OTHER_BROWSER = "other_browser"
     STATE_UNKNOWN = "state_unknown"
     LOGIN_FAILED = "login_failed"

@@ -32,6 +32,7 @@ def normalise(text: str) -> str:
 
 
 _ENDINGS = (("ies", "y", 5), ("sses", "ss", 6), ("ing", "", 6), ("ed", "", 5), ("es", "", 5), ("s", "", 4))
+"""Ending, what replaces it, and the shortest word it is taken from."""
 
 
 def stem(word: str) -> str:
@@ -39,14 +40,7 @@ def stem(word: str) -> str:
     if not word.isascii() or not word[0].isalpha() or "+" in word:
         return word
     word = word.removesuffix("'s")
-    for ending, replacement, least in (
-        ("ies", "y", 5),
-        ("sses", "ss", 6),
-        ("ing", "", 6),
-        ("ed", "", 5),
-        ("es", "", 5),
-        ("s", "", 4),
-    ):
+    for ending, replacement, least in _ENDINGS:
         if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
             word = word[: -len(ending)] + replacement
             break

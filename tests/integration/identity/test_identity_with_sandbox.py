@@ -16,7 +16,7 @@ from tightrope.business.client import BusinessClient
 from tightrope.business.errors import Refused as BusinessRefused
 from tightrope.business.tokens import TokenExchange
 from tightrope.identity.bindings import Bindings
-from tightrope.identity.box import box_from
+from tightrope.identity.box import SecretBox
 from tightrope.identity.errors import BindingEnded
 from tightrope.identity.grants import Grants
 from tightrope.identity.login import create_link, login_router
@@ -76,7 +76,7 @@ async def our(database: Settings) -> AsyncIterator[Our]:
         our.worker = await stack.enter_async_context(open_pool(settings, Role.WORKER, max_size=2))
         edge = await stack.enter_async_context(open_pool(settings, Role.GATEWAY, max_size=2))
         actions = await stack.enter_async_context(open_pool(settings, Role.ACTIONS, max_size=2))
-        our.reader = IdentityReader(actions, our.clock, box_from(settings))
+        our.reader = IdentityReader(actions, our.clock, SecretBox.from_settings(settings))
         http = await stack.enter_async_context(outbound_client(settings, purpose="tests"))
         api = await stack.enter_async_context(outbound_client(settings, purpose="tests", base_url=settings.brokerage_url))
         our.exchange = TokenExchange(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tightrope.business.client import MAX_PAGES, BusinessClient
 from tightrope.business.errors import BadRequest, Done, InvalidAnswer, NoAnswer, NotFound, NotReached, Refused, Stale, Unavailable
-from tightrope.business.models import Money
+from tightrope.business.models import Money, Receipt
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.http import OutboundRefused
 
@@ -95,12 +95,7 @@ async def test_a_balance_comes_as_decimals_with_its_zone_and_a_receipt_over_the_
     assert str(seen[0].url) == "http://127.0.0.1:8100/brokerage/v1/accounts/A1001-1/balance"
     assert seen[0].headers["authorization"] == "Bearer the-token"
     body = httpx.Response(200, json=balance_body()).content
-    assert answer.receipt.as_evidence() == {
-        "operation": "get_balance",
-        "outcome": "ok",
-        "as_of": AS_OF,
-        "sha256": hashlib.sha256(body).hexdigest(),
-    }
+    assert answer.receipt == Receipt("get_balance", "ok", 200, answer.value.as_of, hashlib.sha256(body).hexdigest())
 
 
 async def test_accounts_follow_the_cursor_to_the_last_page_and_keep_the_oldest_time():

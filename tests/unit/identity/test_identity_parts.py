@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identity_world import FakeFirm, new_key
 
-from tightrope.identity.box import SecretBox, box_from
+from tightrope.identity.box import SecretBox
 from tightrope.identity.errors import (
     BoxBroken,
     IdentityError,
@@ -70,7 +70,7 @@ def test_altered_box_does_not_open(spoil):
 
 
 def test_box_comes_from_the_firms_key(settings: Settings):
-    sealed = box_from(settings).seal("token", "row")
+    sealed = SecretBox.from_settings(settings).seal("token", "row")
     key = base64.b64decode((settings.secrets_path / "identity_box_key").read_text())
     assert SecretBox(key).open(sealed, "row") == "token"
 
@@ -79,7 +79,7 @@ def test_box_comes_from_the_firms_key(settings: Settings):
 def test_bad_box_key_is_named(settings: Settings, value: str):
     write_secret(settings, "identity_box_key", value)
     with pytest.raises(BoxBroken, match="identity_box_key"):
-        box_from(settings)
+        SecretBox.from_settings(settings)
 
 
 def test_turn_ids_have_one_form():
