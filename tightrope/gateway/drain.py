@@ -26,6 +26,8 @@ log = get_logger()
 LOGIN_DONE = "/SetSlots(login_state=done)"
 SETTLE_SECONDS = 0.015
 """A moment for a delivery that overtook its predecessor: Chatwoot's events come unordered."""
+FAIR_SECONDS = 0.5
+"""How long one conversation may keep a place in the worker while others wait: a flood of messages must not starve them."""
 
 
 class Drain:
@@ -49,16 +51,21 @@ class Drain:
         self._portal = portal
 
     async def conversation(self, conversation_id: str) -> None:
-        """Handle everything that lies there for one conversation.
+        """Handle what lies there for one conversation. When others wait, the rest of a flood goes behind them.
 
         Raises:
             TurnRepeats: a turn has to be tried again; the job does so.
         """
         await asyncio.sleep(SETTLE_SECONDS)
+        began = asyncio.get_running_loop().time()
         while True:
             await self._one(conversation_id)
             async with self._pool.connection() as conn:
                 if not await repository.anything_left(conn, conversation_id):
+                    return
+                spent = asyncio.get_running_loop().time() - began
+                if spent > FAIR_SECONDS and await repository.others_wait(conn, conversation_id):
+                    await repository.defer_drain(conn, conversation_id)
                     return
 
     async def _one(self, conversation_id: str, proven: tuple[int, Checked | Refused] | None = None) -> None:
@@ -137,6 +144,10 @@ class Drain:
             await self._refuse(conn, conversation, inbound, conversation["held_by"])
             return None
         now = self._clock.now()
+        # A button is part of its session: after a long silence, or once the customer is verified no more, its question is over.
+        if _idle(conversation, now, self._settings.session_minutes):
+            await self._raise_epoch(conn, conversation)
+        await self._binding(conn, conversation)
         await repository.update_conversation(conn, conversation["conversation_id"], last_inbound_at=now)
         values = [str(v) for v in inbound["body"].get("values") or []]
         offer = await repository.take_offer(

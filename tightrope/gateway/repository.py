@@ -90,9 +90,19 @@ async def store_arrival(
 
 
 def _jsonb(body: dict[str, Any]) -> str:
-    """JSON that Postgres takes: without NUL, lone surrogates as the replacement character. The record keeps the original."""
-    text = json.dumps(body, ensure_ascii=False).replace("\\u0000", "")
-    return text.encode("utf-8", "replace").decode()
+    """JSON that Postgres takes: without NUL, lone surrogates as the replacement character. The record keeps the original.
+
+    NUL is taken out of the values: taken out of the JSON text it would also tear up a backslash and `u0000` that a customer typed.
+    """
+    return json.dumps(_storable(body), ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {_storable(key): _storable(inner) for key, inner in value.items()}
+    return [_storable(inner) for inner in value] if isinstance(value, list) else value
 
 
 async def defer_drain(conn: Connection, conversation_id: str) -> None:
@@ -109,6 +119,16 @@ async def defer_drain(conn: Connection, conversation_id: str) -> None:
             )
     except pg.UniqueViolation:
         return
+
+
+async def others_wait(conn: Connection, conversation_id: str) -> bool:
+    """Whether a job of another conversation waits for a free worker."""
+    cursor = await conn.execute(
+        """SELECT 1 FROM procrastinate_jobs t WHERE t.status = 'todo' AND t.lock <> %s
+           AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs d WHERE d.lock = t.lock AND d.status = 'doing') LIMIT 1""",
+        (conversation_id,),
+    )
+    return await cursor.fetchone() is not None
 
 
 async def load(conn: Connection, conversation_id: str) -> Row | None:
