@@ -146,6 +146,36 @@ async def test_email_of_another_contact_merges_without_proof(inbox: Any) -> None
     assert merged["identifier"] == "victim-id"
 
 
+async def test_session_merged_into_a_contact_does_not_read_its_messages_by_number(inbox: Any) -> None:
+    victim, attacker = await inbox.customer(), await inbox.customer()
+    message = (await victim.begin())["messages"][0]["id"]
+    for one in (victim, attacker):
+        await one.call("PATCH", "contact/set_user", {"identifier": "victim-id", "name": "V"})
+    assert (await attacker.call("PATCH", f"messages/{message}", {"message": {"submitted_values": []}})).status_code == 404
+    assert (await victim.call("PATCH", f"messages/{message}", {"message": {"submitted_values": []}})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "messages", {"message": {"content": "a\x00b"}}),
+        ("PATCH", "contact", {"name": {"a": 1}}),
+        ("PATCH", "contact", {"email": ["x"], "phone_number": {"a": 1}}),
+        ("PATCH", "contact", {"name": "a\x00b", "custom_attributes": {"a": {"b": "c\x00"}}}),
+        ("PATCH", "contact", {"additional_attributes": {"a": 1}}),
+        ("PATCH", "contact/set_user", {"identifier": {"a": 1}}),
+        ("PATCH", "contact/set_user", {"identifier": "z", "additional_attributes": [1]}),
+        ("POST", "conversations/destroy_custom_attributes", {"custom_attribute": [{"a": 1}]}),
+        ("POST", "conversations/toggle_typing", {"typing_status": ["on"]}),
+        ("GET", "messages?before=\u00b2", None),
+    ],
+)
+async def test_malformed_values_break_nothing(inbox: Any, method: str, path: str, body: Any) -> None:
+    customer = await inbox.customer()
+    await customer.begin()
+    assert (await customer.call(method, path, body)).status_code < 500
+
+
 async def test_opening_the_widget_tells_the_bot(inbox: Any) -> None:
     customer = await inbox.customer()
     info = {"referer": "http://localhost/p", "widget_language": "zh"}

@@ -112,6 +112,7 @@ async def set_user(request: Request) -> Response:
     fields = await params(request)
     visitor = await _visitor(request, fields)
     identifier = str(fields.get("identifier") or "")
+    fields["identifier"] = identifier or None
     if visitor.identifier is None or not identifier or visitor.identifier == identifier:
         return answer(_contact(await _identify(request, visitor, fields, same_session=True)))
     async with app.pool.connection() as conn:
@@ -124,11 +125,10 @@ async def set_user(request: Request) -> Response:
 async def _identify(request: Request, visitor: Visitor, fields: Json, *, same_session: bool) -> Visitor:
     app = parts(request)
     known = {name: fields.get(name) for name in ("name", "email", "phone_number", "identifier", "additional_attributes")}
-    known = (
-        {name: value for name, value in known.items() if value not in {None, ""} if not isinstance(value, (list,))}
-        if same_session
-        else known
-    )
+    known = {
+        name: value for name, value in known.items() if isinstance(value, dict if name == "additional_attributes" else str | int)
+    }
+    known = {name: value for name, value in known.items() if value != "" or not same_session}
     if known.get("email"):
         known["email"] = str(known["email"]).lower()
     known["custom_attributes"] = validation.custom_attributes(fields.get("custom_attributes"))
@@ -252,7 +252,7 @@ async def destroy_custom_attributes(request: Request) -> Response:
     """Remove the named keys."""
     fields = await params(request)
     names = fields.get("custom_attribute")
-    gone = set(names) if isinstance(names, list) else {names}
+    gone = {str(name) for name in (names if isinstance(names, list) else [names])}
     async with _newest(request, fields) as work:
         work.conversation.custom_attributes = {k: v for k, v in work.conversation.custom_attributes.items() if k not in gone}
     return answer({"custom_attributes": work.conversation.custom_attributes})
@@ -268,7 +268,7 @@ async def toggle_typing(request: Request) -> Response:
     if found is None:
         raise _NoConversationError
     row, visitor = found
-    if fields.get("typing_status") in {"on", "off"}:
+    if fields.get("typing_status") in ("on", "off"):
         data = {
             "conversation": app.presenter.conversation_push(row, visitor, None),
             "user": contact_push(visitor),
@@ -333,7 +333,7 @@ async def update_message(request: Request, message_id: int) -> Response:
     values = (inner if isinstance(inner, dict) else fields).get("submitted_values")
 
     async def load(conn: Connection) -> loading.Found:
-        return await loading.of_message(conn, message_id, (await _known(request, conn, fields)).id)
+        return await loading.of_message(conn, message_id, await _known(request, conn, fields))
 
     async with app.office.work(load) as work:
         row = await repository.message(work.conn, work.conversation.id, message_id)

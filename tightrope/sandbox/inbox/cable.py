@@ -12,6 +12,7 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.database import Pool
 from tightrope.sandbox.inbox import contacts
 from tightrope.sandbox.inbox.directory import Directory
+from tightrope.sandbox.inbox.edge import number
 from tightrope.sandbox.inbox.hub import Hub, Listener
 from tightrope.sandbox.inbox.models import Json
 
@@ -59,7 +60,10 @@ class Cable:
 
     async def _read(self, socket: WebSocket, listener: Listener) -> None:
         while True:
-            text = await socket.receive_text()
+            received = await socket.receive()
+            if received["type"] == "websocket.disconnect":
+                return
+            text = received.get("text") or ""
             try:
                 command = orjson.loads(text)
                 identifier = command["identifier"]
@@ -67,7 +71,7 @@ class Cable:
             except (orjson.JSONDecodeError, KeyError, TypeError):
                 continue
             token = channel.get("pubsub_token") if isinstance(channel, dict) else None
-            if not isinstance(token, str) or not isinstance(identifier, str):
+            if not isinstance(token, str) or not isinstance(identifier, str) or "\x00" in token:
                 self._answer(listener, str(identifier), "reject_subscription")
             elif command.get("command") == "subscribe":
                 await self._subscribe(listener, token, identifier, channel)
@@ -85,7 +89,8 @@ class Cable:
         if channel.get("channel") != "RoomChannel":
             return False
         if channel.get("user_id") is not None:
-            agent = self._directory.agents.get(int(channel["user_id"])) if str(channel["user_id"]).isdigit() else None
+            named = number(channel["user_id"])
+            agent = self._directory.agents.get(named) if named is not None else None
             return agent is not None and agent.pubsub_token == token
         async with self._pool.connection() as conn:
             return await contacts.visitor_by_pubsub(conn, token) is not None

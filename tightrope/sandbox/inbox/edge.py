@@ -84,7 +84,7 @@ async def params(request: Request) -> Json:
     kind = request.headers.get("content-type", "")
     if kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
         return merged | await _form(request)
-    body = await request.body()
+    body = await _raw(request)
     if body.strip():
         try:
             found = orjson.loads(body)
@@ -92,7 +92,29 @@ async def params(request: Request) -> Json:
             raise ApiError(400, {"status": 400, "error": "Bad Request"}) from error
         if isinstance(found, dict):
             merged |= found
-    return merged
+    return without_nul(merged) if b"\\u0000" in body or "\x00" in str(request.query_params) else merged
+
+
+def without_nul(value: Any) -> Any:
+    """A parameter as Postgres can hold it."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {without_nul(key): without_nul(inner) for key, inner in value.items()}
+    return [without_nul(inner) for inner in value] if isinstance(value, list) else value
+
+
+async def _raw(request: Request) -> bytes:
+    """The body, refused as soon as it is too large; kept, since one request's parameters may be asked for twice."""
+    if (kept := getattr(request.state, "raw", None)) is not None:
+        return bytes(kept)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise ApiError(413, {"error": "Request body too large"})
+    request.state.raw = bytes(body)
+    return bytes(body)
 
 
 async def _form(request: Request) -> Json:
@@ -124,7 +146,7 @@ def number(value: Any) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     text = str(value)
-    return int(text) if text.isdigit() and len(text) < 18 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
 def caller(request: Request, *, bots: bool = False) -> Actor:

@@ -68,24 +68,32 @@ async def by_row(conn: Connection, row_id: int) -> Found:
     return await _one(conn, "c.id = %s", (row_id,), lock=True)
 
 
-async def of_message(conn: Connection, message_id: int, contact_id: int) -> Found:
-    """The conversation that holds this message, if it is one of this contact's; locked.
+def _sessions(visitor: Visitor) -> tuple[str, int]:
+    """Whose conversations a session may touch: its own; a verified contact's those of all its verified sessions."""
+    if visitor.hmac_verified:
+        return (
+            "contact_inbox_id IN (SELECT id FROM inbox.contact_inbox WHERE contact_id = %s AND inbox_id = %s AND hmac_verified)",
+            visitor.id,
+        )
+    return "contact_inbox_id = %s AND inbox_id = %s", visitor.contact_inbox_id
+
+
+async def of_message(conn: Connection, message_id: int, visitor: Visitor) -> Found:
+    """The conversation that holds this message, if it is one of this session's; locked.
+
+    A session that was merged into another's contact is not that other: it must not read messages by counting up their ids.
 
     Raises:
         ApiError: 404.
     """
-    inside = "c.id = (SELECT conversation_id FROM inbox.message WHERE id = %s) AND c.contact_id = %s"
-    return await _one(conn, inside, (message_id, contact_id), lock=True)
+    sessions, key = _sessions(visitor)
+    inside = f"c.id = (SELECT conversation_id FROM inbox.message WHERE id = %s) AND c.id IN (SELECT id FROM inbox.conversation WHERE {sessions})"
+    return await _one(conn, inside, (message_id, key, visitor.inbox_id), lock=True)
 
 
 async def newest(conn: Connection, visitor: Visitor, *, lock: bool = False) -> Found | None:
     """The session's newest conversation; a verified contact sees those of all its verified sessions."""
-    sessions = (
-        "contact_inbox_id IN (SELECT id FROM inbox.contact_inbox WHERE contact_id = %s AND inbox_id = %s AND hmac_verified)"
-        if visitor.hmac_verified
-        else "contact_inbox_id = %s AND inbox_id = %s"
-    )
-    key = visitor.id if visitor.hmac_verified else visitor.contact_inbox_id
+    sessions, key = _sessions(visitor)
     where = f"c.id = (SELECT id FROM inbox.conversation WHERE {sessions} ORDER BY id DESC LIMIT 1)"
     found = await _found(conn, where, (key, visitor.inbox_id), lock=lock)
     return found[0] if found else None

@@ -65,6 +65,7 @@ class PortalEdge:
             "chips": {customer.customer_id: chips(customer, language) for customer in CUSTOMERS},
             "customers": CUSTOMERS,
             "current": current,
+            "contact": _portal(request).chat_contact(current.customer_id) if current else "",
             "failed": request.query_params.get("login") == "failed",
             "inbox_url": self._inbox,
             "website_token": WEBSITE_TOKEN,

@@ -1,7 +1,7 @@
 /* The portal's side of the chat: tells Chatwoot who is shown, and hands over the signed token that alone counts (gw_session). */
 (() => {
   "use strict";
-  const { language, customer, name } = document.body.dataset;
+  const { language, customer, contact, name } = document.body.dataset;
   const LAST = "portal:last-customer";
 
   window.chatwootSettings = { locale: language === "en" ? "en" : "zh_CN", position: "right", type: "standard" };
@@ -37,7 +37,8 @@
       window.location.reload();
       return;
     }
-    if (customer) window.$chatwoot.setUser(customer, { name });
+    /* Never the customer id: the widget lets whoever names an identifier into the chats of its contact. */
+    if (customer) window.$chatwoot.setUser(contact, { name });
     const open = document.getElementById("open-chat");
     open.disabled = false;
     open.onclick = () => window.$chatwoot.toggle("open");
