@@ -58,9 +58,12 @@ class _Refused(Exception):
 async def _body(request: Request) -> Any:
     if int(request.headers.get("content-length") or 0) > MAX_BODY:
         raise _Refused(413, "TooLarge", f"the body is larger than {MAX_BODY} bytes")
-    body = await request.body()
-    if len(body) > MAX_BODY:
-        raise _Refused(413, "TooLarge", f"the body is larger than {MAX_BODY} bytes")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            # A chunked body declares no length: it is refused before it fills the memory.
+            raise _Refused(413, "TooLarge", f"the body is larger than {MAX_BODY} bytes")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
