@@ -45,7 +45,7 @@ async def test_person_is_asked_for_reads_the_note_replies_and_gives_back(browser
     await expect(note).to_contain_text("未验证 · not verified")
     await expect(note).to_contain_text(QUESTION[language])
     await expect(note).to_contain_text("已出示来源")
-    await expect(desk.page.locator(".tag").filter(has_text="bot-handoff")).to_be_visible()
+    await expect(desk.page.locator("#head .tag").filter(has_text="bot-handoff")).to_be_visible()
     assert await chat.frame.get_by_text("客户要求人工").count() == 0, "the customer never sees the note"
 
     await desk.reply(GREETING[language])
