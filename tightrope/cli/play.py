@@ -17,6 +17,8 @@ from tightrope.audit.keyring import Keyring
 from tightrope.cli.agent import Agent
 from tightrope.cli.customer import Customer, CustomerStuck
 from tightrope.cli.demo import running, temporary_demo
+from tightrope.gateway.handoff import last_step
+from tightrope.gateway.models import journey_told
 from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.settings import Settings, get_settings
 
@@ -215,13 +217,13 @@ def _decided(turn: Json) -> Json:
     """What decided one turn, cut down from its record."""
     payload, facts = turn["payload"], turn["facts"]
     envelopes = payload.get("envelopes") or []
-    steps = [m for e in payload.get("events") or [] if (m := (e.get("metadata") or {}).get("step_id"))]
+    flow = journey_told(envelopes)
     return {
         "record": turn["record_id"],
         "commands": payload.get("commands"),
         "understanding": payload.get("understanding"),
-        "flow": facts.get("journey"),
-        "step": steps[-1] if steps else None,
+        "flow": flow,
+        "step": last_step(payload.get("events") or [], flow) if flow else None,
         "outcomes": [{"action": e["action"], "outcome": e["outcome"]} for e in envelopes if e["kind"] == "evidence"],
         "citations": [c for e in envelopes if e["kind"] == "citations" for c in e["items"]],
         "handoff": facts.get("handoff"),

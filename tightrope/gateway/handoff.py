@@ -99,6 +99,9 @@ def remembered(
     later = dict(context)
     if journey is not None and journey != HANDOFF_JOURNEY:
         later |= {"journey": journey, "step": last_step(events, journey)}
+    elif (known := context.get("journey")) and (step := last_step(events, known)):
+        # An answer to a journey's question: no action says that it goes on.
+        later["step"] = step
     data = {**context.get("data", {}), **given_data(events)}
     shown = [*context.get("sources", []), *(s for s in sources if s not in context.get("sources", []))]
     return later | {"data": dict(list(data.items())[-MAX_GIVEN:]), "sources": shown[-MAX_SOURCES:]}

@@ -73,6 +73,11 @@ class Reply:
     citations: tuple[dict[str, Any], ...] = ()
 
 
+def journey_told(envelopes: list[dict[str, Any]]) -> str | None:
+    """The journey that a turn's envelopes name last, whatever became of it."""
+    return next((str(e["journey"]) for e in reversed(envelopes) if e["kind"] == "journey"), None)
+
+
 @dataclass
 class TurnResult:
     """What the assistant's answer to one turn comes down to."""
@@ -88,6 +93,11 @@ class TurnResult:
         """The journey that began last in this turn, if any."""
         started = [e["journey"] for e in self.envelopes if e["kind"] == "journey" and e["event"] == "started"]
         return started[-1] if started else None
+
+    @property
+    def about(self) -> str | None:
+        """The journey that this turn was last about, whether it began, ended or was held back (by a login, by the switch)."""
+        return journey_told(self.envelopes)
 
 
 OutboxKind = Literal["message", "note", "labels", "priority", "open", "typing"]

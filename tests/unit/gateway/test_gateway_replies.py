@@ -191,6 +191,15 @@ def test_note_tells_of_the_journey_before_the_way_to_a_person() -> None:
         context, journey="talk_to_agent", events=[left("talk_to_agent", "hand_over")], sources=["科创板", "费用"]
     )
     assert context == {"journey": "check_balance", "step": "ask_login", "data": {"amount": "5"}, "sources": ["科创板", "费用"]}
+    answered = handoff.remembered(context, journey=None, events=[left("check_balance", "ask_login_again")], sources=[])
+    assert answered == context | {"step": "ask_login_again"}, "no action says that a journey goes on"
+
+
+def test_journey_that_waits_for_a_login_is_what_the_turn_was_about() -> None:
+    blocked = {"v": 1, "kind": "journey", "journey": "check_balance", "event": "blocked", "why": "login_required"}
+    result = read_answer([{"text": "请登录"}, {"custom": {"envelope": blocked}}], [])
+    assert (result.journey, result.about) == (None, "check_balance")
+    assert read_answer([{"text": "您好"}], []).about is None
 
 
 @pytest.mark.parametrize("update", ["not json", "{}", "[1, null]", None, 7])
