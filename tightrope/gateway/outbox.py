@@ -46,6 +46,13 @@ async def claim(conn: Connection, limit: int, *, bot: bool) -> list[list[Row]]:
     return [list(group) for _, group in groupby(rows, key=lambda row: row["conversation_id"])]
 
 
+async def is_off(conn: Connection, journey: str | None) -> bool:
+    """Whether the switch holds the bot's messages of this journey back now."""
+    cursor = await conn.execute("SELECT gateway.is_off(%s) AS off", (journey,))
+    row = await cursor.fetchone()
+    return row is None or bool(row["off"])
+
+
 async def block_switched_off(conn: Connection) -> list[Row]:
     """Take the bot's messages out that the switch holds back; they are never sent later, however it is turned."""
     cursor = await conn.execute(

@@ -30,6 +30,8 @@ log = get_logger()
 POLL_SECONDS = 0.25
 BATCH = 16
 MAX_ATTEMPTS = 8
+CLAIM_FRESH_SECONDS = 0.2
+"""How long a claim's word on the switch is believed: Chatwoot may be slow, and a claimed turn may have several messages."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,17 @@ class Sender:
         """Send the calls of one turn in order. One that fails for now stops those behind it."""
         done: list[Sent] = []
         retry: tuple[Row, str] | None = None
+        back: list[Row] = []
+        asked = time.monotonic()
         try:
             held = await self._held(rows)
             for row in rows:
+                if row["bot"] and time.monotonic() - asked > CLAIM_FRESH_SECONDS:
+                    asked = time.monotonic()
+                    async with self._pool.connection() as conn:
+                        if await outbox.is_off(conn, row["journey"]):
+                            back = rows[len(done) :]
+                            break
                 try:
                     done.append(await self._deliver(row, held=held))
                 except ChatwootRejected as error:
@@ -129,7 +139,7 @@ class Sender:
             # The rows stay claimed and are looked at again when the claim is old; the reason must be seen.
             log.exception("sending failed", action="outbox_send_crashed", conversation=rows[0]["conversation_id"])
         try:
-            await self._settle(rows, done, retry)
+            await self._settle(rows, done, retry, back)
         except (psycopg.Error, PoolTimeout):
             log.exception("what was sent could not be noted; it is looked up by its source_id later", action="outbox_not_settled")
         self.wake()
@@ -162,12 +172,14 @@ class Sender:
             await self._chatwoot.typing(display_id, on=body["on"])
         return Sent(row, "sent", chatwoot_id)
 
-    async def _settle(self, rows: list[Row], done: list[Sent], retry: tuple[Row, str] | None) -> None:
-        """Note what became of the calls and record it, in one transaction."""
+    async def _settle(self, rows: list[Row], done: list[Sent], retry: tuple[Row, str] | None, back: list[Row]) -> None:
+        """Note what became of the calls and record it, in one transaction. `back`: not sent, since the switch was turned meanwhile."""
         async with self._pool.connection() as conn:
             for sent in done:
                 await outbox.close(conn, sent.row["id"], sent.state, sent.chatwoot_id, sent.error)
             await self._record(conn, rows[0]["conversation_id"], [s for s in done if s.row["kind"] in {"message", "note"}])
+            for waiting in back:
+                await outbox.put_back(conn, waiting["id"], 0.0, None)
             if retry is None:
                 return
             row, error = retry

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
 
 from tightrope.gateway import drain as drain_module
+from tightrope.gateway import sender as sender_module
+from tightrope.gateway.chatwoot import Chatwoot
+from tightrope.gateway.wording import say
+from tightrope.infra.database import Role, conninfo
 
 pytestmark = pytest.mark.integration
 
@@ -48,3 +55,36 @@ async def test_flood_goes_behind_the_conversations_that_wait(gateway: Any, monke
         await gateway.rows("DELETE FROM procrastinate_jobs WHERE lock <> %s RETURNING id", flooding)
     await asyncio.wait_for(gateway.drain.conversation(flooding), 10)
     assert await gateway.rows(pending, flooding) == [], "with nobody waiting it goes on"
+
+
+async def test_switch_turned_while_a_claimed_turn_is_being_sent_holds_the_rest_back(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "CLAIM_FRESH_SECONDS", 0.0)
+    handle, off = gateway.chatwoot.handle, threading.Event()
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        answer = handle(request)
+        if request.method == "POST" and request.url.path.endswith("/messages") and not off.is_set():
+            turn_switch("off")
+            off.set()
+        return answer
+
+    def turn_switch(state: str) -> None:
+        with psycopg.connect(conninfo(gateway.settings, Role.OPERATOR), autocommit=True) as conn:
+            conn.execute(
+                "INSERT INTO gateway.switch (scope, off, reason, who, record_id) VALUES ('all', %s, 'test', 'test', gen_random_uuid())",
+                (state == "off",),
+            )
+
+    gateway.assistant.reply = lambda _: [{"text": "one"}, {"text": "two"}, {"text": "three"}]
+    gateway.sender._chatwoot = Chatwoot(gateway.settings, transport=httpx.MockTransport(slow))
+    try:
+        await gateway.say("hello")
+    finally:
+        turn_switch("on")
+    assert gateway.texts() == [say("disclosure", "en")], "nothing of the bot's leaves after the switch"
+    rows = await gateway.rows(
+        "SELECT state FROM gateway.outbox WHERE conversation_id = %s AND bot AND kind = 'message'", gateway.conversation
+    )
+    assert sorted(row["state"] for row in rows) == ["blocked", "blocked", "blocked", "sent"]
