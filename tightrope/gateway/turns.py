@@ -233,11 +233,14 @@ class Turns:
             shown = list(result.replies)
             if result.login is not None:
                 shown.append(await self._login_message(conn, turn, result))
+            if not shown and result.handoff is None:
+                # Silence would leave the customer waiting, and without the button that brings a person.
+                shown.append(Reply(say("nothing_said", turn.language)))
             disclose = conversation["disclosed_epoch"] != conversation["epoch"] and bool(shown)
             if disclose:
                 shown.insert(0, Reply(say("disclosure", turn.language)))
             sources = [citation["title"] for reply in shown for citation in reply.citations]
-            context = handoff.remembered(conversation["context"], journey=result.journey, events=result.events, sources=sources)
+            context = handoff.remembered(conversation["context"], journey=result.about, events=result.events, sources=sources)
             drafts = await self._drafts(conn, turn, result, shown, str(record_id), context)
             latency = (now - turn.inbound["received_at"]).total_seconds()
             made = Made(record_id, result, drafts, context, failure, latency, seconds, disclose, now)

@@ -167,28 +167,6 @@ async def test_press_sends_the_payload_of_its_offer_once(gateway: Any) -> None:
     assert len(gateway.assistant.asked) == asked, "a value that was never offered"
 
 
-async def test_button_of_a_session_that_silence_has_ended_answers_nothing(gateway: Any) -> None:
-    gateway.assistant.reply = lambda _: [{"text": "ok?", "buttons": [{"title": "是", "payload": "/SetSlots(ok=true)"}]}]
-    await gateway.say("开始")
-    message = gateway.chatwoot.messages[-1]
-    gateway.clock.advance(gateway.settings.session_minutes * 60 + 1)
-    pressed = {"submitted_values": message["content_attributes"]["items"][:1]}
-    await gateway.deliver(
-        gateway.message(
-            "",
-            event="message_updated",
-            id=message["id"],
-            message_type="outgoing",
-            source_id=message["source_id"],
-            content_attributes=pressed,
-        )
-    )
-    await gateway.run()
-    assert gateway.texts()[-1] == say("offer_expired", "zh")
-    assert len(gateway.assistant.asked) == 1
-    assert (await gateway.events()).count("gateway:session:started") == 1
-
-
 async def test_person_stays_one_tap_away_from_old_messages(gateway: Any) -> None:
     await gateway.say("hello there, what are the fees")
     message = gateway.chatwoot.messages[-1]

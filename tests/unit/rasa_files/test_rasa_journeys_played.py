@@ -245,7 +245,8 @@ def test_another_journey_in_between_is_done_first_and_then_going_on_is_asked(pla
     play.say("balance", BALANCE)
     play.say("advice", "start flow decline_investment_advice")
     assert len(play.texts) == 2
-    play.press("不用了" if play.language == "zh" else "No, thank you")
+    (said,) = play.press("不用了" if play.language == "zh" else "No, thank you")
+    assert is_chinese(said) == (play.language == "zh")
     assert play.talk.flow() is None
     assert play.talk.state.stack == []
 
