@@ -256,3 +256,30 @@ async def test_desk_finds_a_conversation_and_works_on_a_phone(inbox: Any, pages:
     await desk.get_by_role("button", name="Log out").click()
     await desk.get_by_text("Choose an agent").wait_for()
     pages.errors = [one for one in pages.errors if "401" not in one]  # a request that the log-out overtook
+
+
+async def test_text_made_to_be_slow_or_to_run_is_shown_at_once_as_text(pages: Any) -> None:
+    page = await pages.widget()
+    took = await page.evaluate(
+        """async () => {
+          const { inline, markdown, plain } = await import("/assets/markdown.js");
+          const began = performance.now();
+          for (const part of ["[", "`", "*", "[a]", "[[a]", "[a](", "[a]((", "[a](b \\"", "https://", "|a|\\n|-", "a*"]) {
+            const text = part.repeat(4000 / part.length);
+            inline(text), markdown(text), plain(text);
+          }
+          return performance.now() - began;
+        }"""
+    )
+    assert took < 3000
+    links = await page.evaluate(
+        """async () => {
+          const { markdown } = await import("/assets/markdown.js");
+          const bad = ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "java\\tscript:alert(1)", "data:text/html,<script>alert(1)</script>",
+            "vbscript:x", "//evil.example", "\\u0001javascript:alert(1)"];
+          const made = markdown(bad.map((target) => `[click](${target}) <img src=x onerror=alert(1)> ![x](${target})`)
+            .join("\\n\\n"));
+          return made.flatMap((node) => [...node.querySelectorAll("a, img, script")].map((one) => one.outerHTML));
+        }"""
+    )
+    assert links == []

@@ -3,8 +3,9 @@
 import { el } from "./dom.js";
 
 const SAFE = /^(https?:\/\/|mailto:|tel:)/i;
+// A label holds no open bracket of its own and code at most three ticks: otherwise thousands of them would take the browser minutes.
 const INLINE =
-  /(`+)([\s\S]*?[^`])\1(?!`)|\[((?:\[[^\]]*\]|[^\]])+)\]\(\s*<?([^\s<>()]*(?:\([^\s()]*\)[^\s<>()]*)*)>?(?:\s+"[^"]*")?\s*\)|\*\*([\s\S]+?)\*\*|(?<![\w*])\*(?!\s)([^*\n]+?)\*(?!\w)|(https?:\/\/[^\s<>"'，。；！？、）】》]+[^\s<>"'，。；！？、）】》.,;:!?)])|\\([\\`*_{}[\]()#+.!>~|-])/g;
+  /(?<!`)(`{1,3})(?!`)([\s\S]*?[^`])\1(?!`)|\[((?:\[[^[\]]*\]|[^[\]])+)\]\(\s*<?([^\s<>()]*(?:\([^\s()]*\)[^\s<>()]*)*)>?(?:\s+"[^"]*")?\s*\)|\*\*([\s\S]+?)\*\*|(?<![\w*])\*(?!\s)([^*\n]+?)\*(?!\w)|(https?:\/\/[^\s<>"'，。；！？、）】》]+[^\s<>"'，。；！？、）】》.,;:!?)])|\\([\\`*_{}[\]()#+.!>~|-])/g;
 
 function link(target, content) {
   const short = /^\[?\d{1,2}\]?$/.test(content);
@@ -94,5 +95,5 @@ export function markdown(text) {
 
 /** A message as one line of plain text, for lists and screen readers. */
 export function plain(text) {
-  return (text ?? "").replace(/\[((?:\[[^\]]*\]|[^\]])+)\]\([^)]*\)/g, "$1").replace(/[*`#>|]+/g, " ").replace(/\s+/g, " ").trim();
+  return (text ?? "").replace(/\[((?:\[[^[\]]*\]|[^[\]])+)\]\([^)]*\)/g, "$1").replace(/[*`#>|]+/g, " ").replace(/\s+/g, " ").trim();
 }
