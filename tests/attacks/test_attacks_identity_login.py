@@ -52,6 +52,16 @@ async def test_relayed_login_link_opened_in_another_browser_binds_nothing(world:
     assert await nobody_is_bound(world, place)
 
 
+@pytest.mark.parametrize("order", ["{mine}; {planted}", "{planted}; {mine}", "{planted} ; x=y;{mine}"])
+async def test_second_browser_cookie_planted_beside_the_victims_own_binds_nothing(world: World, order: str):
+    place = world.place()
+    await world.hold(place, "attackers-browser")
+    cookies = order.format(mine="tr_browser=victims-browser", planted="tr_browser=attackers-browser")
+    answer = await world.get(await world.link(place), browser=None, headers={"cookie": cookies})
+    assert answer.status_code == 403
+    assert await nobody_is_bound(world, place)
+
+
 async def test_relayed_callback_finished_in_another_browser_binds_nothing(world: World):
     place = world.place()
     await world.hold(place, "attackers-browser")

@@ -51,7 +51,7 @@ def login_router(settings: Settings, pool: Pool, clock: Clock, hooks: Hooks, doo
     @router.get("/login/callback", include_in_schema=False)
     async def callback(request: Request) -> Response:
         query = dict(request.query_params)
-        answer = await flow.finish(query, request.cookies.get(ATTEMPT_COOKIE), request.cookies.get(BROWSER_COOKIE))
+        answer = await flow.finish(query, request.cookies.get(ATTEMPT_COOKIE), _browser(request))
         response = shown(request, answer.page, answer.status)
         response.delete_cookie(ATTEMPT_COOKIE, path="/login", secure=secure, httponly=True, samesite="lax")
         return response
@@ -59,7 +59,7 @@ def login_router(settings: Settings, pool: Pool, clock: Clock, hooks: Hooks, doo
     @router.get("/login/{link}", include_in_schema=False)
     async def start(link: str, request: Request) -> Response:
         language = language_of(request.headers.get("accept-language"))
-        answer = await flow.start(link, request.cookies.get(BROWSER_COOKIE), language)
+        answer = await flow.start(link, _browser(request), language)
         if not isinstance(answer, Redirect):
             return shown(request, answer.page, answer.status)
         response = RedirectResponse(answer.url, 302, HEADERS)
@@ -69,6 +69,14 @@ def login_router(settings: Settings, pool: Pool, clock: Clock, hooks: Hooks, doo
         return response
 
     return router
+
+
+def _browser(request: Request) -> str | None:
+    """The browser's cookie, None when there are two: a sibling host of the firm's domain can plant a second one, the attacker's own,
+    and which of them comes first is the attacker's choice too."""
+    pairs = (pair.partition("=") for header in request.headers.getlist("cookie") for pair in header.split(";"))
+    values = {value.strip() for name, _, value in pairs if name.strip() == BROWSER_COOKIE}
+    return request.cookies.get(BROWSER_COOKIE) if len(values) == 1 else None
 
 
 def _logout_router(pool: Pool, door: PortalDoor, hooks: Hooks) -> APIRouter:
