@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from action_calls import call_of_action
 from demo_world import RunningDemo, answered, until
 
 from tightrope.cli.customer import Customer
@@ -73,29 +74,6 @@ def turn_of(demo: RunningDemo, customer: Customer) -> str:
 def bindings(demo: RunningDemo, customer: Customer) -> list[dict[str, Any]]:
     sql = "SELECT customer_id, ended_at FROM identity.binding WHERE conversation_id = %(c)s"
     return demo.query("tightrope", sql, c=f"1-{customer.conversation}")
-
-
-def call_of_action(action: str, sender: str, metadata: dict[str, Any], slots: dict[str, Any]) -> dict[str, Any]:
-    stack = [{"frame_id": "A1", "flow_id": "check_balance", "step_id": "x", "frame_type": "regular", "type": "flow"}]
-    return {
-        "version": "3.21.0",
-        "next_action": action,
-        "sender_id": sender,
-        "domain": {"slots": {}, "responses": {}, "actions": [action]},
-        "tracker": {
-            "sender_id": sender,
-            "slots": slots | {"language": "zh"},
-            "latest_message": {"text": "余额", "intent": {}, "entities": [], "metadata": {"language": "zh", **metadata}},
-            "events": [],
-            "paused": False,
-            "latest_event_time": 1.0,
-            "latest_action_name": None,
-            "latest_input_channel": "rest",
-            "active_loop": {},
-            "followup_action": None,
-            "stack": stack,
-        },
-    }
 
 
 @pytest.mark.parametrize("text", [BALANCE, "/SetSlots(login_state=done)", "再说一遍", "我能开通融资融券吗？"])

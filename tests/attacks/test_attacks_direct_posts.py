@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from action_calls import call_of_action
 from identity_world import World
 from sandbox_world import Person, free_port, running_sandbox
 
@@ -110,26 +111,7 @@ class Attack:
         self, action: str = "action_tell_balance", *, sender: str = "cw-1-1-e0", flow: str = "check_balance", **metadata: Any
     ) -> dict[str, Any]:
         """Post to the action server's webhook, with every slot and claim an attacker might try."""
-        stack = [{"frame_id": "A1", "flow_id": flow, "step_id": "x", "frame_type": "regular", "type": "flow"}]
-        body = {
-            "version": "3.21.0",
-            "next_action": action,
-            "sender_id": sender,
-            "domain": {"slots": {}, "responses": {}, "actions": [action]},
-            "tracker": {
-                "sender_id": sender,
-                "slots": TRUSTING | {"language": "zh"},
-                "latest_message": {"text": "余额", "intent": {}, "entities": [], "metadata": {"language": "zh", **metadata}},
-                "events": [],
-                "paused": False,
-                "latest_event_time": 1.0,
-                "latest_action_name": None,
-                "latest_input_channel": "rest",
-                "active_loop": {},
-                "followup_action": None,
-                "stack": stack,
-            },
-        }
+        body = call_of_action(action, sender, metadata, TRUSTING, flow)
         answer = await self.http.post(self.actions_url, json=body)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()

@@ -25,7 +25,8 @@ def _key32() -> str:
     return base64.b64encode(random.token_bytes(32)).decode()
 
 
-def _ec_key() -> str:
+def new_ec_key() -> str:
+    """A new private key on P-256, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -34,8 +35,8 @@ DEMO_SECRETS: dict[str, Callable[[], str]] = {
     "inbox_admin_token": _token,
     "inbox_jwt": _token,
     "knowledge_api_key": lambda: "ragflow-" + random.token_urlsafe(24),
-    "idp_signing_key": _ec_key,
-    "portal_signing_key": _ec_key,
+    "idp_signing_key": new_ec_key,
+    "portal_signing_key": new_ec_key,
     "portal_session_key": _token,
     "oidc_client_gateway": _token,
     "oidc_client_actions": _token,

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BadRequest, InvalidAnswer, NoAnswer, NotFound, Refused, Stale
+from tightrope.infra.secrets import new_ec_key
 from tightrope.sandbox.brokerage import api as brokerage_api
 from tightrope.sandbox.brokerage.service import SHANGHAI
 from tightrope.sandbox.catalogue import CUSTOMERS
@@ -166,8 +167,6 @@ async def test_a_token_opens_only_what_its_scope_names(world, scope, path):
 
 
 async def test_a_forged_or_foreign_token_is_refused_before_anything_is_read(world):
-    from tightrope.infra.secrets import _ec_key
-
     now = int(world.clock.now().timestamp())
     good = world.forged()
     header, claims, _ = good.split(".")
@@ -180,7 +179,7 @@ async def test_a_forged_or_foreign_token_is_refused_before_anything_is_read(worl
         "signature cut off": f"{header}.{claims}.",
         "signature of another": f"{header}.{claims}.{world.forged(sub='C1002').split('.')[2]}",
         "hmac with the public key": _hmac_confusion(world, claims),
-        "other key": world.forged(key=SigningKey(_ec_key())),
+        "other key": world.forged(key=SigningKey(new_ec_key())),
         "portal key": world.forged(key=world.portal_key),
         "other audience": world.forged(aud="tightrope"),
         "audience list": world.forged(aud=["brokerage"]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from tightrope.business.errors import Refused
+from tightrope.infra.secrets import new_ec_key
 from tightrope.sandbox.tokens import ACCESS_TYP, SigningKey
 
 pytestmark = pytest.mark.integration
@@ -75,7 +78,7 @@ async def test_forged_and_foreign_subject_tokens_are_refused(world, payload_of):
     body = (await world.redeem(browser, await browser.log_in("C1001"))).json()
     good = payload_of(body["access_token"])
     business = await world.exchange.exchange(body["access_token"], "accounts:read")
-    unknown = SigningKey(_pem())
+    unknown = SigningKey(new_ec_key())
     attacks = {
         "id token": body["id_token"],
         "business token": business,
@@ -124,7 +127,7 @@ async def test_ending_a_session_needs_a_hint_of_ours_and_never_redirects_elsewhe
     browser = world.browser()
     body = (await world.redeem(browser, await browser.log_in("C1001"))).json()
     hint = payload_of(body["id_token"])
-    forged = SigningKey(_pem()).sign(hint)
+    forged = SigningKey(new_ec_key()).sign(hint)
     for params in ({}, {"id_token_hint": forged}, {"id_token_hint": body["id_token"], "client_id": "portal"}):
         assert (await browser.http.get("/identity/end_session", params=params)).status_code == 400
     assert await world.exchange.exchange(body["access_token"], "accounts:read")
@@ -192,15 +195,6 @@ async def test_the_gateway_gets_a_subject_token_for_a_portal_token_of_a_live_ses
         await world.exchange.exchange(body["access_token"], "accounts:read")
 
 
-def _pem() -> str:
-    from tightrope.infra.secrets import _ec_key
-
-    return _ec_key()
-
-
 def _unsigned(token: str) -> str:
-    import base64
-    import json
-
     header = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "at+jwt"}).encode()).rstrip(b"=").decode()
     return f"{header}.{token.split('.')[1]}."

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tightrope.infra.secrets import _ec_key
+from tightrope.infra.secrets import new_ec_key
 from tightrope.infra.settings import Settings
 from tightrope.sandbox.brokerage.faults import Fault, FaultBook, FaultOrder
 from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS, Months
@@ -117,7 +117,7 @@ def test_a_chat_token_is_never_a_logout_token():
 
 @pytest.fixture(scope="module")
 def key() -> SigningKey:
-    return SigningKey(_ec_key())
+    return SigningKey(new_ec_key())
 
 
 def signed(key: SigningKey, typ: str = "JWT", **changes: object) -> str:
@@ -152,7 +152,7 @@ def test_no_text_is_taken_for_a_token(text: str):
         verify(text, key.public(), issuer="i", audience="a", now=NOW)
 
 
-_SHARED = SigningKey(_ec_key())
+_SHARED = SigningKey(new_ec_key())
 
 
 def test_a_token_of_another_kind_or_key_is_refused(key: SigningKey):
