@@ -13,7 +13,12 @@ JsonObject = dict[str, Any]
 
 
 class Event(StrEnum):
-    """Everything that is recorded, as `source:subject:action`. The list is closed; JSON Schema: contracts/audit/events.schema.json."""
+    """Everything that may be recorded, as `source:subject:action`. The list is closed; JSON Schema: contracts/audit/events.schema.json.
+
+    Named ahead of their writers, so that a reader of today understands the records of tomorrow: conversation opened and resolved, disclosure
+    shown (today a fact of the turn), attachments (today part of their message), assignee changed (part of the status), login requested (part of
+    the turn), webhook and connection refused and releases that differ (in the logs), log verified, export made.
+    """
 
     CONVERSATION_OPENED = "gateway:conversation:opened"
     CONVERSATION_RESOLVED = "gateway:conversation:resolved"

@@ -44,7 +44,7 @@ def demo(
 
 @app.command()
 def status() -> None:
-    """Each part's health, version and release; what the switch has off; how far the record is sealed."""
+    """Each part's health, version and release; what the switch has off; what the record is kept in."""
     from tightrope.cli.status import show_status
 
     raise typer.Exit(show_status(get_settings(), console))

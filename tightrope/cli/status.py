@@ -1,4 +1,4 @@
-"""`tightrope status`: each part's health, version and release, the switch, and how far the record is sealed."""
+"""`tightrope status`: each part's health, version and release, the switch, and what the record is kept in."""
 
 from __future__ import annotations
 

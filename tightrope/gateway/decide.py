@@ -109,6 +109,7 @@ def on_status(held_by: str | None, body: dict[str, Any]) -> StatusChange:
         return StatusChange(held_by or "opened")
     if status == "pending" and "status" in (body.get("changed") or []):
         return StatusChange(None)
-    if status == "pending" and held_by in {"assigned", "replied"} and assignee == "AgentBot":
+    if status == "pending" and (held_by == "assigned" or (held_by == "replied" and assignee == "AgentBot")):
+        # Whoever was assigned is so no more: nobody at the desk sees a pending conversation, so the bot has to answer.
         return StatusChange(None)
     return StatusChange(held_by)
