@@ -30,6 +30,8 @@ _EVENTS = {
     "status": Event.STATUS_CHANGED,
 }
 _NEEDS_JOB = {"message", "agent_message", "press", "status", "session_token", "login", "logout", "refused_login"}
+STORE_SECONDS = 2.5
+"""How long an event waits for the database. Chatwoot gives up after 5 s without repeating; a 500 before that it repeats."""
 
 
 class Intake:
@@ -56,7 +58,7 @@ class Intake:
         found = [arrival for arrival in ingest.arrivals(payload, where) if arrival.dedupe_key not in self._stored]
         if not found:
             return 0
-        async with self._pool.connection() as conn:
+        async with self._pool.connection(timeout=STORE_SECONDS) as conn:
             new = await self._store(conn, where, found)
         # Only now are they durable. One message brings several events that all carry the same session token.
         for arrival in found:
