@@ -68,6 +68,18 @@ async def test_no_reply_leaves_while_the_database_is_away_and_one_when_it_is_bac
         assert len(said) > 0, "the reply came when the database was back"
 
 
+async def test_message_that_arrives_while_the_database_is_away_is_answered_when_it_is_back(
+    demo: RunningDemo, progress: Callable[[str], None]
+):
+    async with verified(demo) as customer:
+        with away(demo):
+            message = await customer.say(BALANCE)
+            await asyncio.sleep(AWAY)
+        await settled(demo, customer, [message])
+        progress(f"  arrived while the database was away: {await judge(demo, customer, [message])}")
+        assert "128,650.42" in "".join(m["content"] for m in demo.bot_messages(customer.conversation or 0))
+
+
 async def test_worker_that_slept_through_its_replacement_does_not_reply_again(demo: RunningDemo, progress: Callable[[str], None]):
     """The second worker takes the turn up after the first's heartbeat stopped; the first wakes and finds that it may not commit."""
     async with verified(demo) as customer:
