@@ -6,13 +6,14 @@ import asyncio
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
+from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import account_title, moment, money
 from tightrope.business.client import GET_BALANCE, LIST_ACCOUNTS
-from tightrope.business.errors import BusinessError, NotFound, Refused, Stale
+from tightrope.business.errors import BusinessError
 from tightrope.business.models import Account, Balance
 
-OUTCOMES = frozenset({"told", "no_account", "stale", "not_permitted", "unavailable"})
+OUTCOMES = frozenset({"told"}) | FAILURES
 
 
 class TellBalance(DeclaredAction):
@@ -44,18 +45,8 @@ class TellBalance(DeclaredAction):
             if not accounts:
                 return "no_account"
             balances = await asyncio.gather(*(self._balance(turn, account) for account in accounts))
-        except (NotPermitted, Refused):
-            return "not_permitted"
-        except NotFound:
-            return "no_account"
-        except Stale as error:
-            at = error.receipt.as_of
-            if at is None:
-                return "unavailable"
-            turn.say("utter_balance_stale", as_of=moment(at, turn.context.clock.now(), turn.language))
-            return "stale"
-        except BusinessError:
-            return "unavailable"
+        except (NotPermitted, BusinessError) as error:
+            return failure_of(error, turn, stale="utter_balance_stale")
         if len(accounts) > 1:
             turn.say("utter_balance_several", count=str(len(accounts)))
         for account, balance in zip(accounts, balances, strict=True):

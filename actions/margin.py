@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
+from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import SHANGHAI, moment
 from tightrope.business.client import GET_MARGIN_FACTS
-from tightrope.business.errors import BusinessError, NotFound, Refused, Stale
+from tightrope.business.errors import BusinessError
 from tightrope.business.models import MarginFacts as FirmFacts
 from tightrope.rules.margin import RULE, Assessment, MarginFacts, Verdict
 
 VERDICTS = frozenset(verdict.value for verdict in Verdict)
-FAILURES = frozenset({"no_account", "stale", "not_permitted", "unavailable"})
 OUTCOMES = VERDICTS | FAILURES
 
 
@@ -31,18 +31,8 @@ async def _check(turn: Turn) -> _Checked | str:
     try:
         customer = await turn.customer()
         answer = await turn.fetch(GET_MARGIN_FACTS, lambda api, token: api.margin_facts(token, customer.customer_id))
-    except (NotPermitted, Refused):
-        return "not_permitted"
-    except NotFound:
-        return "no_account"
-    except Stale as error:
-        at = error.receipt.as_of
-        if at is None:
-            return "unavailable"
-        turn.say("utter_margin_stale", as_of=moment(at, turn.context.clock.now(), turn.language))
-        return "stale"
-    except BusinessError:
-        return "unavailable"
+    except (NotPermitted, BusinessError) as error:
+        return failure_of(error, turn, stale="utter_margin_stale")
     facts = rule_facts(answer.value)
     assessment = turn.context.rules.margin.assess(facts, turn.context.clock.now().astimezone(SHANGHAI).date())
     for finding in assessment.findings:

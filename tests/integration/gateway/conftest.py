@@ -171,6 +171,19 @@ class Gateway:
         await self.run()
         return payload
 
+    async def press(self, message: Json, item: Json) -> None:
+        """Press a button of a message that was sent, and let everything run."""
+        payload = self.message(
+            "",
+            event="message_updated",
+            id=message["id"],
+            message_type="outgoing",
+            source_id=message["source_id"],
+            content_attributes={"submitted_values": [item]},
+        )
+        await self.deliver(payload)
+        await self.run()
+
     async def rows(self, query: str, *args: Any) -> list[Json]:
         async with self.pool.connection() as conn:
             cursor = await conn.execute(query, args)

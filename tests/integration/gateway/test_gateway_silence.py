@@ -16,18 +16,7 @@ async def test_button_of_a_session_that_silence_has_ended_answers_nothing(gatewa
     await gateway.say("开始")
     message = gateway.chatwoot.messages[-1]
     gateway.clock.advance(gateway.settings.session_minutes * 60 + 1)
-    pressed = {"submitted_values": message["content_attributes"]["items"][:1]}
-    await gateway.deliver(
-        gateway.message(
-            "",
-            event="message_updated",
-            id=message["id"],
-            message_type="outgoing",
-            source_id=message["source_id"],
-            content_attributes=pressed,
-        )
-    )
-    await gateway.run()
+    await gateway.press(message, message["content_attributes"]["items"][0])
     assert gateway.texts()[-1] == say("offer_expired", "zh")
     assert len(gateway.assistant.asked) == 1
     assert (await gateway.events()).count("gateway:conversation:session_started") == 1

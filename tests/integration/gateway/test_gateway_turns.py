@@ -144,17 +144,7 @@ async def test_press_sends_the_payload_of_its_offer_once(gateway: Any) -> None:
 
     async def press(item: dict[str, str], on: int) -> None:
         gateway.next_id += 1
-        attributes = {"submitted_values": [item | {"n": gateway.next_id}]}
-        payload = gateway.message(
-            "",
-            event="message_updated",
-            id=on,
-            message_type="outgoing",
-            source_id=message["source_id"],
-            content_attributes=attributes,
-        )
-        await gateway.deliver(payload)
-        await gateway.run()
+        await gateway.press(message | {"id": on}, item | {"n": gateway.next_id})
 
     await press(yes, message["id"] + 1)
     assert gateway.texts()[-1] == say("offer_expired", "zh"), "a press on another message is none of ours"
@@ -173,18 +163,7 @@ async def test_person_stays_one_tap_away_from_old_messages(gateway: Any) -> None
     (person,) = message["content_attributes"]["items"]
     await gateway.deliver(gateway.status_event("resolved"))
     gateway.chatwoot.status = "pending"
-    attributes = {"submitted_values": [person]}
-    await gateway.deliver(
-        gateway.message(
-            "",
-            event="message_updated",
-            id=message["id"],
-            message_type="outgoing",
-            source_id=message["source_id"],
-            content_attributes=attributes,
-        )
-    )
-    await gateway.run()
+    await gateway.press(message, person)
     assert gateway.assistant.asked[-1]["message"] == say("person_text", "en")
 
 
