@@ -140,7 +140,7 @@ def _judge(demo: Demo, console: Console, started: float) -> int:
     fine = fine and bool(targets) and not away
     table.add_row(
         _mark(bool(targets) and not away),
-        f"network: {len(targets)} targets attempted, {len(away)} outside this machine",
+        f"network: {len({(t['kind'], t['host'], t['port']) for t in targets})} targets attempted, {len(away)} outside this machine",
         "",
         "",
         "",
