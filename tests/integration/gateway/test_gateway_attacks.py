@@ -53,7 +53,7 @@ async def test_flood_goes_behind_the_conversations_that_wait(gateway: Any, monke
         )
     finally:
         await gateway.rows("DELETE FROM procrastinate_jobs WHERE lock <> %s RETURNING id", flooding)
-    await asyncio.wait_for(gateway.drain.conversation(flooding), 10)
+    await asyncio.wait_for(gateway.run(), 10)
     assert await gateway.rows(pending, flooding) == [], "with nobody waiting it goes on"
 
 
