@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -15,6 +16,9 @@ from tightrope.release.manifest import release_id
 
 log = get_logger()
 PERIOD_SECONDS = 2.0
+
+
+OnChange = Callable[[dict[str, str | None]], Awaitable[None]]
 
 
 class ReleaseWatch:
@@ -59,8 +63,8 @@ class ReleaseWatch:
             except (httpx.HTTPError, ValueError):
                 continue
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Keep asking until told to stop."""
+    async def run(self, stop: asyncio.Event, on_change: OnChange) -> None:
+        """Keep asking until told to stop; `on_change` gets what differs whenever that changes, and puts it on the record."""
         before: dict[str, str | None] = {}
         while not stop.is_set():
             await self.ask()
@@ -71,6 +75,7 @@ class ReleaseWatch:
                     own=self.own,
                     parts=now,
                 )
+                await on_change(now)
                 before = now
             await _wait(stop, PERIOD_SECONDS)
 

@@ -18,6 +18,7 @@ from tightrope.gateway import repository
 from tightrope.gateway.assistant import Assistant
 from tightrope.gateway.chatwoot import Chatwoot
 from tightrope.gateway.drain import Drain, hand_over_silently
+from tightrope.gateway.incidents import Incidents
 from tightrope.gateway.jobs import STALLED_SECONDS, Jobs
 from tightrope.gateway.release_watch import ReleaseWatch
 from tightrope.gateway.sender import Sender
@@ -74,10 +75,12 @@ class Worker:
             jobs = Jobs(settings, drain)
             await stack.enter_async_context(jobs.app.open_async())
             self._failure = None
+            incidents = Incidents(pool, recorder)
             loops: list[Awaitable[None]] = [
                 _jobs(jobs.app, stop),
                 sender.run(stop),
-                watch.run(stop),
+                watch.run(stop, incidents.releases),
+                incidents.run(stop),
                 _listen(settings, sender, stop),
                 _every(SWEEP_SECONDS, stop, lambda: housekeeping(pool, jobs, recorder)),
                 _every(PURGE_SECONDS, stop, lambda: purge(pool, grants)),

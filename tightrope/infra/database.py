@@ -82,9 +82,23 @@ async def _check_after_a_pause(conn: Connection) -> None:
         await AsyncConnectionPool.check_connection(conn)
 
 
+RECONNECT_SECONDS = 2.0
+
+
+async def _try_again(pool: AsyncConnectionPool[Any]) -> None:
+    """Go on trying once a second: left to itself the pool waits 2, 4, 8 … s, so that a database back for long is still not used."""
+    await pool.check()
+
+
 def pool_checked_after_a_pause(*args: Any, **kwargs: Any) -> AsyncConnectionPool[Any]:
     """A pool that looks whether a connection lives only when it was not in use a moment ago; also procrastinate's `pool_factory`."""
-    return AsyncConnectionPool(*args, **{**kwargs, "check": _check_after_a_pause, "reset": _note_return})
+    ours = {
+        "check": _check_after_a_pause,
+        "reset": _note_return,
+        "reconnect_timeout": RECONNECT_SECONDS,
+        "reconnect_failed": _try_again,
+    }
+    return AsyncConnectionPool(*args, **{**kwargs, **ours})
 
 
 @asynccontextmanager

@@ -6,6 +6,8 @@ opened, and the refusal is logged. Redirects are never followed, proxies from th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 
 from tightrope.infra import network_log
@@ -17,6 +19,10 @@ log = get_logger()
 _PORTS = {"http": 80, "https": 443}
 TIMEOUT = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=2.0)
 """Seconds; callers with another need pass their own."""
+
+
+refusal_observers: list[Callable[[str, str], None]] = []
+"""Told (host, purpose) of each refused connection; a process that may write records puts it on the record."""
 
 
 class OutboundRefused(httpx.ConnectError):
@@ -37,6 +43,8 @@ class _AllowListTransport(httpx.AsyncBaseTransport):
         )
         if host not in self._allow_list:
             log.error("outbound connection refused", action="outbound_refused", host=host, purpose=self._purpose)
+            for tell in refusal_observers:
+                tell(host, self._purpose)
             raise OutboundRefused(
                 f"{host} is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS); {self._purpose} was not sent", request=request
             )
