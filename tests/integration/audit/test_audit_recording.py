@@ -137,7 +137,7 @@ async def test_the_caller_may_name_the_record_beforehand_but_once(log, worker, r
         await conn.rollback()
 
 
-@pytest.mark.parametrize("role", [Role.GATEWAY, Role.WORKER, Role.OPERATOR, Role.ACTIONS, Role.AUDITOR])
+@pytest.mark.parametrize("role", [Role.GATEWAY, Role.WORKER, Role.OPERATOR, Role.AUDITOR])
 async def test_every_writing_role_can_write_all_that_a_record_needs(log, role, recorder):
     async with open_pool(log, role, max_size=1) as pool, pool.connection() as conn:
         digest = await recorder.store_content(conn, "flows", b"flows")
