@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
@@ -76,12 +77,6 @@ async def _note_return(conn: Connection) -> None:
     _returned[conn] = time.monotonic()
 
 
-async def _check_after_a_pause(conn: Connection) -> None:
-    """Look whether a connection still lives, unless it was in use a moment ago: under load that round trip is a tenth of the work."""
-    if time.monotonic() - _returned.get(conn, 0.0) > FRESH_SECONDS:
-        await AsyncConnectionPool.check_connection(conn)
-
-
 RECONNECT_SECONDS = 2.0
 
 
@@ -91,14 +86,33 @@ async def _try_again(pool: AsyncConnectionPool[Any]) -> None:
 
 
 def pool_checked_after_a_pause(*args: Any, **kwargs: Any) -> AsyncConnectionPool[Any]:
-    """A pool that looks whether a connection lives only when it was not in use a moment ago; also procrastinate's `pool_factory`."""
+    """A pool that looks whether a connection lives only when it was not in use a moment ago; also procrastinate's `pool_factory`.
+
+    Under load that look is a tenth of the work. When one connection turns out dead, all idle ones are replaced at once: the pool itself
+    would try them one after the other, waiting 1, 2, 4 … s in between.
+    """
+    replaced = 0.0
+
+    async def check(conn: Connection) -> None:
+        nonlocal replaced
+        if time.monotonic() - _returned.get(conn, 0.0) <= FRESH_SECONDS:
+            return
+        try:
+            await AsyncConnectionPool.check_connection(conn)
+        except psycopg.Error:
+            if time.monotonic() - replaced > FRESH_SECONDS:
+                replaced = time.monotonic()
+                await pool.drain()
+            raise
+
     ours = {
-        "check": _check_after_a_pause,
+        "check": check,
         "reset": _note_return,
         "reconnect_timeout": RECONNECT_SECONDS,
         "reconnect_failed": _try_again,
     }
-    return AsyncConnectionPool(*args, **{**kwargs, **ours})
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(*args, **{**kwargs, **ours})
+    return pool
 
 
 @asynccontextmanager
