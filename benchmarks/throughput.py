@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
@@ -104,8 +105,8 @@ async def yardsticks(demo: Demo, port: int, rate: float, seconds: float) -> tupl
     return echo, commit
 
 
-def responses(demo: Demo) -> tuple[dict[str, list[float]], int, int]:
-    """First-response times in seconds by kind, customer messages, and messages without any answer."""
+def responses(demo: Demo, since: float, until: float) -> tuple[dict[str, list[float]], int, int]:
+    """Of the window (seconds since the epoch): first-response times in seconds by kind, customer messages; and all messages without an answer."""
     found: dict[str, list[float]] = defaultdict(list)
     with demo.postgres.superuser("inbox") as conn:
         rows = conn.execute(
@@ -115,13 +116,12 @@ def responses(demo: Demo) -> tuple[dict[str, list[float]], int, int]:
                FROM inbox.message m WHERE m.message_type = 0 ORDER BY m.id""",
             ([say("disclosure", "zh"), say("disclosure", "en")],),
         ).fetchall()
-    unanswered = 0
-    for content, asked, answered in rows:
-        if answered is None:
-            unanswered += 1
-        else:
+    unanswered = sum(answered is None for _, _, answered in rows)
+    measured = [row for row in rows if since <= row[1] < until]
+    for content, asked, answered in measured:
+        if answered is not None:
             found[KINDS.get(content, "other")].append(answered - asked)
-    return found, len(rows), unanswered
+    return found, len(measured), unanswered
 
 
 def events(demo: Demo) -> int:
@@ -157,33 +157,53 @@ def spread(values: list[float]) -> str:
     return f"{cuts[49] * 1000:.0f} / {cuts[94] * 1000:.0f} / {cuts[98] * 1000:.0f}"
 
 
+@dataclass(frozen=True)
+class Window:
+    """What was seen while inquiries came and went at an even pace. Times in seconds since the epoch."""
+
+    since: float
+    until: float
+    echo: list[float]
+    commit: list[float]
+    events: int
+    busy: float
+    spent: dict[str, float]
+
+
+async def measure(demo: Demo, port: int, rate: float, opens: float, seconds: float) -> Window:
+    """Wait for the window, then count and drive the yardsticks until it closes."""
+    await asyncio.sleep(opens - time.monotonic())
+    since, before, spent = time.time(), events(demo), processor(demo)
+    psutil.cpu_percent()
+    echo, commit = await yardsticks(demo, port, rate, seconds)
+    busy, after = psutil.cpu_percent(), processor(demo)
+    return Window(
+        since, time.time(), echo, commit, events(demo) - before, busy, {name: after[name] - spent[name] for name in after}
+    )
+
+
 async def run(demo: Demo, rate: int, seconds: int) -> int:
     """Run, print, write the report; 1 when something was lost."""
-    inquiries = max(2, round(rate * seconds / 60 / len(GUEST)))
+    # Inquiries begin at an even pace and last a while: the window opens when as many end as begin, and closes before they cease.
+    ramp = PAUSE_SECONDS * (len(GUEST) - 1)
+    inquiries = max(2, round(rate * (seconds + ramp) / 60 / len(GUEST)))
     sys.stderr.write(f"preparing {inquiries} browsers …\n")
     customers = await prepare(demo, inquiries)
     (port,) = free_ports(1)
     echo_server = subprocess.Popen([sys.executable, "-c", ECHO, str(port)])  # noqa: ASYNC220 - one start, before anything is timed
     await asyncio.sleep(1.5)
-    before, spent_before = events(demo), processor(demo)
     late: list[float] = []
     failed: list[str] = []
-    span = seconds - PAUSE_SECONDS * (len(GUEST) - 1)
     start = time.monotonic() + 1.0
-    sys.stderr.write(f"{rate} messages a minute for {seconds} s …\n")
-    psutil.cpu_percent()
+    sys.stderr.write(f"{rate} messages a minute, measured for {seconds} s …\n")
     tasks = [
-        inquire(c, LOGGED_IN if i % 2 == 0 else GUEST, start + span * i / inquiries, late, failed)
+        inquire(c, LOGGED_IN if i % 2 == 0 else GUEST, start + (seconds + ramp) * i / inquiries, late, failed)
         for i, c in enumerate(customers)
     ]
-    results = await asyncio.gather(yardsticks(demo, port, rate, seconds), *tasks)
-    busy = psutil.cpu_percent()
-    echo, commit = results[0]
-    took = time.monotonic() - start
+    window, *_ = await asyncio.gather(measure(demo, port, rate, start + ramp, seconds), *tasks)
     await asyncio.sleep(5)
-    found, messages, unanswered = responses(demo)
-    delivered = events(demo) - before
-    used, spent = memory(demo), processor(demo)
+    found, messages, unanswered = responses(demo, window.since, window.until)
+    used, took = memory(demo), window.until - window.since
     report = await verify_log(demo.settings)
     with demo.postgres.superuser("tightrope") as conn:
         stuck = conn.execute("SELECT count(*) FROM gateway.outbox WHERE state IN ('pending', 'sending', 'failed')").fetchone()
@@ -202,33 +222,33 @@ async def run(demo: Demo, rate: int, seconds: int) -> int:
         "",
         f"{machine()}. Demo as `make demo` runs it (embedded defaults, sandbox inbox and brokerage), the load generator on the same",
         "machine. No language model takes part.",
-        f"Asked for: {rate} customer messages a minute for {seconds} s in {inquiries} inquiries of {len(GUEST)} messages, open loop,",
+        f"Asked for: {rate} customer messages a minute for {seconds} s in inquiries of {len(GUEST)} messages that come and go at an even pace, open loop,",
         "half of the customers logged in.",
         "",
         "| held | |",
         "| --- | --- |",
-        f"| inquiries a minute | {inquiries / took * 60:.0f} |",
+        f"| inquiries a minute | {messages / len(GUEST) / took * 60:.0f} |",
         f"| customer messages a minute | {messages / took * 60:.0f} |",
-        f"| Chatwoot events a minute | {delivered / took * 60:.0f} |",
+        f"| Chatwoot events a minute | {window.events / took * 60:.0f} |",
         f"| messages lost or unanswered | {lost} |",
         f"| audit records sealed, verified | {report.sealed}, {'whole' if report.ok else 'NOT whole'} |",
         f"| generator behind its schedule, worst | {max(late) * 1000:.0f} ms |",
-        f"| processor, both cores | {busy:.0f} % |",
+        f"| processor, both cores | {window.busy:.0f} % |",
         "",
         "| first response by kind | number | p50 / p95 / p99 ms |",
         "| --- | --- | --- |",
         *(f"| {kind} | {len(values)} | {spread(values)} |" for kind, values in sorted(found.items())),
         f"| **all** | {len(everything)} | **{spread(everything)}** |",
-        f"| yardstick: bare uvicorn echo, same rate, same run | {len(echo)} | {spread(echo)} |",
-        f"| yardstick: bare Postgres insert and commit, same rate, same run | {len(commit)} | {spread(commit)} |",
+        f"| yardstick: bare uvicorn echo, same rate, same run | {len(window.echo)} | {spread(window.echo)} |",
+        f"| yardstick: bare Postgres insert and commit, same rate, same run | {len(window.commit)} | {spread(window.commit)} |",
         "",
         "| process | memory MB | processor ms per customer message |",
         "| --- | --- | --- |",
         *(
-            f"| {name} | {used.get(name, 0):.0f} | {(spent[name] - spent_before[name]) * 1000 / max(1, messages):.1f} |"
-            for name in sorted(spent)
+            f"| {name} | {used.get(name, 0):.0f} | {window.spent[name] * 1000 / max(1, messages):.1f} |"
+            for name in sorted(window.spent)
         ),
-        f"| **all** | **{sum(used.values()):.0f}** | **{(sum(spent.values()) - sum(spent_before.values())) * 1000 / max(1, messages):.0f}** |",
+        f"| **all** | **{sum(used.values()):.0f}** | **{sum(window.spent.values()) * 1000 / max(1, messages):.0f}** |",
         "",
         *(f"- failed: {text}" for text in failed[:5]),
     ]
