@@ -32,7 +32,7 @@ export function listItem(conversation, { me, words, locale, now, selected, onOpe
   const wait = waited(conversation, now);
   const unread = conversation.unread_count;
   const late = wait !== null && conversation.status === "open" && wait > 120;
-  const prefix = last && last.message_type !== 0 ? `${last.private ? words.note : last.sender?.type === "agent_bot" ? words.bot : words.staff}：` : "";
+  const prefix = last && last.message_type !== 0 ? `${last.private ? words.note : last.sender?.type === "agent_bot" ? words.bot : words.staff}${locale === "zh" ? "：" : ": "}` : "";
   const lines = [
     el("span", { class: "row" },
       el("strong", { class: "name" }, conversation.meta.sender.name || words.anonymous),
