@@ -182,12 +182,22 @@ async def open_turn(conn: Connection, inbound_id: int) -> Row | None:
 
 
 async def begin_turn(
-    conn: Connection, turn_id: str, conversation_id: str, inbound_id: int, number: int, sender: str, language: str, now: datetime
+    conn: Connection,
+    turn_id: str,
+    conversation_id: str,
+    inbound_id: int,
+    number: int,
+    sender: str,
+    language: str,
+    text: str,
+    wording: str | None,
+    now: datetime,
 ) -> Row:
+    """Write a new turn down with all that was decided for it, so that any repetition is the same turn."""
     cursor = await conn.execute(
-        """INSERT INTO gateway.turn (turn_id, conversation_id, inbound_id, number, sender_id, language, started_at)
-           VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING *""",
-        (turn_id, conversation_id, inbound_id, number, sender, language, now),
+        """INSERT INTO gateway.turn (turn_id, conversation_id, inbound_id, number, sender_id, language, text, wording, started_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING *""",
+        (turn_id, conversation_id, inbound_id, number, sender, language, text, wording, now),
     )
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives its row

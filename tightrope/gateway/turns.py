@@ -149,11 +149,21 @@ class Turns:
             number = conversation["turn_count"] + 1
             sender = f"cw-{conversation['conversation_id']}-e{conversation['epoch']}"
             row = await repository.begin_turn(
-                conn, secrets.token_urlsafe(32), conversation["conversation_id"], inbound["id"], number, sender, language, now
+                conn,
+                secrets.token_urlsafe(32),
+                conversation["conversation_id"],
+                inbound["id"],
+                number,
+                sender,
+                language,
+                text,
+                wording,
+                now,
             )
             await repository.update_conversation(conn, conversation["conversation_id"], turn_count=number)
             attempt = 1
         else:
+            # What the first attempt decided holds: its button is used up by now, and the assistant may have its words.
             attempt = await repository.repeat_turn(conn, row["turn_id"])
         await self._grants.open(conn, row["turn_id"], conversation["conversation_id"], binding)
         return OpenTurn(
@@ -165,8 +175,8 @@ class Turns:
             conversation,
             inbound,
             binding,
-            text,
-            wording,
+            row["text"],
+            row["wording"],
         )
 
     async def make(self, turn: OpenTurn) -> None:

@@ -353,3 +353,30 @@ async def test_login_answers_the_question_that_waits_or_is_only_confirmed(gatewa
     else:
         assert len(gateway.assistant.asked) == asked
         assert gateway.texts()[-1] == say("login_confirmed", "en")
+
+
+@pytest.mark.parametrize("made", [False, True])
+async def test_press_whose_turn_is_repeated_keeps_its_payload(gateway: Any, made: bool) -> None:
+    """The first attempt uses the offer up; the repetition must be the same turn, not an expired button."""
+    gateway.assistant.reply = lambda _: [{"text": "ok?", "buttons": [{"title": "是", "payload": "/SetSlots(ok=true)"}]}]
+    await gateway.say("开始")
+    message = gateway.chatwoot.messages[-1]
+    gateway.assistant.reply = lambda body: [{"text": f"took {body['message']}"}]
+    gateway.assistant.fail_after_making, gateway.assistant.down = int(made), not made
+    attributes = {"submitted_values": [message["content_attributes"]["items"][0]]}
+    await gateway.deliver(
+        gateway.message(
+            "",
+            event="message_updated",
+            id=message["id"],
+            message_type="outgoing",
+            source_id=message["source_id"],
+            content_attributes=attributes,
+        )
+    )
+    with pytest.raises(TurnRepeats):
+        await gateway.drain.conversation(gateway.conversation)
+    gateway.assistant.down = False
+    await gateway.run()
+    assert gateway.texts()[-1] == "took /SetSlots(ok=true)"
+    assert [body["message"] for body in gateway.assistant.asked].count("/SetSlots(ok=true)") == 1

@@ -59,12 +59,15 @@ CREATE TABLE gateway.turn (
     number           int NOT NULL,
     sender_id        text NOT NULL,
     language         text NOT NULL,
+    text             text NOT NULL,
+    wording          text,
     attempt          int NOT NULL DEFAULT 1,
     state            text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'committed')),
     record_id        uuid,
     started_at       timestamptz NOT NULL,
     committed_at     timestamptz
 );
+COMMENT ON COLUMN gateway.turn.text IS 'what the first attempt decided to ask; a repetition asks the same and decides nothing again';
 CREATE INDEX turn_conversation ON gateway.turn (conversation_id, number);
 
 CREATE TABLE gateway.outbox (
