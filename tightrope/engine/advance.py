@@ -44,6 +44,7 @@ def advance(run: Run) -> Effect:
             _over(run, f"more than {run.cap} actions in one turn, the last one before step {step.id} of {flow.id}")
             continue
         frame["step_id"] = step.id
+        run.visited.append((flow.id, step.id))
         effect = _execute(run, frame, step)
         if effect is not None:
             return effect

@@ -20,7 +20,8 @@ from tightrope.engine.errors import ConversationBusy
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import Project
 from tightrope.engine.prompt import Prompt
-from tightrope.engine.service import Assistant, Incoming
+from tightrope.engine.service import Assistant
+from tightrope.engine.turn import Incoming
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.health import health_body
@@ -114,14 +115,13 @@ def create_app(
             pool = await stack.enter_async_context(open_pool(settings, Role.ASSISTANT, max_size=POOL_SIZE))
             base = settings.understanding_url if own else project.understanding_base or settings.understanding_url
             model = project.understanding_model or "tightrope-understanding"
-            understanding = UnderstandingClient(settings, base, model, transport=understanding_transport)
+            understanding = UnderstandingClient(settings, base, model, prompt, transport=understanding_transport)
             stack.push_async_callback(understanding.aclose)
             url = settings.actions_url if own else project.actions_url or settings.actions_url
             actions = ActionClient(settings, url, project, transport=actions_transport)
             stack.push_async_callback(actions.aclose)
             app.state.assistant = Assistant(
                 project,
-                prompt,
                 pool,
                 understanding,
                 actions,

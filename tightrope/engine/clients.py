@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -11,8 +9,10 @@ import orjson
 
 from tightrope.engine.commands import parse_text
 from tightrope.engine.errors import ActionFailed, UnderstandingFailed
-from tightrope.engine.models import Command, Project
+from tightrope.engine.models import Project
+from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import Event, State
+from tightrope.engine.turn import History, Understood
 from tightrope.infra.http import outbound_client
 from tightrope.infra.settings import Settings
 
@@ -26,30 +26,24 @@ ACTION_TIMEOUT = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=2.0)
 _JSON = {"content-type": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What a message means, and what the understanding server said of itself."""
-
-    commands: tuple[Command, ...]
-    record: Mapping[str, Any]
-
-
 class UnderstandingClient:
     """OpenAI chat completions (docs/wire-contracts.md, Assistant -> understanding)."""
 
     def __init__(
-        self, settings: Settings, base_url: str, model: str, *, transport: httpx.AsyncBaseTransport | None = None
+        self, settings: Settings, base_url: str, model: str, prompt: Prompt, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
+        self._prompt = prompt
         self._client = outbound_client(settings, purpose="understanding", timeout=UNDERSTANDING_TIMEOUT, transport=transport)
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._model = model
 
-    async def understand(self, prompt: str) -> Understood:
-        """Commands for a rendered prompt; empty when nothing was understood.
+    async def understand(self, state: State, text: str, history: History) -> Understood:
+        """Commands for a text; empty when nothing was understood.
 
         Raises:
             UnderstandingFailed: no answer in time, a status other than 200, or an answer of another shape.
         """
+        prompt = self._prompt.render(state, text, history)
         body = {"model": self._model, "temperature": 0.0, "max_tokens": 128, "messages": [{"role": "user", "content": prompt}]}
         try:
             response = await self._client.post(self._url, content=orjson.dumps(body), headers=_JSON)

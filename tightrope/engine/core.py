@@ -40,12 +40,13 @@ EMPTY = "rasa_internal_error_user_input_empty"
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """The new state, what happened, what has to be done next, and what an operator should know."""
+    """The new state, what happened, what has to be done next, what an operator should know, and the steps run, (flow id, step id) in order."""
 
     state: State
     events: list[Event]
     effects: tuple[Effect, ...]
     problems: tuple[str, ...] = ()
+    visited: tuple[tuple[str, str], ...] = ()
 
     @property
     def effect(self) -> Effect:
@@ -102,7 +103,7 @@ def step(project: Project, state: State, inputs: Input, *, cap: int = PREDICTION
             effect = advance(run)
     if isinstance(effect, Listen):
         run.state.within.queue.clear()
-    return StepResult(run.state, run.events, (effect,), tuple(run.problems))
+    return StepResult(run.state, run.events, (effect,), tuple(run.problems), tuple(run.visited))
 
 
 def _start_session(run: Run, inputs: StartSession) -> Effect:

@@ -18,7 +18,7 @@ ASKING = frozenset({COLLECT, VALIDATE})
 class Run:
     """Working memory of one `step`."""
 
-    __slots__ = ("_stack_sent", "at", "cap", "events", "problems", "project", "slots", "state")
+    __slots__ = ("_stack_sent", "at", "cap", "events", "problems", "project", "slots", "state", "visited")
 
     def __init__(self, project: Project, state: State, at: float, cap: int) -> None:
         self.project = project
@@ -27,6 +27,7 @@ class Run:
         self.cap = cap
         self.events: list[Event] = []
         self.problems: list[str] = []
+        self.visited: list[tuple[str, str]] = []
         self.slots: dict[str, Any] = {**project.initials, **state.slots}
         self._stack_sent = stack_update(state.stack)
 

@@ -1,72 +1,23 @@
-"""One turn, from the message to the saved state: lock, session, understanding, steps and actions, save."""
+"""A turn with the database around it: lock, load, play (turn.py), save."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
 from tightrope.engine import repository
-from tightrope.engine.clients import ActionClient, UnderstandingClient, tracker
-from tightrope.engine.core import StepResult, guard_text, payload_commands, step
-from tightrope.engine.errors import ActionFailed, UnderstandingFailed
-from tightrope.engine.models import (
-    ActionFailure,
-    ActionResult,
-    CannotHandle,
-    Command,
-    Fail,
-    Input,
-    Project,
-    RunAction,
-    StartSession,
-    UserMessage,
-)
-from tightrope.engine.prompt import Prompt
+from tightrope.engine.clients import tracker
+from tightrope.engine.models import Project
 from tightrope.engine.responses import replies
 from tightrope.engine.state import Event, State, apply
+from tightrope.engine.turn import Incoming, RunsActions, Turn, TurnRunner, Understands
 from tightrope.infra.clock import Clock
 from tightrope.infra.database import Pool
 from tightrope.infra.logging import get_logger
 
 log = get_logger()
-
-UNDERSTANDING_DOWN = "rasa_internal_error_understanding_failed"
-MAX_ACTIONS = 200
-"""Requests to the action server in one turn, whatever the cap says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A message as the REST channel hands it over."""
-
-    sender: str
-    text: str
-    metadata: Mapping[str, Any]
-    channel: str = "rest"
-
-    @property
-    def turn_id(self) -> str | None:
-        """The gateway's id of this turn, if it gave one."""
-        found = self.metadata.get("turn_id")
-        return found if isinstance(found, str) and found else None
-
-
-@dataclass(slots=True)
-class _Turn:
-    """A turn under way."""
-
-    state: State
-    earlier: repository.Loaded
-    events: list[Event] = field(default_factory=list)
-
-    def take(self, result: StepResult) -> None:
-        self.state = result.state
-        self.events.extend(result.events)
 
 
 class Assistant:
@@ -75,23 +26,26 @@ class Assistant:
     def __init__(
         self,
         project: Project,
-        prompt: Prompt,
         pool: Pool,
-        understanding: UnderstandingClient,
-        actions: ActionClient,
+        understanding: Understands,
+        actions: RunsActions,
         clock: Clock,
         *,
         strict_payloads: bool = True,
         prediction_cap: int = 30,
     ) -> None:
         self.project = project
-        self._prompt = prompt
         self._pool = pool
-        self._understanding = understanding
-        self._actions = actions
         self._clock = clock
-        self._strict = strict_payloads
-        self._cap = prediction_cap
+        self._turns = TurnRunner(
+            project,
+            understanding,
+            actions,
+            lambda: clock.now().timestamp(),
+            strict_payloads=strict_payloads,
+            prediction_cap=prediction_cap,
+            on_problem=_log_problem,
+        )
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def answer(self, message: Incoming) -> list[dict[str, Any]]:
@@ -109,8 +63,8 @@ class Assistant:
                 log.info("a known turn was asked again", action="turn_repeated")
                 return replies(message.sender, loaded.known)
             seed = zlib.crc32(message.sender.encode())
-            turn = _Turn(loaded.state or State(message.sender, seed), loaded)
-            await self._play(turn, message)
+            turn = Turn(loaded.state or State(message.sender, seed), loaded.recent)
+            await self._turns.run(turn, message)
             await repository.save_turn(
                 connection,
                 message.sender,
@@ -121,78 +75,6 @@ class Assistant:
                 at=self._clock.now(),
             )
         return replies(message.sender, turn.events)
-
-    def _now(self) -> float:
-        return self._clock.now().timestamp()
-
-    def _session_due(self, state: State, now: float) -> bool:
-        if not state.sessions:
-            return True
-        minutes = self.project.session_minutes
-        if not minutes or state.last_user_at is None or not self.project.start_after_expiry:
-            return False
-        return now - state.last_user_at > minutes * 60
-
-    async def _play(self, turn: _Turn, message: Incoming) -> None:
-        now = self._now()
-        if self._session_due(turn.state, now):
-            await self._run(turn, StartSession(now, message.metadata))
-        commands: tuple[Command, ...] | None = payload_commands(turn.state, message.text, strict=self._strict)
-        pressed = commands is not None
-        record: Mapping[str, Any] | None = None
-        if commands is None:
-            commands, record = await self._understand(turn, message.text)
-        await self._run(
-            turn,
-            UserMessage(
-                message.text,
-                commands,
-                self._now(),
-                message.metadata,
-                uuid.uuid4().hex,
-                message.channel,
-                pressed,
-                record,
-            ),
-        )
-
-    async def _understand(self, turn: _Turn, text: str) -> tuple[tuple[Command, ...], Mapping[str, Any] | None]:
-        wrong = guard_text(self.project, text)
-        if wrong is not None:
-            return (wrong,), None
-        if turn.state.paused or turn.state.ended:
-            return (), None
-        prompt = self._prompt.render(turn.state, text, lambda: [*turn.earlier.recent(), *turn.events])
-        try:
-            understood = await self._understanding.understand(prompt)
-        except UnderstandingFailed as error:
-            log.error("understanding failed", action="understanding_failed", reason=str(error))
-            return (Fail(UNDERSTANDING_DOWN),), {"source": "none", "error": str(error)}
-        return understood.commands or (CannotHandle(),), understood.record
-
-    async def _run(self, turn: _Turn, inputs: Input) -> None:
-        result = self._step(turn, inputs)
-        for _ in range(MAX_ACTIONS):
-            effect = result.effect
-            if not isinstance(effect, RunAction):
-                return
-            result = self._step(turn, await self._act(turn, effect.name))
-        raise RuntimeError(f"more than {MAX_ACTIONS} action requests in one turn")
-
-    def _step(self, turn: _Turn, inputs: Input) -> StepResult:
-        result = step(self.project, turn.state, inputs, cap=self._cap)
-        turn.take(result)
-        for problem in result.problems:
-            log.error("a flow or action has a problem", action="flow_problem", problem=problem)
-        return result
-
-    async def _act(self, turn: _Turn, name: str) -> Input:
-        try:
-            events, responses = await self._actions.run(name, turn.state, [*turn.earlier.recent(), *turn.events])
-        except ActionFailed as error:
-            log.error("an action failed", action="action_failed", name=name, reason=error.reason)
-            return ActionFailure(name, self._now(), error.reason)
-        return ActionResult(name, self._now(), tuple(events), tuple(responses))
 
     async def tracker(self, sender: str, turn_id: str | None) -> dict[str, Any]:
         """The conversation in the shape of Rasa's tracker; with `turn_id` only that turn's events, from its user event on."""
@@ -225,6 +107,10 @@ class Assistant:
         async with self._pool.connection() as connection:
             await connection.execute("SELECT 1 FROM engine.conversation LIMIT 1")
         return None
+
+
+def _log_problem(problem: str) -> None:
+    log.error("a flow, an action or understanding has a problem", action="flow_problem", problem=problem)
 
 
 def from_user_event(events: list[Event]) -> list[Event]:

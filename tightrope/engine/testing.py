@@ -7,19 +7,11 @@ from typing import Any
 
 from tightrope.engine import responses
 from tightrope.engine.commands import parse_text
-from tightrope.engine.core import PREDICTION_CAP, guard_text, payload_commands, step
-from tightrope.engine.models import (
-    ActionFailure,
-    ActionResult,
-    CannotHandle,
-    Command,
-    Input,
-    Project,
-    RunAction,
-    StartSession,
-    UserMessage,
-)
+from tightrope.engine.core import PREDICTION_CAP
+from tightrope.engine.errors import ActionFailed
+from tightrope.engine.models import Project
 from tightrope.engine.state import Event, State, replay
+from tightrope.engine.turn import History, Incoming, Turn, TurnRunner, Understood, settle
 
 Fake = Callable[[dict[str, Any]], Any]
 """Gets the tracker as the action server would; gives `{"events": […], "responses": […]}`, a list of events, or None."""
@@ -44,7 +36,7 @@ class Conversation:
     ) -> None:
         self.project = project
         self.actions = dict(actions or {})
-        self.understand = understand or (lambda _text: "")
+        self._understand = understand or (lambda _text: "")
         self.strict = strict
         self.cap = cap
         self.at = 1_800_000_000.0
@@ -55,17 +47,31 @@ class Conversation:
 
     def say(self, text: str, commands: str | None = None, metadata: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One turn; `commands` are v3 lines. A text that a button offered is a press."""
-        since = len(self.events)
-        if not self.state.sessions:
-            self._go(StartSession(self.at, metadata or {}))
-        given: tuple[Command, ...] | None = payload_commands(self.state, text, strict=self.strict) if commands is None else None
-        pressed = given is not None
-        if given is None:
-            wrong = guard_text(self.project, text)
-            parsed = parse_text(self.understand(text) if commands is None else commands)[0] or (CannotHandle(),)
-            given = (wrong,) if wrong else parsed
-        self._go(UserMessage(text, given, self.at, metadata or {}, payload=pressed))
-        return responses.replies("test", self.events[since:])
+        self.at += 1.0
+        given = None if commands is None else Understood(parse_text(commands)[0])
+        turn = self._turn()
+        settle(self._runner().run(turn, Incoming("test", text, metadata or {}, message_id=""), given))
+        return self._keep(turn)
+
+    def open_session(self, idle: float) -> list[dict[str, Any]]:
+        """What a session says that is due after so many idle seconds, before the customer's message."""
+        self.at += idle
+        turn = self._turn()
+        settle(self._runner().open_session(turn, {}))
+        return self._keep(turn)
+
+    def _turn(self) -> Turn:
+        return Turn(self.state, lambda: self.events)
+
+    def _runner(self) -> TurnRunner:
+        return TurnRunner(self.project, self, self, lambda: self.at, strict_payloads=self.strict, prediction_cap=self.cap)
+
+    def _keep(self, turn: Turn) -> list[dict[str, Any]]:
+        self.state = turn.state
+        self.events.extend(turn.events)
+        self.problems.extend(turn.problems)
+        assert self.state.to_json() == replay("test", self.events, self.project.initials).to_json(), "replay differs"  # noqa: S101
+        return responses.replies("test", turn.events)
 
     def texts(self, text: str, commands: str | None = None, metadata: Mapping[str, Any] | None = None) -> list[str]:
         """As `say`, only the texts."""
@@ -91,38 +97,27 @@ class Conversation:
         """Id of the journey under way."""
         return next((f["flow_id"] for f in reversed(self.state.stack) if f["type"] == "flow"), None)
 
-    def _go(self, inputs: Input) -> None:
-        self.at += 1.0
-        result = step(self.project, self.state, inputs, cap=self.cap)
-        self._take(result.state, result.events, result.problems)
-        effect = result.effect
-        while isinstance(effect, RunAction):
-            result = step(self.project, self.state, self._answer(effect.name), cap=self.cap)
-            self._take(result.state, result.events, result.problems)
-            effect = result.effect
-        assert self.state.to_json() == replay("test", self.events, self.project.initials).to_json(), "replay differs"  # noqa: S101
+    async def understand(self, _state: State, text: str, _history: History) -> Understood:
+        """What the given function understands."""
+        return Understood(parse_text(self._understand(text))[0])
 
-    def _take(self, state: State, events: list[Event], problems: tuple[str, ...]) -> None:
-        self.state = state
-        self.events.extend(events)
-        self.problems.extend(problems)
-
-    def _answer(self, name: str) -> Input:
+    async def run(self, name: str, state: State, events: list[Event]) -> tuple[list[Any], list[Any]]:
+        """What the fake of an action does."""
         self.ran.append(name)
         fake = self.actions.get(name)
         if fake is None:
-            return ActionResult(name, self.at)
+            return [], []
         tracker = {
             "sender_id": "test",
-            "slots": {**self.project.initials, **self.state.slots},
-            "latest_message": self.state.latest_message,
-            "events": self.events,
-            "stack": self.state.stack,
+            "slots": {**self.project.initials, **state.slots},
+            "latest_message": state.latest_message,
+            "events": events,
+            "stack": state.stack,
         }
         try:
             found = fake(tracker)
         except Exception as error:
-            return ActionFailure(name, self.at, repr(error))
+            raise ActionFailed(name, repr(error)) from None
         if isinstance(found, dict):
-            return ActionResult(name, self.at, tuple(found.get("events") or ()), tuple(found.get("responses") or ()))
-        return ActionResult(name, self.at, tuple(found or ()))
+            return list(found.get("events") or ()), list(found.get("responses") or ())
+        return list(found or ()), []

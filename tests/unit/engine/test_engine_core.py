@@ -41,7 +41,7 @@ class TestSessions:
     def test_a_new_session_has_no_stale_question_and_no_old_buttons(self, shop):
         talk = Conversation(shop)
         talk.say("下单", "start flow order\nset slot count 3")
-        talk._go(StartSession(talk.at + 9999))
+        talk.open_session(idle=9999)
         assert (talk.state.stack, talk.slot("count")) == ([], None)
         assert payload_commands(talk.state, "/SetSlots(size=large)", strict=True) is None
 
@@ -51,7 +51,7 @@ class TestSessions:
         talk.say("f", "start flow f")
         talk.state.slots["kept"] = "x"
         talk.events.append({"event": "slot", "timestamp": 1.0, "name": "kept", "value": "x"})
-        talk._go(StartSession(talk.at + 9999))
+        talk.open_session(idle=9999)
         assert talk.slot("kept") == kept
 
     def test_a_project_may_greet(self, project):
