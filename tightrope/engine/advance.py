@@ -182,8 +182,7 @@ def _collect(run: Run, frame: Frame, step: Step) -> None:
 
 def _link(run: Run, frame: Frame, step: Step) -> None:
     run.stack.pop()
-    if not is_pattern(frame):
-        run.emit("flow_completed", flow_id=frame["flow_id"], step_id=frame["step_id"])
+    run.emit("flow_completed", flow_id=frame["flow_id"], step_id=frame["step_id"])
     run.release_slots(frame["flow_id"])
     if step.target not in run.project.flows:
         run.problems.append(f"{frame['flow_id']} links to {step.target}, which does not exist")
@@ -196,18 +195,23 @@ def _link(run: Run, frame: Frame, step: Step) -> None:
 def end_flow(run: Run, frame: Frame, flow: Flow) -> None:
     """A frame has no step left: reset its slots, tell, and see what comes after it."""
     run.stack.pop()
-    if is_pattern(frame):
-        run.release_slots(flow.id)
-        if flow.id == "pattern_cancel_flow":
-            _offer_interrupted(run, str(frame.get("canceled_name") or ""))
-        return
-    run.emit("flow_completed", flow_id=flow.id, step_id=frame["step_id"])
+    if frame["type"] not in ASKING:
+        run.emit("flow_completed", flow_id=flow.id, step_id=frame["step_id"])
     if frame["frame_type"] == "call":
         return
     run.release_slots(flow.id)
-    if _offer_interrupted(run, run.name_of(flow.id)):
+    if not is_pattern(frame):
+        _after_journey(run, flow.id)
+    elif flow.id == "pattern_cancel_flow":
+        _after_journey(run, frame["canceled_flow_id"])
+
+
+def _after_journey(run: Run, flow_id: str | None) -> None:
+    """A journey ended or was cancelled: go on with what it interrupted, or ask whether there is anything else."""
+    flow = run.project.flows.get(flow_id or "")
+    if _offer_interrupted(run, run.name_of(flow.id) if flow else ""):
         return
-    if not run.stack and flow.run_pattern_completed and "pattern_completed" in run.project.flows:
+    if not run.stack and flow is not None and flow.run_pattern_completed and "pattern_completed" in run.project.flows:
         run.push("pattern_completed", previous_flow_name=run.name_of(flow.id))
 
 

@@ -67,6 +67,7 @@ def apply_commands(run: Run, commands: list[Command]) -> None:
     doomed = _doomed(run) if cancels else None
     corrections: dict[str, Any] = {}
     checks: list[tuple[str, dict[str, Any]]] = []
+    _take_up_interrupted(run, commands)
     for command in commands:
         if isinstance(command, SetSlot):
             _fill(run, command, corrections, checks)
@@ -79,19 +80,36 @@ def apply_commands(run: Run, commands: list[Command]) -> None:
     for command in reversed(commands):
         _repair(run, command)
     if doomed is not None:
-        run.push("pattern_cancel_flow", canceled_name=doomed[0], canceled_frames=doomed[1])
+        flow_id, frames = doomed
+        name = run.name_of(flow_id) if flow_id else ""
+        run.push("pattern_cancel_flow", canceled_name=name, canceled_flow_id=flow_id, canceled_frames=frames)
     for command in commands:
         if isinstance(command, Fail):
             run.push("pattern_internal_error", error_type=command.error_type, info=dict(command.info))
 
 
-def _doomed(run: Run) -> tuple[str, list[str]]:
-    """Readable name of what a cancellation ends, and its frames: the active journey with every frame above it."""
+def _take_up_interrupted(run: Run, commands: list[Command]) -> None:
+    """Whoever answers the question of an interrupted journey, instead of saying whether to go on with it, goes on with it."""
+    at = next(run.roots(), None)
+    if at is None:
+        return
+    end = run.segment(at)
+    if end == len(run.stack) or run.stack[end]["flow_id"] != "pattern_continue_interrupted":
+        return
+    waiting = run.stack[end - 1]
+    asked = waiting.get("collect") or waiting.get("validate")
+    if waiting["type"] in ASKING and any(isinstance(c, SetSlot) and c.name == asked for c in commands):
+        _drop_repairs(run)
+        run.emit("flow_resumed", flow_id=run.stack[at]["flow_id"], step_id=run.stack[at]["step_id"])
+
+
+def _doomed(run: Run) -> tuple[str | None, list[str]]:
+    """The flow that a cancellation ends, and its frames: the active journey with every frame above it."""
     at = next(run.roots(), 0)
     frames = [frame["frame_id"] for frame in run.stack[at:]]
     if not run.stack or is_pattern(run.stack[at]):
-        return "", frames
-    return run.name_of(run.stack[at]["flow_id"]), frames
+        return None, frames
+    return run.stack[at]["flow_id"], frames
 
 
 def _fill(run: Run, command: SetSlot, corrections: dict[str, Any], checks: list[tuple[str, dict[str, Any]]]) -> None:
@@ -100,6 +118,9 @@ def _fill(run: Run, command: SetSlot, corrections: dict[str, Any], checks: list[
     asked = asking is not None and asking[1] == slot.name
     value = coerce(slot, command.value)
     if value is REFUSED:
+        if run.slots.get(slot.name) is None:
+            # What was said is on the record; the pattern on top empties the slot again before anything reads it.
+            run.set_slot(slot.name, command.value)
         if asked and asking is not None:
             asking[0]["refused"] = command.value
         else:
@@ -146,7 +167,22 @@ def _asked_fresh(run: Run, name: str, flow_id: str, step_id: str) -> bool:
     return bool(asks) and all(s.ask_before_filling for s in asks)
 
 
+def _pending_corrections(run: Run) -> dict[str, Any]:
+    """Changes that a correction still asks about; its frame goes, since the new correction asks about all of them."""
+    at = next((i for i, f in enumerate(run.stack) if f["flow_id"] == "pattern_correction" and "applied" not in f), None)
+    if at is None:
+        return {}
+    pending = {name: change["value"] for name, change in run.stack[at]["corrected_slots"].items()}
+    end = at + 1
+    while end < len(run.stack) and run.stack[end]["type"] in ASKING:
+        end += 1
+    del run.stack[at:end]
+    run.release_slots("pattern_correction")
+    return pending
+
+
 def _push_correction(run: Run, corrections: dict[str, Any]) -> None:
+    corrections = {**_pending_corrections(run), **corrections}
     places = {name: place for name in corrections if (place := _asked_before(run, name)) is not None}
     at, _, step_id = min(places.values())
     fresh = all(_asked_fresh(run, name, run.stack[where]["flow_id"], step) for name, (where, _, step) in places.items())

@@ -29,6 +29,8 @@ def _run_slot_rejections(run: Run) -> None:
         return
     if "refused" in frame:
         value = frame.pop("refused")
+        if run.slots.get(slot.name) == value:
+            run.set_slot(slot.name, None)
         run.utter(_REFUSALS.get(slot.type, "utter_categorical_slot_rejection"), {"value": value})
         return
     if run.slots.get(slot.name) is None:
@@ -56,6 +58,7 @@ def _correct_flow_slot(run: Run) -> None:
     if frame is None:
         return
     changes: dict[str, Any] = frame["corrected_slots"]
+    frame["applied"] = True
     for name, change in changes.items():
         run.set_slot(name, change["value"])
     at = next((i for i, other in enumerate(run.stack) if other["frame_id"] == frame["reset_frame_id"]), None)

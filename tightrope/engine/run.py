@@ -123,6 +123,8 @@ class Run:
             self.state.stack.append(frame)
         else:
             self.state.stack.insert(at, frame)
+        if is_pattern(frame) and flow_id not in ASKING:
+            self.emit("flow_started", flow_id=flow_id)
         return frame
 
     def context(self) -> Mapping[str, Any]:

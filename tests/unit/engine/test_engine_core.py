@@ -34,7 +34,9 @@ class TestSessions:
     def test_the_first_thing_is_a_session_with_the_metadata_but_not_the_turn_id(self, project):
         made = project(FLOW, DOMAIN)
         result = step(made, State("s"), StartSession(1.0, {"turn_id": "secret", "language": "zh"}))
-        assert [e["event"] for e in result.events] == ["session_started", "slot", "action", "action"]
+        assert [e["event"] for e in result.events] == [
+            "session_started", "slot", "flow_started", "action", "flow_completed", "action",
+        ]  # fmt: skip
         assert result.state.slots == {"session_started_metadata": {"language": "zh"}}
         assert isinstance(result.effect, Listen)
 
