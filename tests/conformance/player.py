@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from case_files import FAILS, Case
 
 from tightrope.engine.builtins import REDO
+from tightrope.engine.commands import parse_text
+from tightrope.engine.core import PREDICTION_CAP
+from tightrope.engine.errors import ActionFailed
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import START, Project, Step
 from tightrope.engine.run import COLLECT
-from tightrope.engine.state import Event, Frame, State
-from tightrope.engine.testing import Conversation
+from tightrope.engine.state import Event, Frame, State, replay
+from tightrope.engine.turn import History, Incoming, Turn, TurnRunner, Understood, settle
 
 _FLOW_EVENTS = ("flow_started", "flow_completed", "flow_cancelled", "flow_resumed", "flow_interrupted")
 
 
 class Differs(AssertionError):
     """A case is not as the reference says: the message has source, transcript, expected and actual."""
-
-
-@dataclass(slots=True)
-class Turn:
-    """What one turn gave."""
-
-    replies: list[dict[str, Any]]
-    events: list[Event]
-    problems: list[str]
-    ran: list[str]
 
 
 def write(case: Case, folder: Path) -> Path:
@@ -43,97 +35,123 @@ def write(case: Case, folder: Path) -> Path:
 
 
 def play(case: Case, folder: Path) -> None:
-    """Write the project, play every turn twice (the second time must give the same events), compare.
+    """Write the project, play every turn, compare; then play all again, which must give the same events.
 
     Raises:
         Differs: a turn is not as expected, state and events disagree, or the stack is not well formed.
     """
     project = load_project(write(case, folder))
-    first, again = _Player(case, project), _Player(case, project)
-    for number, turn in enumerate(case.turns):
-        got = first.turn(turn)
-        if wrong := [*_differences(turn.get("expect") or {}, got, first.talk), *stack_flaws(project, first.talk.state)]:
+    first, again = Customer(case, project), Customer(case, project)
+    for number, raw in enumerate(case.turns):
+        turn = first.take(raw)
+        wrong = [*_differences(raw.get("expect") or {}, turn, first), *stack_flaws(project, first.state)]
+        if replay("customer", first.events, project.initials).to_json() != first.state.to_json():
+            wrong.append("the state that the events give is not the state")
+        if wrong:
             raise Differs(first.story(number, wrong))
-        again.turn(turn)
-    if json.dumps(first.talk.events) != json.dumps(again.talk.events):
+        again.take(raw)
+    if json.dumps(first.events) != json.dumps(again.events):
         raise Differs(first.story(len(case.turns) - 1, ["the same inputs gave other events the second time"]))
 
 
-class _Player:
+class Customer:
+    """One conversation of a case; answers the engine in place of understanding and of the action server."""
+
     def __init__(self, case: Case, project: Project) -> None:
         self.case = case
-        self.calls: dict[str, int] = {}
-        more: dict[str, Any] = {} if case.cap is None else {"cap": case.cap}
-        self.talk = Conversation(project, {name: self.answer(name) for name in case.actions}, strict=case.strict, **more)
+        self.project = project
+        self.at = 1_800_000_000.0
+        self.state = State("customer")
+        self.events: list[Event] = []
+        self.ran: list[str] = []
         self.transcript: list[str] = []
+        self.runner = TurnRunner(
+            project,
+            self,
+            self,
+            lambda: self.at,
+            strict_payloads=case.strict,
+            prediction_cap=PREDICTION_CAP if case.cap is None else case.cap,
+        )
 
-    def answer(self, name: str) -> Callable[[Mapping[str, Any]], Any]:
+    def take(self, raw: Mapping[str, Any]) -> Turn:
+        """Play one turn of the case."""
+        self.at += 1.0 + 60.0 * raw.get("advance", 0)
+        self.ran = []
+        text = self._payload(raw["press"]) if "press" in raw else raw.get("say", "…")
+        lines = raw.get("commands")
+        given = None if lines is None else Understood(parse_text(lines if isinstance(lines, str) else "\n".join(lines))[0])
+        self.transcript.append(f"customer: {text!r}" + ("" if lines is None else f"  {lines}"))
+        turn = Turn(self.state, lambda: self.events)
+        message = Incoming("customer", text, raw.get("metadata") or {}, raw.get("channel", "rest"), message_id="")
+        settle(self.runner.run(turn, message, given))
+        self.state = turn.state
+        self.events.extend(turn.events)
+        self.transcript.extend(f"     bot: {json.dumps(_short(one), ensure_ascii=False)}" for one in _messages(turn))
+        return turn
+
+    def _payload(self, title: str) -> str:
+        for message in reversed(self.state.said):
+            for button in message["data"].get("buttons") or ():
+                if button["title"] == title:
+                    return str(button["payload"])
+        raise Differs(f"{self.case.id}: no button {title!r} among the newest messages\n" + "\n".join(self.transcript))
+
+    async def understand(self, _state: State, _text: str, _history: History) -> Understood:
+        """A text without commands is not understood."""
+        return Understood(())
+
+    async def run(self, name: str, _state: State, events: list[Event]) -> tuple[list[Any], list[Any]]:
+        """What the case answers for an action.
+
+        Raises:
+            Differs: the case gives no answer.
+            ActionFailed: the case lets it fail.
+        """
+        if name not in self.case.actions:
+            raise Differs(f"{self.case.id}: the engine asks for {name!r}, for which the case gives no answer")
         answers = self.case.actions[name]
+        before = sum(1 for event in events if event["event"] in {"action", "action_execution_rejected"} and event["name"] == name)
+        found = answers[min(before, len(answers) - 1)] or {}
+        self.ran.append(name)
+        if found == FAILS:
+            raise ActionFailed(name, "down")
+        slots = [{"event": "slot", "name": slot, "value": value} for slot, value in (found.get("slots") or {}).items()]
+        return [*slots, *(found.get("events") or ())], list(found.get("responses") or ())
 
-        def fake(_tracker: Mapping[str, Any]) -> Any:
-            at = self.calls.get(name, 0)
-            self.calls[name] = at + 1
-            found = answers[min(at, len(answers) - 1)] or {}
-            if found == FAILS:
-                raise RuntimeError("down")
-            slots = [{"event": "slot", "name": slot, "value": value} for slot, value in (found.get("slots") or {}).items()]
-            return {"events": [*slots, *(found.get("events") or ())], "responses": found.get("responses") or ()}
-
-        return fake
-
-    def turn(self, turn: Mapping[str, Any]) -> Turn:
-        talk = self.talk
-        events, problems, ran = len(talk.events), len(talk.problems), len(talk.ran)
-        talk.at += 60.0 * turn.get("advance", 0)
-        talk.channel = turn.get("channel", "rest")
-        commands = turn.get("commands")
-        lines = "\n".join(commands) if isinstance(commands, list) else commands
-        said = turn.get("say", "…")
-        self.transcript.append(f"customer: {turn.get('press') or said!r}" + (f"  [{lines}]" if lines is not None else ""))
-        if "press" in turn:
-            replies = talk.press(turn["press"])
-        else:
-            replies = talk.say(said, lines, turn.get("metadata"))
-        for reply in replies:
-            shown = {key: value for key, value in reply.items() if key != "recipient_id"}
-            self.transcript.append(f"     bot: {json.dumps(shown, ensure_ascii=False)}")
-        unknown = [name for name in talk.ran[ran:] if name not in self.case.actions]
-        if unknown:
-            raise Differs(self.story(0, [f"the case gives no answer of {unknown}"]))
-        return Turn(replies, talk.events[events:], talk.problems[problems:], talk.ran[ran:])
+    def slot(self, name: str) -> Any:
+        """A slot's value now."""
+        return self.state.slots.get(name, self.project.initials.get(name))
 
     def story(self, number: int, wrong: Iterable[str]) -> str:
+        """Source, transcript and what differs, for a reader."""
         source = self.case.source
         head = f"{self.case.id} (rasa-calm.md:{source.line}, section {source.section}: {source.says})"
         return "\n".join([head, *self.transcript, f"turn {number + 1}:", *(f"  - {line}" for line in wrong)])
 
 
-def _differences(expect: Mapping[str, Any], got: Turn, talk: Conversation) -> list[str]:
+def _differences(expect: Mapping[str, Any], turn: Turn, customer: Customer) -> list[str]:
+    flows = [frame["flow_id"] for frame in customer.state.stack]
+    now = {name: customer.slot(name) for name in expect.get("slots") or {}}
     checks: dict[str, Callable[[Any], list[str]]] = {
-        "replies": lambda want: _replies(want, got, whole=True),
-        "includes": lambda want: _replies(want, got, whole=False),
-        "buttons": lambda want: _buttons(want, got),
-        "slots": lambda want: [
-            f"slot {name}: expected {value!r}, is {talk.slot(name)!r}"
-            for name, value in want.items()
-            if not same(value, talk.slot(name))
-        ],
-        "not_slots": lambda want: [f"slot {name} is {talk.slot(name)!r}" for name in want if talk.slot(name) is not None],
-        "stack": lambda want: _equal("stack", want, [frame["flow_id"] for frame in talk.state.stack]),
-        "events": lambda want: _subsequence(want, got.events),
-        "no_events": lambda want: [
-            f"there is the event {event}" for part in want for event in got.events if covers(part, event)
-        ],
-        "ran": lambda want: _equal("actions", want, got.ran),
-        "kept": lambda want: _equal("commands", want, _kept(got.events)),
-        **{kind: _flow_check(kind, got) for kind in _FLOW_EVENTS},
+        "replies": lambda want: _replies(want, turn),
+        "includes": lambda want: _includes(want, turn),
+        "buttons": lambda want: _buttons(want, turn),
+        "slots": lambda want: _equal("slots", want, now),
+        "not_slots": lambda want: [f"slot {name} is {customer.slot(name)!r}" for name in want if customer.slot(name) is not None],
+        "stack": lambda want: _equal("stack", want, flows),
+        "events": lambda want: _subsequence(want, turn.events),
+        "no_events": lambda want: [f"there is {event}" for part in want for event in turn.events if covers(part, event)],
+        "ran": lambda want: _equal("actions", want, customer.ran),
+        "kept": lambda want: _equal("commands", want, _kept(turn.events)),
+        **{kind: _flow_check(kind, turn) for kind in _FLOW_EVENTS},
     }
     wrong = [line for key, want in expect.items() if key in checks for line in checks[key](want)]
-    return [*wrong, *_problems(expect.get("problems") or [], got.problems)]
+    return [*wrong, *_problems(expect.get("problems") or [], turn.problems)]
 
 
-def _flow_check(kind: str, got: Turn) -> Callable[[Any], list[str]]:
-    return lambda want: _equal(kind, want, [event["flow_id"] for event in got.events if event["event"] == kind])
+def _flow_check(kind: str, turn: Turn) -> Callable[[Any], list[str]]:
+    return lambda want: _equal(kind, want, [event["flow_id"] for event in turn.events if event["event"] == kind])
 
 
 def _equal(what: str, want: Any, is_: Any) -> list[str]:
@@ -187,35 +205,43 @@ def _kept(events: list[Event]) -> list[str]:
     return [_line(command) for command in user["parse_data"]["commands"]] if user else []
 
 
-def _messages(got: Turn) -> list[dict[str, Any]]:
+def _messages(turn: Turn) -> list[dict[str, Any]]:
     return [
-        {"text": event["text"], "utter": event["metadata"].get("utter_action"), **event["data"]}
-        for event in got.events
+        {"text": event["text"], "utter": event["metadata"].get("utter_action"), **event["data"], "metadata": event["metadata"]}
+        for event in turn.events
         if event["event"] == "bot"
     ]
+
+
+def _short(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if value}
 
 
 def _fits(want: Any, message: Mapping[str, Any]) -> bool:
     if isinstance(want, Mapping):
         return covers(want, message)
-    return same(want, message["utter"] if want.startswith("utter_") else message["text"])
+    return same(want, message["utter"] if str(want).startswith("utter_") else message["text"])
 
 
-def _replies(want: list[Any], got: Turn, *, whole: bool) -> list[str]:
-    messages = _messages(got)
-    said = [{key: value for key, value in message.items() if value} for message in messages]
-    if whole:
-        fit = len(want) == len(messages) and all(map(_fits, want, messages))
-        return [] if fit else [f"replies: expected {json.dumps(want, ensure_ascii=False)}, are {json.dumps(said, ensure_ascii=False)}"]
-    rest = iter(messages)
+def _replies(want: list[Any], turn: Turn) -> list[str]:
+    messages = _messages(turn)
+    if len(want) == len(messages) and all(map(_fits, want, messages)):
+        return []
+    return [
+        f"replies: expected {json.dumps(want, ensure_ascii=False)}, are {json.dumps(list(map(_short, messages)), ensure_ascii=False)}"
+    ]
+
+
+def _includes(want: list[Any], turn: Turn) -> list[str]:
+    rest = iter(_messages(turn))
     missing = next((one for one in want if not any(_fits(one, message) for message in rest)), None)
-    return [] if missing is None else [f"no reply {missing!r} (in this order) among {json.dumps(said, ensure_ascii=False)}"]
+    return [] if missing is None else [f"no reply {missing!r} in this order"]
 
 
-def _buttons(want: list[Any], got: Turn) -> list[str]:
-    buttons = [button for message in _messages(got) for button in message["buttons"] or ()]
+def _buttons(want: list[Any], turn: Turn) -> list[str]:
+    buttons = [button for message in _messages(turn) for button in message["buttons"] or ()]
     fit = len(want) == len(buttons) and all(
-        covers(one, button) if isinstance(one, Mapping) else one == button["title"] for one, button in zip(want, buttons, strict=True)
+        covers(one if isinstance(one, Mapping) else {"title": one}, button) for one, button in zip(want, buttons, strict=True)
     )
     return [] if fit else [f"buttons: expected {want}, are {buttons}"]
 
