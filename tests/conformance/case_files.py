@@ -29,8 +29,8 @@ from tightrope.engine.yamlfile import read
 
 CASES = Path(__file__).parent / "cases"
 
-TURN = {"say", "press", "intent", "commands", "advance", "channel", "metadata", "expect"}
-"""`say` a text (a payload begins with /), `press` a button by its title, `intent` {name, confidence, entities} as an NLU model gives it;
+TURN = {"say", "press", "commands", "advance", "channel", "metadata", "expect"}
+"""`say` a text (a payload begins with /), `press` a button by its title,
 `commands` v3 lines that understanding makes of the text; `advance` minutes that pass before; `channel`, `metadata` of the message."""
 
 EXPECT = {
@@ -41,7 +41,7 @@ EXPECT = {
 `includes` some of them in order; `buttons` titles, or maps, of all messages; `slots` values now; `not_slots` names that are not set now;
 `stack` flow ids from bottom to top; `events` partial events in order, others between them; `no_events` partial events that are not
 there; `ran` custom actions in order; `kept` the commands applied, as v3 lines; `problems` words of each problem reported (none unless
-given); `flow_…` flow ids in order."""
+given); `flow_…` flow ids in order, patterns left out."""
 
 _FILE = {"section", "title", "project", "actions", "cases"}
 _CASE = {"id", "source", "project", "actions", "strict", "cap", "flawed", "turns", "refused", "warned"}
@@ -148,8 +148,8 @@ class _Reader:
     def turn(self, found: Any) -> Mapping[str, Any]:
         turn = self.keys(found, TURN, "a turn")
         self.keys(turn.get("expect") or {}, EXPECT, "expect")
-        if not set(turn) & {"say", "press", "intent", "commands"}:
-            raise self.wrong("a turn needs one of say, press, intent, commands")
+        if not set(turn) & {"say", "press", "commands"}:
+            raise self.wrong("a turn needs one of say, press, commands")
         return turn
 
     def answers(self, found: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -19,7 +19,7 @@ from tightrope.engine.run import COLLECT
 from tightrope.engine.state import Event, Frame, State, replay
 from tightrope.engine.turn import History, Incoming, Turn, TurnRunner, Understood, settle
 
-_FLOW_EVENTS = ("flow_started", "flow_completed", "flow_cancelled", "flow_resumed", "flow_interrupted")
+FLOW_EVENTS = ("flow_started", "flow_completed", "flow_cancelled", "flow_resumed", "flow_interrupted")
 
 
 class Differs(AssertionError):
@@ -144,14 +144,15 @@ def _differences(expect: Mapping[str, Any], turn: Turn, customer: Customer) -> l
         "no_events": lambda want: [f"there is {event}" for part in want for event in turn.events if covers(part, event)],
         "ran": lambda want: _equal("actions", want, customer.ran),
         "kept": lambda want: _equal("commands", want, _kept(turn.events)),
-        **{kind: _flow_check(kind, turn) for kind in _FLOW_EVENTS},
+        **{kind: _flow_check(kind, turn) for kind in FLOW_EVENTS},
     }
     wrong = [line for key, want in expect.items() if key in checks for line in checks[key](want)]
     return [*wrong, *_problems(expect.get("problems") or [], turn.problems)]
 
 
 def _flow_check(kind: str, turn: Turn) -> Callable[[Any], list[str]]:
-    return lambda want: _equal(kind, want, [event["flow_id"] for event in turn.events if event["event"] == kind])
+    told = [event["flow_id"] for event in turn.events if event["event"] == kind]
+    return lambda want: _equal(kind, want, [flow_id for flow_id in told if not flow_id.startswith("pattern_")])
 
 
 def _equal(what: str, want: Any, is_: Any) -> list[str]:

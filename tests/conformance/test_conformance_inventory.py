@@ -29,11 +29,12 @@ def test_every_case_stands_in_a_file_of_its_section():
     assert apart == []
 
 
-def test_every_case_names_a_line_of_the_reference():
-    if not REFERENCE.is_file():
-        pytest.skip(
-            f"NOT CHECKED: the source lines of {len(all_cases())} conformance cases, for {REFERENCE} is not on this machine"
-        )
+def test_every_case_names_a_line_of_the_reference(capsys: pytest.CaptureFixture[str]):
+    if REFERENCE is None:
+        why = f"NOT CHECKED: the source lines of {len(all_cases())} conformance cases, for {_AT} is not beside this checkout"
+        with capsys.disabled():
+            sys.stdout.write(f"\n{why}\n")
+        pytest.skip(why)
     lines = REFERENCE.read_text(encoding="utf-8").splitlines()
     section_of: list[str] = []
     for line in lines:
