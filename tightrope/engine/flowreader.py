@@ -123,6 +123,7 @@ class _FlowReader:
             assignments=self.assignments(target, raw.at(kind)) if kind == "set_slots" else (),
             template=template,
             dangling=last and "next" not in raw and kind != "link",
+            end=raw.end,
         )
 
     def assignments(self, found: Any, line: int) -> tuple[tuple[str, Any], ...]:

@@ -113,7 +113,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a flow. `target` is the action, slot or flow it names."""
+    """One step of a flow. `target` is the action, slot or flow it names; `end` the last line of it and of the steps inside it."""
 
     id: str
     kind: StepKind
@@ -129,6 +129,7 @@ class Step:
     assignments: tuple[tuple[str, Any], ...] = ()
     template: Template | None = None
     dangling: bool = False
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Map(dict[str, Any]):
-    """A mapping with the line of each key (from 1)."""
+    """A mapping with the line of each key (from 1). `end` is the line of the last thing in it."""
 
-    __slots__ = ("key_lines", "line")
+    __slots__ = ("end", "key_lines", "line")
 
     line: int
+    end: int
     key_lines: dict[str, int]
 
     def at(self, key: str) -> int:
@@ -30,11 +31,12 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A sequence with the line of each item (from 1)."""
+    """A sequence with the line of each item (from 1). `end` is the line of the last thing in it."""
 
-    __slots__ = ("item_lines", "line")
+    __slots__ = ("end", "item_lines", "line")
 
     line: int
+    end: int
     item_lines: list[int]
 
 
@@ -63,10 +65,18 @@ def _int(loader: Any, node: Any) -> int:
     return int(text, 16) if text.startswith("0x") else int(text)
 
 
+def _end(node: Any, value: Any) -> int:
+    """Line on which a node ends; a block scalar's mark stands on the line after it."""
+    if isinstance(value, Map | Seq):
+        return value.end
+    mark = node.end_mark
+    return int(mark.line + (mark.column > 0))
+
+
 def _mapping(loader: Any, node: Any) -> Map:
     loader.flatten_mapping(node)
     out = Map()
-    out.line = node.start_mark.line + 1
+    out.line = out.end = node.start_mark.line + 1
     out.key_lines = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
@@ -76,6 +86,7 @@ def _mapping(loader: Any, node: Any) -> Map:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", key_node.start_mark)
         out.key_lines[key] = key_node.start_mark.line + 1
         out[key] = loader.construct_object(value_node, deep=True)
+        out.end = max(out.end, out.key_lines[key], _end(value_node, out[key]))
     return out
 
 
@@ -83,6 +94,7 @@ def _sequence(loader: Any, node: Any) -> Seq:
     out = Seq(loader.construct_object(item, deep=True) for item in node.value)
     out.line = node.start_mark.line + 1
     out.item_lines = [item.start_mark.line + 1 for item in node.value]
+    out.end = max([out.line, *(_end(item, value) for item, value in zip(node.value, out, strict=True))])
     return out
 
 
@@ -104,7 +116,7 @@ def parse(text: str, name: str) -> Map:
         raise ProjectError(str(getattr(error, "problem", None) or error), file=name, line=mark.line + 1 if mark else 1) from None
     if found is None:
         found = Map()
-        found.line = 1
+        found.line = found.end = 1
         found.key_lines = {}
     if not isinstance(found, Map):
         raise ProjectError("the top of the file must be a mapping", file=name, line=1)

@@ -34,6 +34,32 @@ def test_lines_of_keys_are_kept():
     assert (found.at("b"), found["b"].at("c"), found["b"].at("missing")) == (3, 4, 4)
 
 
+def test_a_step_knows_the_lines_that_it_and_the_steps_inside_it_take(project):
+    flows = """\
+    flows:
+      f:
+        description: d
+        steps:
+          - collect: a
+            description: |
+              two
+              lines
+          - id: b
+            noop: true
+            next:
+              - if: slots.a
+                then:
+                  - action: utter_x
+                    next: END
+              - else: END
+          - action: utter_x
+
+    # the end
+    """
+    steps = project(flows).flows["f"].steps.values()
+    assert [(step.place.line, step.end) for step in steps] == [(5, 8), (9, 16), (14, 15), (17, 17)]
+
+
 def test_anchors_and_merges_are_read():
     assert parse("a: &x {k: 1}\nb:\n  <<: *x\n  l: 2\n", "x.yml")["b"] == {"k": 1, "l": 2}
 
