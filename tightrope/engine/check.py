@@ -171,6 +171,12 @@ def _leads(project: Project, flow: Flow, step: Step, here: str) -> Iterator[Prob
 def _condition(project: Project, condition: Condition, place: Place) -> Iterator[Problem]:
     if condition.predicate is None:
         return
+    if condition.predicate.mixed:
+        yield _warning(
+            place,
+            f"the condition {condition.text!r} has `and` beside `or`: they bind alike and to the right, so that `a and b or c` is"
+            " `a and (b or c)`; write the parentheses",
+        )
     for name in sorted(condition.predicate.names):
         space, _, rest = name.partition(".")
         if space not in _NAMESPACES or not rest:

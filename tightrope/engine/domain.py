@@ -60,11 +60,14 @@ def compile_condition(value: Any, place: Place) -> Condition:
 
 
 def _literal(value: Any) -> str:
+    """As a condition writes it; texts have no escapes there."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if isinstance(value, int | float):
+        return str(value)
+    return f'"{value}"' if "'" in str(value) else f"'{value}'"
 
 
 def read_rejections(found: Any, place: Place) -> tuple[Rejection, ...]:

@@ -1,15 +1,17 @@
 """Conditions of flows, rejections and responses, compiled once to closures.
 
-The language is that of the public pypred library as Rasa documents it (reference/primitives/conditions): `not and or`,
-`< <= > >= = == != is, is not, contains, matches`, parentheses, strings, numbers, `true false null undefined empty`, sets `{'a' 'b'}`,
-names below `slots.` and `context.`. Keywords in any case. An order comparison with null, or between things that have no order,
-is false; equality compares plainly (so `slots.x != 'a'` holds while x is null). Nothing raises at run time.
+The language is that of the public pypred library as Rasa documents it (reference/primitives/conditions), with pypred's own semantics:
+`not and or`, `< <= > >= = == != is, is not, contains, matches`, parentheses, quoted strings, numbers, `true false null undefined empty`,
+sets `{'a' 'b'}`, names below `slots.` and `context.`, keywords in any case, `#` begins a comment. `and` and `or` bind alike and to the
+right: `a and b or c` is `a and (b or c)`. What is not there is `undefined`, which is not `null`. Where pypred raises (an order
+comparison with null or between things without an order, a look into a value that holds no names, `contains` that cannot be
+asked), the comparison is false. Nothing raises at run time. Compared with pypred by tests/unit/engine/test_engine_pypred.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,55 +22,74 @@ Names = Mapping[str, Any]
 Term = Callable[[Names, Names], Any]
 
 _TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<string>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")
-    | (?P<number>[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]))
+    r"""
+      (?P<string>'[^']*'|"[^"]*")
+    | (?P<number>-?\d+(?:\.\d+)?)
     | (?P<operator><=|>=|==|!=|<|>|=)
-    | (?P<mark>[(){},])
-    | (?P<name>[^\s'"(){},<>=!]+)
-    )""",
+    | (?P<mark>[(){}])
+    | (?P<name>[\w\-.:;]+)
+    """,
     re.VERBOSE,
 )
-_CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "undefined": None, "none": None}
-_WORDS = {"and", "or", "not", "is", "contains", "matches", "empty"} | set(_CONSTANTS)
+_SPACE = re.compile(r"(?:\s++|\#[^\n]*+)*+")
+_DEEPEST = 50
+"""Parentheses within parentheses; a person does not read even ten."""
+_WORDS = {"and", "or", "not", "is", "contains", "matches", "true", "false", "null", "undefined", "empty"}
 
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A compiled condition: `holds(slots, context)`."""
+    """A compiled condition: `holds(slots, context)`. `mixed`: it has `and` beside `or` without parentheses, which misleads readers."""
 
     text: str
     term: Term
     names: frozenset[str]
+    mixed: bool = False
 
     def holds(self, slots: Names, context: Names) -> bool:
         """Whether it is true for these slots and this frame."""
         return bool(self.term(slots, context))
 
 
-class _Empty:
-    """The literal `empty`: equal to null and to what has no content."""
+class _Undefined:
+    """What a name stands for that is not there: false, equal to itself and to `empty` only."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __contains__(self, _item: object) -> bool:
+        return False
 
     def __eq__(self, other: object) -> bool:
-        return other is None or (isinstance(other, str | list | dict | frozenset) and not other)
+        return isinstance(other, _Undefined | _Empty)
+
+    def __ne__(self, other: object) -> bool:
+        return not isinstance(other, _Undefined)
 
     def __hash__(self) -> int:
         return 0
 
 
-EMPTY = _Empty()
+class _Empty:
+    """The literal `empty`: false, equal to what has a length of zero and to `undefined`, not to null."""
 
-
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) is not isinstance(right, bool) and not isinstance(left, _Empty) and not isinstance(right, _Empty):
+    def __bool__(self) -> bool:
         return False
-    return bool(left == right)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Undefined | _Empty) or (hasattr(other, "__len__") and len(other) == 0)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+UNDEFINED = _Undefined()
+EMPTY = _Empty()
+_CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "undefined": UNDEFINED, "empty": EMPTY}
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def check(left: Any, right: Any) -> bool:
-        if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
-            return False
         try:
             return bool(compare(left, right))
         except TypeError:
@@ -78,51 +99,38 @@ def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 
 def _contains(left: Any, right: Any) -> bool:
-    if isinstance(left, str):
-        return isinstance(right, str) and right in left
-    if isinstance(left, list | tuple | frozenset | set | dict):
-        try:
-            return right in left
-        except TypeError:
-            return False
-    return False
-
-
-def _matches(left: Any, right: Any) -> bool:
-    if not isinstance(left, str) or not isinstance(right, str):
-        return False
     try:
-        return re.search(right, left) is not None
-    except re.error:
+        return right in left
+    except TypeError:
         return False
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": _equal,
-    "==": _equal,
-    "is": _equal,
-    "!=": lambda a, b: not _equal(a, b),
-    "is not": lambda a, b: not _equal(a, b),
+    "=": lambda a, b: bool(a == b),
+    "!=": lambda a, b: bool(a != b),
     "<": _ordered(lambda a, b: a < b),
     "<=": _ordered(lambda a, b: a <= b),
     ">": _ordered(lambda a, b: a > b),
     ">=": _ordered(lambda a, b: a >= b),
     "contains": _contains,
-    "matches": _matches,
 }
+_SAME = {"==": "=", "is": "="}
 
 
 def _name(path: str) -> Term:
     head, _, rest = path.partition(".")
     if head == "slots" and rest and "." not in rest:
-        return lambda slots, _context: slots.get(rest)
-    keys = rest.split(".") if head in {"slots", "context"} and rest else path.split(".")
-    of_context = head == "context"
+        return lambda slots, _context: slots.get(rest, UNDEFINED)
+    if head == "context" and rest and "." not in rest:
+        return lambda _slots, context: context.get(rest, UNDEFINED)
+    keys = path.split(".")
 
     def look(slots: Names, context: Names) -> Any:
-        value: Any = context if of_context else slots
+        value: Any = {"slots": slots, "context": context}
         for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
+            if not isinstance(value, Mapping) or key not in value:
+                return UNDEFINED
+            value = value[key]
         return value
 
     return look
@@ -132,21 +140,27 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.names: set[str] = set()
-        self.tokens: list[tuple[str, str, int]] = []
-        at = 0
-        end = len(text.rstrip())
-        while at < end:
-            found = _TOKEN.match(text, at)
-            if found is None or found.end() == at:
+        self.mixed = False
+        self.tokens: list[tuple[str, str]] = []
+        at = self.skip(0)
+        while at < len(text):
+            token = _TOKEN.match(text, at)
+            if token is None:
                 raise PredicateError(f"cannot read {text[at:]!r} at column {at + 1} of the condition {text!r}")
-            kind = str(found.lastgroup)
-            self.tokens.append((kind, found.group(kind), at))
-            at = found.end()
+            kind = str(token.lastgroup)
+            self.tokens.append((kind, token.group(kind)))
+            at = self.skip(token.end())
         self.at = 0
+        self.depth = 0
+
+    def skip(self, at: int) -> int:
+        """Behind blanks and comments."""
+        found = _SPACE.match(self.text, at)
+        return found.end() if found else at
 
     def peek(self) -> tuple[str, str]:
         if self.at < len(self.tokens):
-            kind, word, _ = self.tokens[self.at]
+            kind, word = self.tokens[self.at]
             if kind == "name" and word.lower() in _WORDS:
                 return "word", word.lower()
             return kind, word
@@ -162,107 +176,135 @@ class _Parser:
         found = "its end" if kind == "end" else repr(word)
         return PredicateError(f"expected {wanted} but found {found} in the condition {self.text!r}")
 
-    def any_of(self) -> Term:
-        left = self.all_of()
-        while self.peek() == ("word", "or"):
-            self.take()
-            left = _either(left, self.all_of())
-        return left
-
-    def all_of(self) -> Term:
-        left = self.negation()
-        while self.peek() == ("word", "and"):
-            self.take()
-            left = _both(left, self.negation())
-        return left
+    def expression(self) -> Term:
+        """`and` and `or` alike, to the right, as pypred has them."""
+        terms, words = [self.negation()], []
+        while self.peek() in {("word", "and"), ("word", "or")}:
+            words.append(self.take()[1])
+            terms.append(self.negation())
+        self.mixed = self.mixed or len(set(words)) > 1
+        return _joined(terms, words) if words else terms[0]
 
     def negation(self) -> Term:
-        if self.peek() == ("word", "not"):
+        nots = 0
+        while self.peek() == ("word", "not"):
             self.take()
-            inner = self.negation()
-            return lambda slots, context: not inner(slots, context)
-        return self.comparison()
+            nots += 1
+        inner = self.comparison()
+        if not nots:
+            return inner
+        wanted = nots % 2 == 0
+        return lambda slots, context: bool(inner(slots, context)) is wanted
 
     def comparison(self) -> Term:
         left = self.value()
         kind, word = self.peek()
-        if kind == "operator" or (kind == "word" and word in {"is", "contains", "matches"}):
+        if kind != "operator" and not (kind == "word" and word in {"is", "contains", "matches"}):
+            return left
+        self.take()
+        if word == "matches":
+            return self.pattern(left)
+        operator = _SAME.get(word, word)
+        if word == "is" and self.peek() == ("word", "not"):
             self.take()
-            if word == "is" and self.peek() == ("word", "not"):
-                self.take()
-                word = "is not"
-            right = self.value()
-            check = _COMPARE[word]
-            if word == "matches":
-                self.check_pattern(right)
-            return lambda slots, context: check(left(slots, context), right(slots, context))
-        return left
+            operator = "!="
+        if word == "contains" and self.peek() in {("mark", "("), ("mark", "{"), ("word", "undefined"), ("word", "empty")}:
+            raise self.wrong("a text, a number, a name, true, false or null after `contains`")
+        right = self.value()
+        check = _COMPARE[operator]
+        return lambda slots, context: check(left(slots, context), right(slots, context))
 
-    def check_pattern(self, right: Term) -> None:
+    def pattern(self, left: Term) -> Term:
+        """The right side of `matches` is the expression itself, never a slot's value."""
+        kind, word = self.peek()
+        if kind not in {"string", "name"}:
+            raise self.wrong("a quoted regular expression after `matches`")
+        self.take()
         try:
-            pattern = right({}, {})
-            if isinstance(pattern, str):
-                re.compile(pattern)
-        except re.error as error:
+            found = re.compile(word.strip("'\""))
+        except (re.error, OverflowError) as error:
             raise PredicateError(f"the pattern of `matches` in {self.text!r} is no regular expression: {error}") from None
+
+        def check(slots: Names, context: Names) -> bool:
+            value = left(slots, context)
+            return isinstance(value, str) and found.search(value) is not None
+
+        return check
 
     def value(self) -> Term:
         kind, word = self.peek()
         if kind == "mark" and word == "(":
             self.take()
-            inner = self.any_of()
-            if self.take() != ("mark", ")"):
-                self.at -= 1
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise PredicateError(f"more than {_DEEPEST} parentheses within each other in a condition")
+            inner = self.expression()
+            self.depth -= 1
+            if self.peek() != ("mark", ")"):
                 raise self.wrong("')'")
+            self.take()
             return inner
         if kind == "mark" and word == "{":
             self.take()
-            return _constant(self.members())
+            return self.members()
+        return self.single()
+
+    def single(self) -> Term:
+        """A name or a literal."""
+        kind, word = self.peek()
         if kind == "name":
             self.take()
             self.names.add(word)
             return _name(word)
-        return _constant(self.literal())
-
-    def literal(self) -> Any:
-        kind, word = self.peek()
         if kind == "string":
             self.take()
-            return re.sub(r"\\([\\'\"])", r"\1", word[1:-1])
+            return _constant(word[1:-1])
         if kind == "number":
             self.take()
-            return float(word) if any(c in word for c in ".eE") else int(word)
+            return _constant(float(word))
         if kind == "word" and word in _CONSTANTS:
             self.take()
-            return _CONSTANTS[word]
-        if kind == "word" and word == "empty":
-            self.take()
-            return EMPTY
+            return _constant(_CONSTANTS[word])
         raise self.wrong("a value")
 
-    def members(self) -> frozenset[Any]:
-        found: list[Any] = []
+    def members(self) -> Term:
+        found: list[Term] = []
         while self.peek() != ("mark", "}"):
-            if self.peek() == ("mark", ","):
-                self.take()
-            elif self.peek()[0] == "name":
-                found.append(self.take()[1])
-            else:
-                found.append(self.literal())
+            if self.peek() in {("word", "undefined"), ("word", "empty")}:
+                raise self.wrong("texts, numbers, names, true, false or null between { and }")
+            found.append(self.single())
         self.take()
-        return frozenset(found)
+        return lambda slots, context: _collected(term(slots, context) for term in found)
+
+
+def _collected(values: Iterable[Any]) -> frozenset[Any]:
+    """The members that a set can hold; a list or a mapping among them is equal to nothing one could ask for."""
+    out: list[Any] = []
+    for value in values:
+        try:
+            hash(value)
+        except TypeError:
+            continue
+        out.append(value)
+    return frozenset(out)
 
 
 def _constant(value: Any) -> Term:
     return lambda _slots, _context: value
 
 
-def _either(left: Term, right: Term) -> Term:
-    return lambda slots, context: bool(left(slots, context)) or bool(right(slots, context))
+def _joined(terms: list[Term], words: list[str]) -> Term:
+    """`a and (b or (c ...))`: what stands to the left of a word settles it or leaves it to all that stands to the right."""
+    steps = [(term, word == "or") for term, word in zip(terms, words, strict=False)]
+    last = terms[-1]
 
+    def check(slots: Names, context: Names) -> bool:
+        for term, settled in steps:
+            if bool(term(slots, context)) is settled:
+                return settled
+        return bool(last(slots, context))
 
-def _both(left: Term, right: Term) -> Term:
-    return lambda slots, context: bool(left(slots, context)) and bool(right(slots, context))
+    return check
 
 
 @lru_cache(maxsize=8192)
@@ -273,7 +315,7 @@ def compile_predicate(text: str) -> Predicate:
         PredicateError: it cannot be read.
     """
     parser = _Parser(text)
-    term = parser.any_of()
+    term = parser.expression()
     if parser.peek()[0] != "end":
         raise parser.wrong("an operator or the end")
-    return Predicate(text, term, frozenset(parser.names))
+    return Predicate(text, term, frozenset(parser.names), parser.mixed)

@@ -8,10 +8,15 @@ from textwrap import dedent
 
 import pytest
 from engine_shop import ACTIONS
+from hypothesis import settings
 
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import Project
 from tightrope.engine.testing import Conversation
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=10_000)
+"""`pytest tests/unit/engine --hypothesis-profile=long`: every property with many examples (make test-long)."""
 
 SHOP = Path(__file__).parents[2] / "golden" / "engine" / "shop"
 

@@ -150,3 +150,12 @@ def test_configuration_that_cannot_be_read_is_told_beside_the_rest(folder):
 def test_files_that_cannot_be_read_do_not_hide_the_others(folder):
     root = folder("flows: [", "slots: [", "language: zh")
     assert {problem.file for problem in check(root)} == {"data/flows.yml", "domain.yml"}
+
+
+def test_and_beside_or_is_a_warning(folder):
+    made = folder(
+        "flows: {f: {description: d, steps: [{noop: true, next: [{if: slots.a and slots.b or slots.c, then: END}, {else: END}]}]}}",
+        "slots: {a: {type: bool}, b: {type: bool}, c: {type: bool}}",
+    )
+    [found] = [problem for problem in check(made) if "bind alike" in problem.message]
+    assert found.severity == "warning"
