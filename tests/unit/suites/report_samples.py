@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from tightrope.engine.loader import load_project
+from tightrope.engine.models import Project
 from tightrope.suites.models import CaseReport, Expectation, Status, SuiteReport, TurnReport
 
 CONFIRM = "请确认：买入 10 手贵州茅台（600519），价格 1,688.00 元，手续费按万分之二点五收取。"
@@ -70,3 +73,49 @@ FAILED = case(
 )
 NOT_RUN = case("needs_voice", "not_run", reason="excluded: voice only", line=30)
 BROKEN = replace(case("breaks", "failed", reason="stub action_x answers with no list of events"), turns=())
+
+FLOWS = """\
+flows:
+  buy:
+    name: 买入股票
+    description: buys
+    steps:
+      - id: ticker
+        collect: ticker
+      - id: ask
+        noop: true
+        next:
+          - if: slots.ticker
+            then:
+              - id: done
+                action: utter_done
+                next: END
+          - else: sorry
+      - id: sorry
+        action: utter_sorry
+  greet:
+    description: greets
+    steps:
+      - id: hello
+        action: utter_done
+  pattern_chitchat:
+    description: our own small talk
+    steps:
+      - id: chat
+        action: utter_sorry
+"""
+DOMAIN = """\
+slots: {ticker: {type: text}}
+responses:
+  utter_done: [{text: done}]
+  utter_sorry: [{text: sorry}]
+  utter_ask_ticker: [{text: which}]
+"""
+
+
+def bot(folder: Path) -> Project:
+    """A project with three flows of its own, written into `folder`."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "flows.yml").write_text(FLOWS, encoding="utf-8")
+    (folder / "domain.yml").write_text(DOMAIN, encoding="utf-8")
+    return load_project(folder)
