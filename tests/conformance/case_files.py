@@ -12,13 +12,16 @@ A file has `section` (of the reference, rasa-calm.md), `title`, perhaps a `proje
     cap:      the cap on predictions, the engine's own unless given
     flawed:   words of each error that the check reports of this project; without it the check must report none
     turns:    see TURN and EXPECT; or, for what is decided when files are read,
-    refused:  {line, words, file}: the check reports an error there. `line` is a number, or a text that this line holds
+    loaded:   attributes of the Project (engine/models.py) that the files give
+    refused:  {line, words, file}: the check reports an error there. `line` is a number, or a text that this line holds, or a list of
+              such texts of which it holds one. A map of the project is written as YAML with one key a line
     warned:   the same for a warning
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,16 +38,18 @@ TURN = {"say", "press", "commands", "advance", "channel", "metadata", "expect"}
 
 EXPECT = {
     "replies", "includes", "buttons", "slots", "not_slots", "stack", "events", "no_events", "ran", "kept", "problems",
+    "sees", "prompt",
     "flow_started", "flow_completed", "flow_cancelled", "flow_resumed", "flow_interrupted",
 }  # fmt: skip
 """Of this turn. `replies` all messages: an exact text, an `utter_` name, or a map of {text, utter, buttons, custom, image, attachment};
 `includes` some of them in order; `buttons` titles, or maps, of all messages; `slots` values now; `not_slots` names that are not set now;
 `stack` flow ids from bottom to top; `events` partial events in order, others between them; `no_events` partial events that are not
-there; `ran` custom actions in order; `kept` the commands applied, as v3 lines; `problems` words of each problem reported (none unless
+there; `ran` custom actions in order; `sees` per action what its request carried of the tracker, the last time in this turn; `prompt` variables
+that a prompt template is given now; `kept` the commands applied, as v3 lines; `problems` words of each problem reported (none unless
 given); `flow_…` flow ids in order, patterns left out."""
 
 _FILE = {"section", "title", "project", "actions", "cases"}
-_CASE = {"id", "source", "project", "actions", "strict", "cap", "flawed", "turns", "refused", "warned"}
+_CASE = {"id", "source", "project", "actions", "strict", "cap", "flawed", "turns", "loaded", "refused", "warned"}
 _PROJECT = {"config", "domain", "flows", "endpoints", "files"}
 _PLACE = {"line", "words", "file"}
 _ANSWER = {"events", "responses", "slots"}
@@ -70,6 +75,7 @@ class Case:
     project: Mapping[str, Any]
     actions: Mapping[str, list[Any]]
     turns: tuple[Mapping[str, Any], ...]
+    loaded: Mapping[str, Any] | None
     refused: Mapping[str, Any] | None
     warned: Mapping[str, Any] | None
     flawed: tuple[str, ...] = ()
@@ -77,7 +83,7 @@ class Case:
     cap: int | None = None
 
     def files(self) -> dict[str, str]:
-        """Every file of the project: path to text. Maps are written as JSON, which is YAML, a key a line."""
+        """Every file of the project: path to text."""
         out = dict(self.project.get("files") or {})
         config = {"recipe": "default.v1", "language": "en", **(self.project.get("config") or {})}
         domain = dict(self.project.get("domain") or {})
@@ -91,8 +97,25 @@ class Case:
         }
         for path, found in made.items():
             if found is not None and path not in out:
-                out[path] = json.dumps(found, indent=1, ensure_ascii=False)
+                out[path] = "".join(f"{line}\n" for line in block(found))
         return out
+
+
+def block(found: Any) -> list[str]:
+    """A map or list as lines of YAML, one key a line, texts quoted as in JSON: what is read back is what was given."""
+    if isinstance(found, Mapping) and found:
+        out: list[str] = []
+        for key, value in found.items():
+            name = key if re.fullmatch(r"[A-Za-z]\w*", key) and key not in {"null", "true", "false"} else json.dumps(key)
+            inner = block(value)
+            if isinstance(value, Mapping | list) and value:
+                out += [f"{name}:", *(f"  {line}" for line in inner)]
+            else:
+                out.append(f"{name}: {inner[0]}")
+        return out
+    if isinstance(found, list) and found:
+        return [("- " if at == 0 else "  ") + line for item in found for at, line in enumerate(block(item))]
+    return [json.dumps(found, ensure_ascii=False)]
 
 
 @dataclass(slots=True)
@@ -127,6 +150,7 @@ class _Reader:
                     project=merged(shared, self.keys(raw.get("project") or {}, _PROJECT, "project")),
                     actions=self.answers({**(found.get("actions") or {}), **(raw.get("actions") or {})}),
                     turns=tuple(self.turn(turn) for turn in raw.get("turns") or ()),
+                    loaded=raw.get("loaded"),
                     refused=self.place(raw, "refused"),
                     warned=self.place(raw, "warned"),
                     flawed=tuple(raw.get("flawed") or ()),
@@ -134,8 +158,8 @@ class _Reader:
                     cap=raw.get("cap"),
                 )
             )
-            if not any(key in raw for key in ("turns", "refused", "warned")):
-                raise self.wrong("nothing is expected: give turns, refused or warned")
+            if not any(key in raw for key in ("turns", "loaded", "refused", "warned")):
+                raise self.wrong("nothing is expected: give turns, loaded, refused or warned")
 
     def place(self, raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
         if key not in raw:

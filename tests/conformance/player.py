@@ -10,11 +10,13 @@ from typing import Any
 from case_files import FAILS, Case
 
 from tightrope.engine.builtins import REDO
+from tightrope.engine.clients import tracker
 from tightrope.engine.commands import parse_text
 from tightrope.engine.core import PREDICTION_CAP
 from tightrope.engine.errors import ActionFailed
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import START, Project, Step
+from tightrope.engine.prompt import Prompt
 from tightrope.engine.run import COLLECT
 from tightrope.engine.state import Event, Frame, State, replay
 from tightrope.engine.turn import History, Incoming, Turn, TurnRunner, Understood, settle
@@ -64,6 +66,7 @@ class Customer:
         self.state = State("customer")
         self.events: list[Event] = []
         self.ran: list[str] = []
+        self.requests: dict[str, Mapping[str, Any]] = {}
         self.transcript: list[str] = []
         self.runner = TurnRunner(
             project,
@@ -78,6 +81,7 @@ class Customer:
         """Play one turn of the case."""
         self.at += 1.0 + 60.0 * raw.get("advance", 0)
         self.ran = []
+        self.requests = {}
         text = self._payload(raw["press"]) if "press" in raw else raw.get("say", "…")
         lines = raw.get("commands")
         given = None if lines is None else Understood(parse_text(lines if isinstance(lines, str) else "\n".join(lines))[0])
@@ -101,7 +105,7 @@ class Customer:
         """A text without commands is not understood."""
         return Understood(())
 
-    async def run(self, name: str, _state: State, events: list[Event]) -> tuple[list[Any], list[Any]]:
+    async def run(self, name: str, state: State, events: list[Event]) -> tuple[list[Any], list[Any]]:
         """What the case answers for an action.
 
         Raises:
@@ -114,6 +118,7 @@ class Customer:
         before = sum(1 for event in events if event["event"] in {"action", "action_execution_rejected"} and event["name"] == name)
         found = answers[min(before, len(answers) - 1)] or {}
         self.ran.append(name)
+        self.requests[name] = tracker(self.project, state)
         if found == FAILS:
             raise ActionFailed(name, "down")
         slots = [{"event": "slot", "name": slot, "value": value} for slot, value in (found.get("slots") or {}).items()]
@@ -144,6 +149,8 @@ def _differences(expect: Mapping[str, Any], turn: Turn, customer: Customer) -> l
         "no_events": lambda want: [f"there is {event}" for part in want for event in turn.events if covers(part, event)],
         "ran": lambda want: _equal("actions", want, customer.ran),
         "kept": lambda want: _equal("commands", want, _kept(turn.events)),
+        "sees": lambda want: [] if covers(want, customer.requests) else [f"sees: expected {want}, is {customer.requests}"],
+        "prompt": lambda want: _prompt(want, customer),
         **{kind: _flow_check(kind, turn) for kind in FLOW_EVENTS},
     }
     wrong = [line for key, want in expect.items() if key in checks for line in checks[key](want)]
@@ -153,6 +160,17 @@ def _differences(expect: Mapping[str, Any], turn: Turn, customer: Customer) -> l
 def _flow_check(kind: str, turn: Turn) -> Callable[[Any], list[str]]:
     told = [event["flow_id"] for event in turn.events if event["event"] == kind]
     return lambda want: _equal(kind, want, [flow_id for flow_id in told if not flow_id.startswith("pattern_")])
+
+
+_VARIABLES = (
+    "available_flows", "current_flow", "current_slot", "current_slot_description", "flow_slots", "current_conversation", "user_message",
+)  # fmt: skip
+_TEMPLATE = "{{ {" + ", ".join(f"'{name}': {name}" for name in _VARIABLES) + "} | tojson }}"
+
+
+def _prompt(want: Any, customer: Customer) -> list[str]:
+    given = json.loads(Prompt(customer.project, _TEMPLATE, "prompt").render(customer.state, "next", lambda: customer.events))
+    return [] if covers(want, given) else [f"prompt: expected {json.dumps(want)}, is {json.dumps(given)}"]
 
 
 def _equal(what: str, want: Any, is_: Any) -> list[str]:

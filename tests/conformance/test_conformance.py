@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from case_files import Case, all_cases
-from player import play, write
+from player import covers, play, write
 
 from tightrope.engine.check import Problem, check
+from tightrope.engine.loader import load_project
 
 
 def _params(wanted: list[Case]) -> list[object]:
@@ -32,16 +33,29 @@ def test_the_check_says_so(case: Case, tmp_path: Path):
         assert [one for one in found if one.severity == "error"] == []
 
 
+@pytest.mark.parametrize("case", _params([case for case in all_cases() if case.loaded]))
+def test_the_project_is_read_so(case: Case, tmp_path: Path):
+    project = load_project(write(case, tmp_path))
+    assert case.loaded is not None
+    for name, value in case.loaded.items():
+        is_ = getattr(project, name)
+        assert covers(value, list(is_) if isinstance(is_, tuple) else is_), (
+            f"{case.id} (rasa-calm.md:{case.source.line}): {name} is {is_!r}"
+        )
+
+
 def _stands(problem: Problem, wanted: object, case: Case) -> bool:
     assert isinstance(wanted, dict)
     file, line = wanted.get("file", "data/flows.yml"), wanted["line"]
     if problem.file != file or wanted["words"].casefold() not in problem.message.casefold():
         return False
     text = case.files()[file].splitlines()[problem.line - 1]
-    return bool(problem.line == line) if isinstance(line, int) else line in text
+    return (
+        problem.line == line if isinstance(line, int) else any(one in text for one in ([line] if isinstance(line, str) else line))
+    )
 
 
-@pytest.mark.parametrize("case", _params([case for case in all_cases() if case.turns]))
+@pytest.mark.parametrize("case", _params([case for case in all_cases() if case.turns or case.loaded]))
 def test_the_check_finds_no_error_in_what_can_be_played(case: Case, tmp_path: Path):
     found = [str(one) for one in check(write(case, tmp_path)) if one.severity == "error"]
     missing = [words for words in case.flawed if not any(words in one for one in found)]
