@@ -7,9 +7,7 @@ conversation; a warning is something that probably was not meant.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tightrope.engine.applying import REFUSED, coerce
 from tightrope.engine.builtins import BUILTINS
@@ -17,32 +15,19 @@ from tightrope.engine.commands import parse_payload
 from tightrope.engine.errors import CommandSyntaxError
 from tightrope.engine.loader import gather
 from tightrope.engine.models import END, Flow, Place, Project, Response, SetSlot, Step
+from tightrope.engine.problems import Problem
 from tightrope.engine.templates import Condition
 
-Severity = Literal["error", "warning"]
 _LINKABLE_PATTERN = "pattern_human_handoff"
 _NAMESPACES = {"slots", "context"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """One thing to mend."""
-
-    file: str
-    line: int
-    severity: Severity
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.severity}: {self.message}"
-
-
 def check(root: Path) -> list[Problem]:
     """All problems of the project in `root`, in the order of its files; empty when there is none."""
-    project, unreadable = gather(root)
-    found = [Problem(error.file, error.line, "error", error.what) for error in unreadable]
-    if project is not None:
-        found.extend(_fits(project))
+    reading = gather(root)
+    found = list(reading.problems.found)
+    if reading.project is not None:
+        found.extend(_fits(reading.project))
     return sorted(set(found))
 
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import jinja2
 
-from tightrope.engine.errors import PredicateError, ProjectError
+from tightrope.engine.errors import PredicateError
 from tightrope.engine.models import Button, Place, Rejection, Response, Slot, SlotType, Variation
+from tightrope.engine.problems import Problems
 from tightrope.engine.templates import Condition, Template, condition, jinja_template, plain_template
 from tightrope.engine.yamlfile import Map, Seq
 
@@ -36,27 +37,30 @@ class DomainParts:
     raw_responses: dict[str, Any] = field(default_factory=dict)
     builtin_slots: set[str] = field(default_factory=set)
     builtin_responses: set[str] = field(default_factory=set)
+    action_places: dict[str, Place] = field(default_factory=dict)
 
 
-def compile_condition(value: Any, place: Place) -> Condition:
-    """A condition of a file, errors with their place; also the deprecated list form of response conditions.
+def _unreadable(text: Any) -> Condition:
+    """Stands where a condition could not be read, so that the rest of the file can."""
+    return Condition(str(text), None, None, lambda _slots, _context: False)
 
-    Raises:
-        ProjectError: it cannot be read.
-    """
+
+def compile_condition(value: Any, place: Place, told: Problems) -> Condition:
+    """A condition of a file, also in the deprecated list form of response conditions; what is wrong with it goes to `told`."""
     if isinstance(value, list):
         try:
             value = " and ".join(f"slots.{item['name']} = {_literal(item['value'])}" for item in value)
         except (KeyError, TypeError):
-            raise ProjectError(
-                "a list condition needs items {type: slot, name, value}", file=place.file, line=place.line
-            ) from None
+            told.error(place, "a list condition needs items {type: slot, name, value}", code="condition")
+            return _unreadable(value)
     if not isinstance(value, str | bool):
-        raise ProjectError(f"a condition must be text, not {value!r}", file=place.file, line=place.line)
+        told.error(place, f"a condition must be text, not {value!r}", code="condition")
+        return _unreadable(value)
     try:
         return condition(value)
     except PredicateError as error:
-        raise ProjectError(str(error), file=place.file, line=place.line) from None
+        told.error(place, str(error), code="condition")
+        return _unreadable(value)
 
 
 def _literal(value: Any) -> str:
@@ -70,44 +74,41 @@ def _literal(value: Any) -> str:
     return f'"{value}"' if "'" in str(value) else f"'{value}'"
 
 
-def read_rejections(found: Any, place: Place) -> tuple[Rejection, ...]:
-    """`rejections` of a collect step or of a slot's validation.
-
-    Raises:
-        ProjectError: an item lacks `if` or `utter`.
-    """
+def read_rejections(found: Any, place: Place, told: Problems) -> tuple[Rejection, ...]:
+    """`rejections` of a collect step or of a slot's validation; an item without `if` and `utter` goes to `told`."""
     out: list[Rejection] = []
-    for item in found or []:
+    for item in found if isinstance(found, Seq) else ([] if found is None else [found]):
         if not isinstance(item, Map) or "if" not in item or "utter" not in item:
-            raise ProjectError("each rejection needs `if` and `utter`", file=place.file, line=place.line)
-        here = Place(place.file, item.line)
-        out.append(Rejection(compile_condition(item["if"], here), str(item["utter"])))
+            told.error(place, "each rejection needs `if` and `utter`", code="rejection")
+            continue
+        here = Place(place.file, item.at("if"))
+        out.append(Rejection(compile_condition(item["if"], here, told), str(item["utter"])))
     return tuple(out)
 
 
-def _slot(name: str, raw: Any, place: Place) -> Slot:
+def _slot(name: str, raw: Any, place: Place, told: Problems) -> Slot | None:
     if not isinstance(raw, Map):
-        raise ProjectError(f"the slot {name!r} needs at least a type", file=place.file, line=place.line)
+        told.error(place, f"the slot {name!r} needs at least a type", code="slot")
+        return None
     if any(mark in name for mark in "()=,"):
-        raise ProjectError(
-            f"the slot name {name!r} holds one of ( ) = , which break button payloads", file=place.file, line=place.line
-        )
+        told.error(place, f"the slot name {name!r} holds one of ( ) = , which break button payloads", code="slot")
+    for key in raw:
+        if key not in _SLOT_KEYS:
+            told.error(Place(place.file, raw.at(key)), f"the slot {name!r} has the unknown key {key!r}", code="slot")
     kind = raw.get("type")
-    if kind not in _TYPES:
-        raise ProjectError(
-            f"the slot {name!r} has the type {kind!r}; known are {', '.join(sorted(_TYPES))}",
-            file=place.file,
-            line=raw.at("type"),
-        )
-    unknown = set(raw) - _SLOT_KEYS
-    if unknown:
-        key = sorted(unknown)[0]
-        raise ProjectError(f"the slot {name!r} has the unknown key {key!r}", file=place.file, line=raw.at(key))
-    values = tuple(str(value) for value in raw.get("values") or ())
+    if not isinstance(kind, str) or kind not in _TYPES:
+        message = f"the slot {name!r} has the type {kind!r}; known are {', '.join(sorted(_TYPES))}"
+        told.error(Place(place.file, raw.at("type")), message, code="slot")
+        return None
+    listed = raw.get("values")
+    values = tuple(str(value) for value in listed) if isinstance(listed, Seq) else ()
     if kind == "categorical" and not values:
-        raise ProjectError(f"the categorical slot {name!r} lists no values", file=place.file, line=place.line)
-    mappings = raw.get("mappings")
-    validation = raw.get("validation") or {}
+        told.error(place, f"the categorical slot {name!r} lists no values", code="slot")
+    mappings = _maps(name, raw, "mappings", place, told)
+    validation = raw.get("validation") or Map()
+    if not isinstance(validation, Map):
+        told.error(Place(place.file, raw.at("validation")), f"`validation` of the slot {name!r} holds rejections", code="slot")
+        validation = Map()
     return Slot(
         name=name,
         type=cast("SlotType", kind),
@@ -116,62 +117,108 @@ def _slot(name: str, raw: Any, place: Place) -> Slot:
         initial=raw.get("initial_value"),
         mappings=frozenset(str(m.get("type")) for m in mappings) if mappings else frozenset({"from_llm"}),
         every_turn=tuple(str(m["run_action_every_turn"]) for m in mappings or () if m.get("run_action_every_turn")),
-        rejections=read_rejections(validation.get("rejections"), Place(place.file, raw.at("validation"))),
-        refill_utter=validation.get("refill_utter"),
-        minimum=raw.get("min_value"),
-        maximum=raw.get("max_value"),
+        rejections=read_rejections(validation.get("rejections"), Place(place.file, raw.at("validation")), told),
+        refill_utter=str(validation["refill_utter"]) if validation.get("refill_utter") else None,
+        minimum=_bound(name, raw, "min_value", place, told),
+        maximum=_bound(name, raw, "max_value", place, told),
     )
 
 
-def _template(text: Any, place: Place, *, jinja: bool) -> Template:
+def _maps(name: str, raw: Map, key: str, place: Place, told: Problems) -> list[Map]:
+    """The mappings that are such."""
+    found = raw.get(key) or Seq()
+    if not isinstance(found, Seq):
+        told.error(Place(place.file, raw.at(key)), f"`{key}` of the slot {name!r} is a list of mappings", code="slot")
+        return []
+    out: list[Map] = []
+    for number, item in enumerate(found):
+        if isinstance(item, Map) and "type" in item:
+            out.append(item)
+        else:
+            line = found.item_lines[number]
+            told.error(Place(place.file, line), f"each of the `{key}` of the slot {name!r} needs a type", code="slot")
+    return out
+
+
+def _bound(name: str, raw: Map, key: str, place: Place, told: Problems) -> float | None:
+    found = raw.get(key)
+    if found is None or (isinstance(found, int | float) and not isinstance(found, bool)):
+        return found
+    told.error(Place(place.file, raw.at(key)), f"`{key}` of the slot {name!r} must be a number, not {found!r}", code="slot")
+    return None
+
+
+def _template(text: Any, place: Place, told: Problems, *, jinja: bool) -> Template:
     if not jinja:
         return plain_template(str(text))
     try:
         return jinja_template(str(text))
     except jinja2.TemplateSyntaxError as error:
-        raise ProjectError(f"the Jinja text cannot be compiled: {error}", file=place.file, line=place.line) from None
+        told.error(place, f"the Jinja text cannot be compiled: {error}", code="response")
+        return plain_template("")
 
 
-def _button(raw: Any, place: Place, *, jinja: bool) -> Button:
+def _languages(found: Any, place: Place, told: Problems) -> Map:
+    """`translation`: a mapping of language codes."""
+    if found is None or isinstance(found, Map):
+        return found or Map()
+    told.error(place, "`translation` is a mapping of languages", code="response")
+    return Map()
+
+
+def _button(raw: Any, place: Place, told: Problems, *, jinja: bool) -> Button | None:
     if not isinstance(raw, Map) or "title" not in raw:
-        raise ProjectError("a button needs a title and a payload", file=place.file, line=place.line)
+        told.error(place, "a button needs a title and a payload", code="response")
+        return None
     here = Place(place.file, raw.line)
     title, payload = raw["title"], raw.get("payload", raw["title"])
-    return Button(
-        title=_template(title, here, jinja=jinja),
-        payload=_payload(payload),
-        translated={
-            str(code): (_template(words.get("title", title), here, jinja=jinja), _payload(words.get("payload", payload)))
-            for code, words in (raw.get("translation") or {}).items()
-        },
-    )
+    translated: dict[str, tuple[Template, Template]] = {}
+    for code, words in _languages(raw.get("translation"), here, told).items():
+        if isinstance(words, Map):
+            translated[str(code)] = (
+                _template(words.get("title", title), here, told, jinja=jinja),
+                _payload(words.get("payload", payload)),
+            )
+        else:
+            told.error(here, "the translation of a button has a title and a payload", code="response")
+    return Button(_template(title, here, told, jinja=jinja), _payload(payload), translated)
 
 
 def _payload(text: Any) -> Template:
     return plain_template(str(text))
 
 
-def _variation(raw: Any, place: Place) -> Variation:
+def _variation(raw: Any, place: Place, told: Problems) -> Variation | None:
     if not isinstance(raw, Map):
-        raise ProjectError("a response is a list of variations, each with text or custom", file=place.file, line=place.line)
-    unknown = set(raw) - _VARIATION_KEYS
-    if unknown:
-        key = sorted(unknown)[0]
-        raise ProjectError(f"a response has the unknown key {key!r}", file=place.file, line=raw.at(key))
-    metadata = raw.get("metadata") or {}
-    jinja = metadata.get("template") == "jinja"
+        told.error(place, "a response is a list of variations, each with text or custom", code="response")
+        return None
+    for key in raw:
+        if key not in _VARIATION_KEYS:
+            told.error(Place(place.file, raw.at(key)), f"a response has the unknown key {key!r}", code="response")
     here = Place(place.file, raw.line)
+    metadata = raw.get("metadata") or {}
+    if not isinstance(metadata, Map):
+        if metadata:
+            told.error(Place(place.file, raw.at("metadata")), "`metadata` of a response is a mapping", code="response")
+        metadata = Map()
+    jinja = metadata.get("template") == "jinja"
+    shown = raw.get("buttons") or raw.get("quick_replies") or ()
+    if not isinstance(shown, Seq | tuple):
+        told.error(here, "`buttons` is a list of title and payload", code="response")
+        shown = ()
+    buttons = (_button(item, here, told, jinja=jinja) for item in shown)
+    translation = _languages(raw.get("translation"), here, told)
     return Variation(
-        text=None if raw.get("text") is None else _template(raw["text"], here, jinja=jinja),
-        translated={str(code): _template(text, here, jinja=jinja) for code, text in (raw.get("translation") or {}).items()},
-        buttons=tuple(_button(item, here, jinja=jinja) for item in raw.get("buttons") or raw.get("quick_replies") or ()),
+        text=None if raw.get("text") is None else _template(raw["text"], here, told, jinja=jinja),
+        translated={str(code): _template(text, here, told, jinja=jinja) for code, text in translation.items()},
+        buttons=tuple(button for button in buttons if button is not None),
         custom=_compiled(raw["custom"]) if raw.get("custom") else None,
         image=plain_template(str(raw["image"])) if raw.get("image") else None,
         attachment=_compiled(raw["attachment"]) if raw.get("attachment") else None,
         channel=raw.get("channel"),
         condition=None
         if raw.get("condition") is None
-        else compile_condition(raw["condition"], Place(place.file, raw.at("condition"))),
+        else compile_condition(raw["condition"], Place(place.file, raw.at("condition")), told),
         metadata=dict(metadata),
         ident=raw.get("id"),
     )
@@ -188,44 +235,72 @@ def _compiled(value: Any) -> Any:
     return value
 
 
-def _twice(what: str, name: str, before: Place, here: Place) -> ProjectError:
-    return ProjectError(
-        f"the {what} {name!r} is also defined in {before.file}:{before.line}; delete one of them", file=here.file, line=here.line
-    )
+def _section(found: Map, key: str, file: str, told: Problems) -> Map:
+    """A mapping of names below a top-level key; empty when there is none."""
+    section = found.get(key) or Map()
+    if isinstance(section, Map):
+        return section
+    told.error(Place(file, found.at(key)), f"`{key}` must be a mapping of names", code="domain")
+    return Map()
 
 
-def read_domain(found: Map, file: str, parts: DomainParts, wrong: list[ProjectError]) -> None:
-    """Add one domain file to `parts`; what in it cannot be used, or defines again what another file defines, goes to `wrong`."""
-    slots: Any = found.get("slots") or {}
+def _again(what: str, name: str, before: Place, here: Place, told: Problems) -> None:
+    message = f"the {what} {name!r} is also defined in {before.file}:{before.line}"
+    told.error(here, message, "delete one of them", "duplicate")
+
+
+def read_domain(found: Map, file: str, parts: DomainParts, told: Problems) -> None:
+    """Add one domain file to `parts`; what in it cannot be used, or defines again what another file defines, goes to `told`."""
+    slots = _section(found, "slots", file, told)
     for name, raw in slots.items():
         place = Place(file, slots.at(name))
-        try:
-            if name in parts.slots and name not in parts.builtin_slots:
-                raise _twice("slot", name, parts.slots[name].place, place)
-            parts.builtin_slots.discard(name)
-            parts.slots[name] = _slot(name, raw, place)
-            parts.raw_slots[name] = raw
-        except ProjectError as error:
-            wrong.append(error)
-    responses: Any = found.get("responses") or {}
+        if name in parts.slots and name not in parts.builtin_slots:
+            _again("slot", name, parts.slots[name].place, place, told)
+            continue
+        slot = _slot(name, raw, place, told)
+        if slot is None:
+            told.unread.add(name)
+            continue
+        parts.builtin_slots.discard(name)
+        parts.slots[name] = slot
+        parts.raw_slots[name] = raw
+    responses = _section(found, "responses", file, told)
     for name, raw in responses.items():
         place = Place(file, responses.at(name))
-        try:
-            if name in parts.responses and name not in parts.builtin_responses:
-                raise _twice("response", name, parts.responses[name].place, place)
-            parts.builtin_responses.discard(name)
-            parts.responses[name] = _response(name, raw, place)
-            parts.raw_responses[name] = raw
-        except ProjectError as error:
-            wrong.append(error)
-    for action in found.get("actions") or ():
-        parts.actions.update(action if isinstance(action, Mapping) else (str(action),))
-    parts.session.update(found.get("session_config") or {})
+        if name in parts.responses and name not in parts.builtin_responses:
+            _again("response", name, parts.responses[name].place, place, told)
+            continue
+        response = _response(name, raw, place, told)
+        if response is None:
+            told.unread.add(name)
+            continue
+        parts.builtin_responses.discard(name)
+        parts.responses[name] = response
+        parts.raw_responses[name] = raw
+    _read_actions(found, file, parts, told)
+    parts.session.update(_section(found, "session_config", file, told))
 
 
-def _response(name: str, raw: Any, place: Place) -> Response:
+def _read_actions(found: Map, file: str, parts: DomainParts, told: Problems) -> None:
+    listed = found.get("actions") or Seq()
+    if not isinstance(listed, Seq):
+        told.error(Place(file, found.at("actions")), "`actions` must be a list of names", code="domain")
+        return
+    for number, action in enumerate(listed):
+        if not isinstance(action, str | Mapping):
+            told.error(Place(file, listed.item_lines[number]), f"an action is named by text, not by {action!r}", code="domain")
+            continue
+        for name in action if isinstance(action, Mapping) else (action,):
+            parts.actions.add(name)
+            parts.action_places.setdefault(name, Place(file, listed.item_lines[number]))
+
+
+def _response(name: str, raw: Any, place: Place, told: Problems) -> Response | None:
     if not name.startswith("utter_"):
-        raise ProjectError(f"the response {name!r} must begin with utter_", file=place.file, line=place.line)
+        told.error(place, f"the response {name!r} must begin with utter_", code="response")
+        return None
     if not isinstance(raw, Seq) or not raw:
-        raise ProjectError(f"the response {name!r} needs a list of variations", file=place.file, line=place.line)
-    return Response(name, tuple(_variation(item, place) for item in raw), place)
+        told.error(place, f"the response {name!r} needs a list of variations", code="response")
+        return None
+    variations = (_variation(item, place, told) for item in raw)
+    return Response(name, tuple(variation for variation in variations if variation is not None), place)

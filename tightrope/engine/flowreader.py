@@ -10,9 +10,9 @@ from typing import Any
 import jinja2
 
 from tightrope.engine.domain import compile_condition, read_rejections
-from tightrope.engine.errors import ProjectError
 from tightrope.engine.models import END, START, Branch, Flow, Place, Step, StepKind
-from tightrope.engine.templates import jinja_template
+from tightrope.engine.problems import Problems
+from tightrope.engine.templates import Template, jinja_template
 from tightrope.engine.yamlfile import Map, Seq
 
 KINDS: tuple[StepKind, ...] = ("action", "collect", "link", "call", "set_slots", "noop")
@@ -44,95 +44,112 @@ def _definition_hash(raw: Map) -> str:
 
 
 class _FlowReader:
-    def __init__(self, flow_id: str, raw: Map, file: str) -> None:
+    """Reads one flow as far as it goes: what is wrong in it goes to `told`, and the rest is read all the same."""
+
+    def __init__(self, flow_id: str, raw: Map, place: Place, told: Problems) -> None:
         self.flow_id = flow_id
         self.raw = raw
-        self.file = file
+        self.place = place
+        self.told = told
         self.steps: dict[str, Step] = {}
         self.unset: set[str] = set()
         self.count = 0
 
-    def wrong(self, message: str, line: int) -> ProjectError:
-        return ProjectError(f"flow {self.flow_id}: {message}", file=self.file, line=line)
+    def at(self, line: int) -> Place:
+        return Place(self.place.file, line)
 
-    def kind(self, raw: Map) -> StepKind:
+    def wrong(self, message: str, line: int) -> None:
+        self.told.error(self.at(line), f"flow {self.flow_id}: {message}", code="flow-file")
+
+    def kind(self, raw: Map) -> StepKind | None:
         kinds = [kind for kind in KINDS if kind in raw]
         if len(kinds) != 1:
-            raise self.wrong(f"a step needs exactly one of {', '.join(KINDS)}; this one has {kinds or 'none'}", raw.line)
+            self.wrong(f"a step needs exactly one of {', '.join(KINDS)}; this one has {kinds or 'none'}", raw.line)
+            return None
         kind = kinds[0]
         for key in raw:
             if key in _COMMON or key in _KEYS[kind]:
                 continue
             if key in _UNSUPPORTED:
-                raise self.wrong(f"{key!r} belongs to {_UNSUPPORTED[key]}, which this engine does not run", raw.at(key))
-            raise self.wrong(f"a {kind} step has no key {key!r}", raw.at(key))
+                self.wrong(f"{key!r} belongs to {_UNSUPPORTED[key]}, which this engine does not run", raw.at(key))
+            else:
+                self.wrong(f"a {kind} step has no key {key!r}", raw.at(key))
         return kind
 
     def listing(self, items: Any, line: int, *, inline: bool) -> str:
-        """Compile a list of steps; the id of its first step."""
+        """Compile a list of steps; the id of its first step, END if none could be read."""
         if not isinstance(items, Seq) or not items:
-            raise self.wrong("`steps` must be a list with at least one step", line)
+            self.wrong("`steps` must be a list with at least one step", line)
+            return END
         plan: list[tuple[str, StepKind, Map]] = []
-        for item in items:
+        for number, item in enumerate(items):
             if not isinstance(item, Map):
-                raise self.wrong("a step must be a mapping", items.line)
+                self.wrong("a step must be a mapping", items.item_lines[number])
+                continue
             kind = self.kind(item)
             given = item.get("id")
-            name = item[kind] if isinstance(item[kind], str) else ""
-            ident = str(given) if given is not None else f"{self.count}_{kind}" + (f"_{name}" if name else "")
-            if ident in self.unset or ident in {END, START}:
-                raise self.wrong(
-                    f"the step id {ident!r} stands here twice" if ident in self.unset else f"{ident} is no step id", item.line
-                )
+            ident = str(given) if given is not None else self._unnamed(item, kind)
+            if ident in {END, START}:
+                self.wrong(f"{ident} is no step id", item.line)
+            elif ident in self.unset:
+                self.wrong(f"the step id {ident!r} stands here twice", item.line)
             self.unset.add(ident)
-            plan.append((ident, kind, item))
             self.count += 1
+            if kind is not None:
+                plan.append((ident, kind, item))
         for number, (ident, kind, item) in enumerate(plan):
             following = plan[number + 1][0] if number + 1 < len(plan) else END
             self.step(ident, kind, item, following, last=inline and following is END)
-        return plan[0][0]
+        return plan[0][0] if plan else END
+
+    def _unnamed(self, item: Map, kind: StepKind | None) -> str:
+        name = item[kind] if kind is not None and isinstance(item[kind], str) else ""
+        return f"{self.count}_{kind}" + (f"_{name}" if name else "")
 
     def step(self, ident: str, kind: StepKind, raw: Map, following: str, *, last: bool) -> None:
-        place = Place(self.file, raw.line)
         target = raw[kind]
         if kind in {"action", "collect", "link", "call"} and not isinstance(target, str):
-            raise self.wrong(f"`{kind}` must name something", raw.at(kind))
+            self.wrong(f"`{kind}` must name something", raw.at(kind))
         if kind == "noop" and "next" not in raw:
-            raise self.wrong("a noop step needs `next`", raw.line)
+            self.wrong("a noop step needs `next`", raw.line)
         if kind == "link" and "next" in raw:
-            raise self.wrong("a link ends the flow: it cannot have `next`", raw.at("next"))
-        template = None
-        if kind == "action" and "{{" in target:
-            try:
-                template = jinja_template(target)
-            except jinja2.TemplateSyntaxError as error:
-                raise self.wrong(f"the action name cannot be compiled: {error}", raw.line) from None
-        branches = self.ways(raw, following)
+            self.wrong("a link ends the flow: it cannot have `next`", raw.at("next"))
+        rejections = read_rejections(raw.get("rejections"), self.at(raw.at("rejections")), self.told)
         self.steps[ident] = Step(
             id=ident,
             kind=kind,
             target=target if isinstance(target, str) else "",
-            branches=branches,
+            branches=self.ways(raw, following),
             order=raw.line,
-            place=place,
+            place=self.at(raw.line),
             description=str(raw.get("description") or ""),
             ask_before_filling=raw.get("ask_before_filling") is True,
             force_slot_filling=raw.get("force_slot_filling") is True,
-            utter=raw.get("utter"),
-            rejections=read_rejections(raw.get("rejections"), Place(self.file, raw.at("rejections"))),
+            utter=str(raw["utter"]) if raw.get("utter") else None,
+            rejections=rejections,
             assignments=self.assignments(target, raw.at(kind)) if kind == "set_slots" else (),
-            template=template,
+            template=self.template(target, raw.at(kind)) if kind == "action" and isinstance(target, str) else None,
             dangling=last and "next" not in raw and kind != "link",
             end=raw.end,
         )
+
+    def template(self, name: str, line: int) -> Template | None:
+        if "{{" not in name:
+            return None
+        try:
+            return jinja_template(name)
+        except jinja2.TemplateError as error:
+            self.wrong(f"the action name cannot be compiled: {error}", line)
+            return None
 
     def assignments(self, found: Any, line: int) -> tuple[tuple[str, Any], ...]:
         items = found if isinstance(found, Seq) else [found]
         out: list[tuple[str, Any]] = []
         for item in items:
-            if not isinstance(item, Map) or not item:
-                raise self.wrong("`set_slots` is a list of slot: value", line)
-            out.extend(item.items())
+            if isinstance(item, Map) and item:
+                out.extend(item.items())
+            else:
+                self.wrong("`set_slots` is a list of slot: value", line)
         return tuple(out)
 
     def ways(self, raw: Map, following: str) -> tuple[Branch, ...]:
@@ -142,17 +159,18 @@ class _FlowReader:
         if isinstance(found, str):
             return (Branch(None, found),)
         if not isinstance(found, Seq) or not found:
-            raise self.wrong("`next` is a step id, END, or a list of if/then and else", line)
+            self.wrong("`next` is a step id, END, or a list of if/then and else", line)
+            return (Branch(None, following),)
         out: list[Branch] = []
         for number, item in enumerate(found):
             if not isinstance(item, Map) or not (({"if", "then"} == set(item)) or ({"else"} == set(item))):
-                raise self.wrong("each item of `next` is {if, then} or {else}", found.item_lines[number])
-            if "else" in item:
+                self.wrong("each item of `next` is {if, then} or {else}", found.item_lines[number])
+            elif "else" in item:
                 if number + 1 != len(found):
-                    raise self.wrong("`else` must be the last item of `next`", item.line)
+                    self.wrong("`else` must be the last item of `next`", item.line)
                 out.append(Branch(None, self.goal(item["else"], item.line)))
             else:
-                test = compile_condition(item["if"], Place(self.file, item.line))
+                test = compile_condition(item["if"], self.at(item.at("if")), self.told)
                 out.append(Branch(test, self.goal(item["then"], item.line)))
         return tuple(out)
 
@@ -161,66 +179,88 @@ class _FlowReader:
             return found
         return self.listing(found, line, inline=True)
 
-    def flow(self, *, builtin: bool) -> Flow:
-        raw, place = self.raw, Place(self.file, self.raw.line)
+    def flow(self, *, builtin: bool) -> Flow | None:
+        """The flow, or None when it has no step that could be read."""
+        raw = self.raw
         for key in raw:
             if key not in _FLOW_KEYS:
-                raise self.wrong(f"a flow has no key {key!r}", raw.at(key))
+                self.wrong(f"a flow has no key {key!r}", raw.at(key))
         if not raw.get("description") and not self.flow_id.startswith("pattern_"):
-            raise self.wrong("a flow needs a description: it is what understanding reads", raw.line)
+            self.wrong("a flow needs a description: it is what understanding reads", raw.line)
         first = self.listing(raw.get("steps"), raw.at("steps"), inline=False)
         for step in self.steps.values():
             for branch in step.branches:
-                if branch.target != END and branch.target not in self.steps:
-                    raise self.wrong(f"`next` names the step {branch.target!r}, which is not in this flow", step.place.line)
+                if branch.target != END and branch.target not in self.unset:
+                    self.wrong(f"`next` names the step {branch.target!r}, which is not in this flow", step.place.line)
+        if first not in self.steps:
+            return None
         guard = raw.get("if")
         never_reset = self._kept_by_step(raw.get("steps"))
-        translation = raw.get("translation") or {}
         return Flow(
             id=self.flow_id,
             name=str(raw.get("name") or self.flow_id.replace("_", " ")),
             description=str(raw.get("description") or ""),
             first=first,
             steps=dict(sorted(self.steps.items(), key=lambda pair: pair[1].order)),
-            place=place,
+            place=self.place,
             hash=_definition_hash(raw),
-            guard=guard if guard is None or isinstance(guard, bool) else compile_condition(guard, Place(self.file, raw.at("if"))),
-            persisted=frozenset(raw.get("persisted_slots") or ()) | never_reset,
+            guard=guard
+            if guard is None or isinstance(guard, bool)
+            else compile_condition(guard, self.at(raw.at("if")), self.told),
+            persisted=frozenset(self.names(raw, "persisted_slots")) | never_reset,
             run_pattern_completed=raw.get("run_pattern_completed") is not False,
             always_include=raw.get("always_include_in_prompt") is True,
-            translated_names={
-                code: str(words["name"]) for code, words in translation.items() if isinstance(words, Map) and "name" in words
-            },
+            translated_names=self.translated_names(),
             builtin=builtin,
         )
+
+    def names(self, raw: Map, key: str) -> list[str]:
+        found = raw.get(key)
+        if found is None:
+            return []
+        if not isinstance(found, Seq) or not all(isinstance(name, str) for name in found):
+            self.wrong(f"`{key}` is a list of slot names", raw.at(key))
+            return []
+        return list(found)
+
+    def translated_names(self) -> dict[str, str]:
+        found = self.raw.get("translation")
+        if found is not None and not isinstance(found, Map):
+            self.wrong("`translation` is a mapping of languages", self.raw.at("translation"))
+        if not isinstance(found, Map):
+            return {}
+        return {code: str(words["name"]) for code, words in found.items() if isinstance(words, Map) and "name" in words}
 
     def _kept_by_step(self, items: Any) -> set[str]:
         """Slots of collect steps with the deprecated `reset_after_flow_ends: false`."""
         kept: set[str] = set()
-        for item in items or ():
+        for item in items if isinstance(items, Seq) else ():
             if isinstance(item, Map):
-                if "collect" in item and item.get("reset_after_flow_ends") is False:
+                if isinstance(item.get("collect"), str) and item.get("reset_after_flow_ends") is False:
                     kept.add(item["collect"])
                 for way in item["next"] if isinstance(item.get("next"), Seq) else ():
-                    for inner in way.values():
+                    for inner in way.values() if isinstance(way, Map) else ():
                         if isinstance(inner, Seq):
                             kept |= self._kept_by_step(inner)
         return kept
 
 
-def read_flows(found: Map, file: str, *, builtin: bool, wrong: list[ProjectError]) -> Mapping[str, Flow]:
-    """The flows of one file (a file of another kind, such as NLU data, has none); what keeps one from being read goes to `wrong`."""
+def read_flows(found: Map, file: str, told: Problems, *, builtin: bool) -> Mapping[str, Flow]:
+    """The flows of one file (a file of another kind, such as NLU data, has none); what is wrong in them goes to `told`."""
     flows: Any = found.get("flows") or {}
     out: dict[str, Flow] = {}
     if not isinstance(flows, Map) and flows:
-        wrong.append(ProjectError("`flows` must be a mapping of flow ids", file=file, line=found.at("flows")))
+        told.error(Place(file, found.at("flows")), "`flows` must be a mapping of flow ids", code="flow-file")
         return out
     for flow_id, raw in flows.items():
-        if not isinstance(raw, Map):
-            wrong.append(ProjectError(f"the flow {flow_id!r} must be a mapping", file=file, line=flows.at(flow_id)))
-            continue
-        try:
-            out[flow_id] = _FlowReader(flow_id, raw, file).flow(builtin=builtin)
-        except ProjectError as error:
-            wrong.append(error)
+        place = Place(file, flows.at(flow_id))
+        flow = None
+        if isinstance(raw, Map):
+            flow = _FlowReader(flow_id, raw, place, told).flow(builtin=builtin)
+        else:
+            told.error(place, f"the flow {flow_id!r} must be a mapping", code="flow-file")
+        if flow is None:
+            told.unread.add(flow_id)
+        else:
+            out[flow_id] = flow
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from tightrope.engine.domain import DomainParts, read_domain
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.flowreader import read_flows
-from tightrope.engine.models import Flow, Project, Response, Variation
-from tightrope.engine.yamlfile import Map, parse, read
+from tightrope.engine.models import Flow, Place, Project, Response, Variation
+from tightrope.engine.problems import Problems
+from tightrope.engine.yamlfile import Map, Seq, read
 
 _DEFAULTS = Path(__file__).parent / "defaults"
 
@@ -22,19 +23,19 @@ _DEFAULTS = Path(__file__).parent / "defaults"
 @lru_cache(maxsize=1)
 def _default_domain() -> DomainParts:
     parts = DomainParts()
-    wrong: list[ProjectError] = []
-    read_domain(read(_DEFAULTS / "domain.yml", _DEFAULTS), "defaults/domain.yml", parts, wrong)
-    if wrong:
-        raise wrong[0]
+    told = Problems()
+    read_domain(read(_DEFAULTS / "domain.yml", _DEFAULTS), "defaults/domain.yml", parts, told)
+    if told.errors:
+        raise told.errors[0].as_error()
     return parts
 
 
 @lru_cache(maxsize=1)
 def _default_flows() -> Mapping[str, Flow]:
-    wrong: list[ProjectError] = []
-    flows = read_flows(read(_DEFAULTS / "patterns.yml", _DEFAULTS), "defaults/patterns.yml", builtin=True, wrong=wrong)
-    if wrong:
-        raise wrong[0]
+    told = Problems()
+    flows = read_flows(read(_DEFAULTS / "patterns.yml", _DEFAULTS), "defaults/patterns.yml", told, builtin=True)
+    if told.errors:
+        raise told.errors[0].as_error()
     return flows
 
 
@@ -74,82 +75,119 @@ def _owned(flows: Mapping[str, Flow]) -> dict[str, frozenset[str]]:
     return closed
 
 
-def _component(config: Map) -> Mapping[str, Any]:
-    for item in config.get("pipeline") or []:
-        if isinstance(item, dict) and str(item.get("name", "")).rpartition(".")[2].endswith("CommandGenerator"):
+def _maps(found: Any) -> Iterator[Map]:
+    """The mappings of a list; of anything else none."""
+    return (item for item in found if isinstance(item, Map)) if isinstance(found, Seq) else iter(())
+
+
+def _map(found: Any) -> Map:
+    return found if isinstance(found, Map) else Map()
+
+
+def _component(config: Map) -> Map:
+    for item in _maps(config.get("pipeline")):
+        if str(item.get("name", "")).rpartition(".")[2].endswith("CommandGenerator"):
             return item
-    return {}
+    return Map()
 
 
-def _model(component: Mapping[str, Any], endpoints: Mapping[str, Any]) -> Mapping[str, Any]:
-    wanted = (component.get("llm") or {}).get("model_group")
-    for group in endpoints.get("model_groups") or []:
-        if group.get("id") == wanted and group.get("models"):
-            first: Mapping[str, Any] = group["models"][0]
-            return first
-    return {}
+def _model(component: Map, endpoints: Map) -> Map:
+    wanted = _map(component.get("llm")).get("model_group")
+    for group in _maps(endpoints.get("model_groups")):
+        if group.get("id") == wanted:
+            return next(_maps(group.get("models")), Map())
+    return Map()
 
 
-def _optional(root: Path, name: str) -> Map:
-    path = root / name
-    return read(path, root) if path.is_file() else parse("", name)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A project as far as its files could be read, what is wrong with them, and the files as they are (with lines)."""
+
+    project: Project | None
+    problems: Problems
+    domain_files: Mapping[str, Map] = field(default_factory=dict)
+    flow_files: Mapping[str, Map] = field(default_factory=dict)
+    config: Map = field(default_factory=Map)
+    config_file: str = "config.yml"
+    endpoints: Map = field(default_factory=Map)
+    action_places: Mapping[str, Place] = field(default_factory=dict)
 
 
-def gather(root: Path) -> tuple[Project | None, list[ProjectError]]:
-    """The project in the folder `root`, and everything that keeps its files from being read; the project lacks what could not be read.
+def gather(root: Path, config: Path | None = None) -> Reading:
+    """The project in the folder `root`, and everything that is wrong with its files; the project lacks what could not be read.
 
-    None when the folder holds no project at all.
+    There is no project at all when the folder holds none. `config` stands for the folder's config.yml.
     """
+    told = Problems()
+    nowhere = Place(str(root), 1)
     if not root.is_dir():
-        return None, [ProjectError("there is no such folder", file=str(root), line=1)]
-    wrong: list[ProjectError] = []
+        told.error(nowhere, "there is no such folder", code="no-project")
+        return Reading(None, told)
     domain_files, flow_files = list(_domain_files(root)), list(_flow_files(root))
     if not domain_files and not flow_files:
-        return None, [
-            ProjectError("no domain.yml or domain/ and no flows below data/: this is no CALM project", file=str(root), line=1)
-        ]
+        told.error(nowhere, "no domain.yml or domain/ and no flows below data/: this is no CALM project", code="no-project")
+        return Reading(None, told)
     defaults = _default_domain()
     parts = DomainParts(slots=dict(defaults.slots), responses=dict(defaults.responses))
     parts.builtin_slots, parts.builtin_responses = set(defaults.slots), set(defaults.responses)
-    for path in domain_files:
-        try:
-            read_domain(read(path, root), str(path.relative_to(root)), parts, wrong)
-        except ProjectError as error:
-            wrong.append(error)
+    domain = {name: found for path in domain_files for name, found in _opened(path, root, told)}
+    for name, found in domain.items():
+        read_domain(found, name, parts, told)
+    texts = {name: found for path in flow_files for name, found in _opened(path, root, told)}
+    flows = _flows(texts, told)
+    config_path = config or root / "config.yml"
+    settings = dict(_opened(config_path, root, told)) if config_path.is_file() else {}
+    if config is not None and not config_path.is_file():
+        told.error(Place(str(config), 1), "there is no such file", "name the project's configuration", "config")
+    endpoints_path = root / "endpoints.yml"
+    neighbours = dict(_opened(endpoints_path, root, told)) if endpoints_path.is_file() else {}
+    reading = Reading(
+        project=None,
+        problems=told,
+        domain_files=domain,
+        flow_files=texts,
+        config=next(iter(settings.values()), Map()),
+        config_file=next(iter(settings), "config.yml"),
+        endpoints=next(iter(neighbours.values()), Map()),
+        action_places=parts.action_places,
+    )
+    return replace(reading, project=_assemble(root, reading, parts, flows))
+
+
+def _opened(path: Path, root: Path, told: Problems) -> Iterator[tuple[str, Map]]:
+    """The file's name and what it holds, or nothing."""
+    try:
+        yield (str(path.relative_to(root)) if path.is_relative_to(root) else str(path)), read(path, root, told)
+    except ProjectError as error:
+        told.add(error)
+        told.unread_files.append(error.file)
+
+
+def _flows(texts: Mapping[str, Map], told: Problems) -> dict[str, Flow]:
     flows: dict[str, Flow] = dict(_default_flows())
     seen: dict[str, Flow] = {}
-    for path in flow_files:
-        try:
-            found = read_flows(read(path, root), str(path.relative_to(root)), builtin=False, wrong=wrong)
-        except ProjectError as error:
-            wrong.append(error)
-            continue
-        for flow in found.values():
+    for name, found in texts.items():
+        for flow in read_flows(found, name, told, builtin=False).values():
             if flow.id in seen:
                 before = seen[flow.id].place
-                message = f"the flow {flow.id!r} is also defined in {before.file}:{before.line}; delete one of them"
-                wrong.append(ProjectError(message, file=flow.place.file, line=flow.place.line))
-            seen[flow.id] = flow
-            flows[flow.id] = flow
-    try:
-        config, endpoints = _optional(root, "config.yml"), _optional(root, "endpoints.yml")
-    except ProjectError as error:
-        wrong.append(error)
-        config = endpoints = parse("", "config.yml")
-    return _assemble(root, config, endpoints, parts, flows), wrong
+                message = f"the flow {flow.id!r} is also defined in {before.file}:{before.line}"
+                told.error(flow.place, message, "delete one of them", "duplicate")
+                continue
+            seen[flow.id] = flows[flow.id] = flow
+    return flows
 
 
-def load_project(root: Path) -> Project:
-    """The project in the folder `root`.
+def load_project(root: Path, config: Path | None = None) -> Project:
+    """The project in the folder `root`; `config` stands for its config.yml.
 
     Raises:
-        ProjectError: a file cannot be used; the message names file and line. For all problems at once see check.py.
+        ProjectError: a file cannot be used; the message names file and line. For all problems at once see check.
     """
-    project, wrong = gather(root)
-    if wrong:
-        raise wrong[0]
-    assert project is not None  # noqa: S101 - gather gives one or says why not
-    return project
+    reading = gather(root, config)
+    if reading.problems.errors:
+        raise reading.problems.errors[0].as_error()
+    assert reading.project is not None  # noqa: S101 - gather gives one or says why not
+    return reading.project
 
 
 def _in_english(response: Response) -> Response:
@@ -168,11 +206,22 @@ def _in_english(response: Response) -> Response:
     return replace(response, variations=tuple(swap(variation) for variation in response.variations))
 
 
-def _assemble(root: Path, config: Map, endpoints: Map, parts: DomainParts, flows: dict[str, Flow]) -> Project:
+def _codes(config: Map, language: str) -> Iterator[str]:
+    listed = config.get("additional_languages")
+    return (str(code) for code in listed if str(code) != language) if isinstance(listed, Seq) else iter(())
+
+
+def _number(found: Any, otherwise: float) -> float:
+    """A number of a file; the check tells of what is none."""
+    return float(found) if isinstance(found, int | float) else otherwise
+
+
+def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str, Flow]) -> Project:
+    config, endpoints = reading.config, reading.endpoints
     component = _component(config)
     model = _model(component, endpoints)
     language = str(config.get("language") or "en")
-    languages = (language, *(str(code) for code in config.get("additional_languages") or [] if str(code) != language))
+    languages = (language, *_codes(config, language))
     responses = parts.responses
     if not language.startswith("zh"):
         responses = {name: _in_english(found) if name in parts.builtin_responses else found for name, found in responses.items()}
@@ -196,14 +245,14 @@ def _assemble(root: Path, config: Map, endpoints: Map, parts: DomainParts, flows
         initials={slot.name: slot.initial for slot in parts.slots.values()},
         language=language,
         languages=languages,
-        session_minutes=float(session.get("session_expiration_time", 60)),
+        session_minutes=_number(session.get("session_expiration_time"), 60.0),
         carry_over_slots=bool(session.get("carry_over_slots_to_new_session", True)),
         start_after_expiry=bool(session.get("start_session_after_expiry", True)),
-        max_characters=int((component.get("user_input") or {}).get("max_characters", 420)),
+        max_characters=int(_number(_map(component.get("user_input")).get("max_characters"), 420.0)),
         prompt_template=str(template) if template else None,
         understanding_base=model.get("api_base"),
         understanding_model=model.get("model"),
-        actions_url=(endpoints.get("action_endpoint") or {}).get("url"),
+        actions_url=_map(endpoints.get("action_endpoint")).get("url"),
         domain=domain,
         domain_digest=digest,
         owned=_owned(flows),

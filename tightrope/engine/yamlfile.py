@@ -6,12 +6,15 @@ Mappings come back as `Map` and sequences as `Seq`; both are ordinary containers
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tightrope.engine.errors import ProjectError
+from tightrope.engine.models import Place
+from tightrope.engine.problems import Problems
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -24,6 +27,11 @@ class Map(dict[str, Any]):
     line: int
     end: int
     key_lines: dict[str, int]
+
+    def __init__(self, line: int = 1) -> None:
+        super().__init__()
+        self.line = self.end = line
+        self.key_lines = {}
 
     def at(self, key: str) -> int:
         """Line of `key`, or of the mapping itself."""
@@ -39,9 +47,18 @@ class Seq(list[Any]):
     end: int
     item_lines: list[int]
 
+    def __init__(self, items: Iterable[Any] = (), line: int = 1) -> None:
+        super().__init__(items)
+        self.line = self.end = line
+        self.item_lines = [line] * len(self)
+
 
 class _Loader(_Base):  # type: ignore[misc, valid-type]
-    """Safe loader with the implicit types of YAML 1.2 only."""
+    """Safe loader with the implicit types of YAML 1.2 only; keeps the keys that stand twice in one mapping, with their lines."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.twice: list[tuple[str, int]] = []
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own convention
 
@@ -75,15 +92,14 @@ def _end(node: Any, value: Any) -> int:
 
 def _mapping(loader: Any, node: Any) -> Map:
     loader.flatten_mapping(node)
-    out = Map()
-    out.line = out.end = node.start_mark.line + 1
-    out.key_lines = {}
+    out = Map(node.start_mark.line + 1)
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             key = str(key_node.value)
         if key in out and "<<" not in str(key_node.value):
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands here twice", key_node.start_mark)
+            loader.twice.append((key, key_node.start_mark.line + 1))
+            continue
         out.key_lines[key] = key_node.start_mark.line + 1
         out[key] = loader.construct_object(value_node, deep=True)
         out.end = max(out.end, out.key_lines[key], _end(value_node, out[key]))
@@ -91,8 +107,7 @@ def _mapping(loader: Any, node: Any) -> Map:
 
 
 def _sequence(loader: Any, node: Any) -> Seq:
-    out = Seq(loader.construct_object(item, deep=True) for item in node.value)
-    out.line = node.start_mark.line + 1
+    out = Seq((loader.construct_object(item, deep=True) for item in node.value), node.start_mark.line + 1)
     out.item_lines = [item.start_mark.line + 1 for item in node.value]
     out.end = max([out.line, *(_end(item, value) for item, value in zip(node.value, out, strict=True))])
     return out
@@ -103,31 +118,54 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 
 
-def parse(text: str, name: str) -> Map:
+def parse(text: str, name: str, told: Problems | None = None) -> Map:
     """The mapping that a YAML text holds; an empty text is an empty mapping.
+
+    Keys that stand twice go to `told` and the first counts; without `told` they are refused like all that is no YAML.
 
     Raises:
         ProjectError: not YAML, or its top is no mapping.
     """
+    loader = _Loader(text)
     try:
-        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, see _Base
+        found = loader.get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise ProjectError(str(getattr(error, "problem", None) or error), file=name, line=mark.line + 1 if mark else 1) from None
+        line = mark.line + 1 if mark else 1
+        raise ProjectError(_plain(error, text.splitlines()[line - 1 : line]), file=name, line=line) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProjectError(f"a value cannot be read: {error}", file=name, line=1) from None
+    finally:
+        loader.dispose()
+    for key, line in loader.twice:
+        message = f"the key {key!r} stands here twice"
+        if told is None:
+            raise ProjectError(message, file=name, line=line)
+        told.error(Place(name, line), message, "delete one of them: the second is not read", "duplicate")
     if found is None:
         found = Map()
-        found.line = found.end = 1
-        found.key_lines = {}
     if not isinstance(found, Map):
         raise ProjectError("the top of the file must be a mapping", file=name, line=1)
     return found
 
 
-def read(path: Path, root: Path) -> Map:
+def _plain(error: yaml.YAMLError, lines: list[str]) -> str:
+    """What the reader says, with the two slips that it words strangely told plainly."""
+    says = str(getattr(error, "problem", None) or error)
+    if any("\t" in text[: len(text) - len(text.lstrip())] for text in lines):
+        return "a tab stands where YAML wants spaces: indent with spaces"
+    if "mapping values are not allowed" in says:
+        return f"{says}: put a text that holds ': ' into quotes, or mend the indentation"
+    return says
+
+
+def read(path: Path, root: Path, told: Problems | None = None) -> Map:
     """As `parse`, of a file; messages name it relative to `root`."""
     name = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ProjectError("the file is not UTF-8", file=name, line=1) from None
-    return parse(text, name)
+    except OSError as error:
+        raise ProjectError(f"the file cannot be read: {error.strerror}", file=name, line=1) from None
+    return parse(text, name, told)

@@ -55,7 +55,7 @@ def test_all_problems_are_told_at_once(folder):
     )
     told = "\n".join(str(problem) for problem in check(root))
     for expected in [
-        "data/flows.yml:3: error: flow f persists the slot 'never_filled'",
+        "data/flows.yml:2: error: flow f persists the slot 'never_filled'",
         "data/flows.yml:6: error: flow f step 0_collect_missing: there is no slot 'missing'",
         "data/flows.yml:7: error: flow f step 1_collect_things: a list slot cannot be collected",
         "data/flows.yml:7: error: flow f step 1_collect_things: nothing asks for 'things'",
@@ -64,8 +64,8 @@ def test_all_problems_are_told_at_once(folder):
         "data/flows.yml:10: error: there is no response 'utter_unknown'",
         "data/flows.yml:12: error: flow f: no way leads to the step 'lonely'",
         "data/flows.yml:12: error: flow f step lonely: nothing fills {nobody} of utter_said",
-        "data/flows.yml:15: error: the condition 'slots.gone' names the slot 'gone'",
-        "data/flows.yml:15: error: the flows f and g have the same description",
+        "data/flows.yml:14: error: the condition 'slots.gone' names the slot 'gone'",
+        "data/flows.yml:14: error: the flows f and g have the same description",
         "data/flows.yml:18: error: flow g step 0_link_nowhere: there is no flow 'nowhere'",
         "data/flows.yml:22: error: flow broken: a step needs exactly one of",
         "domain.yml:4: error: the slot 'wrong' has the type 'colour'",

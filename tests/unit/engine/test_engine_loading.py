@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tightrope.engine.errors import ProjectError
-from tightrope.engine.loader import load_project
+from tightrope.engine.loader import gather, load_project
 from tightrope.engine.yamlfile import parse
 from tightrope.infra.settings import REPOSITORY
 
@@ -246,3 +246,71 @@ def test_this_repository_s_own_project_loads():
     assert {"check_balance", "check_margin_eligibility", "decline_investment_advice", "talk_to_agent"} <= set(project.flows)
     assert project.languages == ("zh", "en")
     assert Path(project.root) == REPOSITORY
+
+
+def test_everything_that_is_wrong_with_a_file_is_told_and_the_rest_of_it_read(folder):
+    root = folder(
+        """\
+        flows:
+          f:
+            description: d
+            colour: red
+            steps:
+              - collect: a
+                colect: b
+                rejections: [{if: slots.a}]
+              - action: x
+                next: nowhere
+              - id: again
+                noop: true
+              - id: again
+                action: y
+              - colect: z
+          g:
+            description: e
+            steps: [{action: x}]
+          g:
+            description: again
+            steps: [{action: x}]
+        """,
+        """\
+        slots:
+          a: {type: text, valuse: [], min_value: low}
+          b: {type: colour}
+          c: {type: categorical, mappings: from_llm}
+        responses:
+          utter_a: [{txt: x}, {text: x, buttons: [{payload: y}]}, {text: x, condition: "slots.a >"}]
+        actions: {a: b}
+        """,
+    )
+    reading = gather(root)
+    told = [(p.line, p.message) for p in reading.problems.errors if p.file == "data/flows.yml"]
+    for line, says in [(4, "no key 'colour'"), (7, "no key 'colect'"), (8, "needs `if` and `utter`"), (9, "'nowhere'"),
+                       (11, "needs `next`"), (13, "twice"), (15, "exactly one of"), (19, "'g' stands here twice")]:  # fmt: skip
+        assert any(at == line and says in message for at, message in told), (line, says, told)
+    told = [(p.line, p.message) for p in reading.problems.errors if p.file == "domain.yml"]
+    for line, says in [(2, "'valuse'"), (2, "must be a number"), (3, "type 'colour'"), (4, "lists no values"), (4, "list of mappings"),
+                       (6, "'txt'"), (6, "a button needs"), (6, "expected a value"), (7, "list of names")]:  # fmt: skip
+        assert any(at == line and says in message for at, message in told), (line, says, told)
+    assert reading.project is not None
+    assert set(reading.project.flows["f"].steps) == {"0_collect_a", "1_action_x", "again"}
+    assert "b" in reading.problems.unread
+    assert "b" not in reading.project.slots
+
+
+def test_a_tab_and_an_unquoted_colon_are_named_plainly(folder):
+    for text, says in [
+        ("flows:\n\tf: {}\n", "a tab stands where YAML wants spaces"),
+        ("a: b: c\n", "put a text that holds ': '"),
+    ]:
+        with pytest.raises(ProjectError, match=says):
+            parse(text, "x.yml")
+
+
+def test_another_configuration_can_be_named(folder):
+    root = folder("flows: {f: {description: d, steps: [{action: a}]}}", "slots: {}", "language: zh")
+    (root / "config").mkdir()
+    (root / "config" / "other.yml").write_text("language: en\n")
+    assert load_project(root, root / "config" / "other.yml").language == "en"
+    with pytest.raises(ProjectError, match="no such file"):
+        load_project(root, root / "config" / "missing.yml")
