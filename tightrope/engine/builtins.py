@@ -189,7 +189,6 @@ def _hang_up(run: Run) -> None:
 
 
 def _restart(run: Run) -> None:
-    run.slots = dict(run.project.initials)
     run.emit("restart")
 
 

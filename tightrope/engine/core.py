@@ -190,7 +190,6 @@ def _action_event(run: Run, action: str, event: Mapping[str, Any]) -> None:
     elif kind in {"pause", "resume", "session_ended"}:
         run.emit(str(kind))
     elif kind == "restart":
-        run.slots = dict(run.project.initials)
         run.emit("restart")
     elif kind == "bot":
         run.say(event.get("text"), event.get("data") or {}, event.get("metadata") or {})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 
@@ -70,7 +71,7 @@ def render(
             project, FALLBACK, slots=slots, context=context, variables=variables, language=language, channel=channel, seed=seed
         )
         return Message(instead.text, instead.data, instead.metadata, (why, *instead.problems))
-    values: Mapping[str, Any] = {**slots, **variables} if variables else slots
+    values: Mapping[str, Any] = ChainMap(dict(variables), cast("dict[str, Any]", slots)) if variables else slots
 
     def fill(template: Template) -> str:
         for hole in template.holes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tightrope.engine import responses
 from tightrope.engine.models import START, Flow, Project, Step
-from tightrope.engine.state import Event, Frame, State, apply, stack_update
+from tightrope.engine.state import Event, Frame, Slots, State, apply, stack_update
 
 COLLECT = "pattern_collect_information"
 VALIDATE = "pattern_validate_slot"
@@ -28,7 +28,7 @@ class Run:
         self.events: list[Event] = []
         self.problems: list[str] = []
         self.visited: list[tuple[str, str]] = []
-        self.slots: dict[str, Any] = {**project.initials, **state.slots}
+        self.slots = Slots(self.state, project.initials)
         self._stack_sent = stack_update(state.stack)
 
     # events
@@ -51,12 +51,10 @@ class Run:
         held = self.slots.get(name)
         if held == value and isinstance(held, bool) == isinstance(value, bool):
             return
-        self.slots[name] = value
         self.emit("slot", name=name, value=value)
 
     def reset_slots(self) -> None:
         """Every slot back to its initial value."""
-        self.slots = dict(self.project.initials)
         self.emit("reset_slots")
 
     def acted(self, name: str) -> None:

@@ -6,7 +6,7 @@ Event shapes are Rasa's (docs: reference/api/events); `apply` is the one reducer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,32 @@ class State:
     def from_json(found: Mapping[str, Any]) -> State:
         """The state that `to_json` wrote; keys of other versions are ignored."""
         return State(**{name: found[name] for name in _KEPT if name in found})
+
+
+class Slots(Mapping[str, Any]):
+    """All slots of a state: what differs from the initial values, over them. A view: nothing is copied, however many slots there are."""
+
+    __slots__ = ("_initials", "_state")
+
+    def __init__(self, state: State, initials: Mapping[str, Any]) -> None:
+        self._state = state
+        self._initials = initials
+
+    def __getitem__(self, name: str) -> Any:
+        own = self._state.slots
+        return own[name] if name in own else self._initials[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A slot's value, or `default` if there is no such slot."""
+        own = self._state.slots
+        return own[name] if name in own else self._initials.get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._initials
+        yield from (name for name in self._state.slots if name not in self._initials)
+
+    def __len__(self) -> int:
+        return len(self._initials.keys() | self._state.slots.keys())
 
 
 _KEPT = tuple(name for name in State.__slots__ if name != "within")

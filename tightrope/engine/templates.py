@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jinja2
+import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tightrope.engine.errors import PredicateError
@@ -45,11 +46,14 @@ class Template:
     holes: frozenset[str]
     parts: tuple[tuple[bool, str], ...]
     jinja: jinja2.Template | None = None
+    names: frozenset[str] = frozenset()
+    """What a Jinja text names beside `slots` and `context`."""
 
     def fill(self, values: Mapping[str, Any], slots: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """The text with its holes filled from `values`; a name nobody knows stays as written, null prints None as Rasa does."""
         if self.jinja is not None:
-            return self.jinja.render({**values, "slots": _Values(slots), "context": _Values(context)})
+            named = {name: values[name] for name in self.names if name in values}
+            return self.jinja.render({**named, "slots": _Values(slots), "context": _Values(context)})
         if not self.holes:
             return self.parts[0][1] if self.parts else ""
         out: list[str] = []
@@ -90,7 +94,8 @@ def jinja_template(text: str) -> Template:
     Raises:
         jinja2.TemplateSyntaxError: it cannot be compiled.
     """
-    return Template(text, frozenset(), (), ENVIRONMENT.from_string(text))
+    names = jinja2.meta.find_undeclared_variables(ENVIRONMENT.parse(text)) - {"slots", "context"}
+    return Template(text, frozenset(), (), ENVIRONMENT.from_string(text), frozenset(names))
 
 
 @dataclass(frozen=True, slots=True)
