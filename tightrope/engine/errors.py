@@ -34,6 +34,10 @@ class ActionFailed(EngineError):
         super().__init__(f"{action}: {reason}")
 
 
+class ActionMissing(ActionFailed):
+    """Nothing that runs actions has one of this name."""
+
+
 class UnderstandingFailed(EngineError):
     """The understanding server gave no usable answer."""
 

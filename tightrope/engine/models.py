@@ -180,6 +180,7 @@ class Project:
     understanding_base: str | None
     understanding_model: str | None
     actions_url: str | None
+    actions_module: str | None
     domain: Mapping[str, Any]
     domain_digest: str
     owned: Mapping[str, frozenset[str]]
