@@ -18,6 +18,7 @@ from tightrope.engine.errors import PredicateError
 from tightrope.engine.predicates import Predicate, compile_predicate
 
 _HOLE = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.\-]*)\}")
+_LOOK = re.compile(r"\{\{ *(slots|context)\.([A-Za-z_]\w*) *\}\}")
 ENVIRONMENT = ImmutableSandboxedEnvironment(autoescape=False, undefined=jinja2.Undefined, trim_blocks=True, lstrip_blocks=True)
 """Values are data, never code: no attribute of Python reaches a template."""
 
@@ -46,11 +47,17 @@ class Template:
     holes: frozenset[str]
     parts: tuple[tuple[bool, str], ...]
     jinja: jinja2.Template | None = None
+    looks: tuple[tuple[str, str], ...] | None = None
+    """A Jinja text that only looks names up: (literal, ""), ("slots" or "context", name)."""
     names: frozenset[str] = frozenset()
     """What a Jinja text names beside `slots` and `context`."""
 
     def fill(self, values: Mapping[str, Any], slots: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """The text with its holes filled from `values`; a name nobody knows stays as written, null prints None as Rasa does."""
+        if self.looks is not None:
+            return "".join(
+                [space if not name else str((slots if space == "slots" else context).get(name)) for space, name in self.looks]
+            )
         if self.jinja is not None:
             named = {name: values[name] for name in self.names if name in values}
             return self.jinja.render({**named, "slots": _Values(slots), "context": _Values(context)})
@@ -95,7 +102,21 @@ def jinja_template(text: str) -> Template:
         jinja2.TemplateSyntaxError: it cannot be compiled.
     """
     names = jinja2.meta.find_undeclared_variables(ENVIRONMENT.parse(text)) - {"slots", "context"}
-    return Template(text, frozenset(), (), ENVIRONMENT.from_string(text), frozenset(names))
+    return Template(text, frozenset(), (), ENVIRONMENT.from_string(text), _looks(text), frozenset(names))
+
+
+def _looks(text: str) -> tuple[tuple[str, str], ...] | None:
+    """The parts of a text in which Jinja only looks names up; patterns ask so for every question, and a full render costs ten times as much."""
+    out: list[tuple[str, str]] = []
+    at = 0
+    for found in _LOOK.finditer(text):
+        out += [(text[at : found.start()], ""), (found[1], found[2])]
+        at = found.end()
+    out.append((text[at:], ""))
+    odd = any("{" in part or "}" in part for part, name in out if not name) or any(
+        hasattr(_Values, name) for _, name in out if name
+    )
+    return None if odd or text.endswith("\n") else tuple(out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import jinja2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tightrope.engine.responses import from_action, render, replies
+from tightrope.engine.templates import jinja_template
 
 
 def said(project, name="utter_x", *, slots=None, context=None, variables=None, language="zh", channel="rest", seed="0"):
@@ -161,3 +167,39 @@ def test_the_rest_channel_gives_one_item_for_each_part_in_order():
         {"recipient_id": "s", "attachment": {"f": 1}},
         {"recipient_id": "s", "buttons": [{"title": "t", "payload": "p"}]},
     ]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "{{context.a}}",
+                "{{ slots.b }}",
+                "{{slots.missing}}",
+                "{{slots.items}}",
+                "x",
+                " ",
+                "是",
+                "}",
+                "{",
+                "{{",
+                "%}",
+                "\n",
+                "{{ context.a|upper }}",
+            ]
+        )
+    )
+)
+def test_a_text_that_only_looks_names_up_reads_as_jinja_reads_it(parts):
+    text = "".join(parts)
+    try:
+        made = jinja_template(text)
+    except jinja2.TemplateSyntaxError:
+        return
+    slots, context = {"b": 2.0}, {"a": "vé"}
+    assert made.fill({}, slots, context) == replace(made, looks=None).fill({}, slots, context)
+
+
+def test_a_name_that_jinja_reads_otherwise_is_left_to_it():
+    assert jinja_template("{{slots.items}}").looks is None
+    assert jinja_template("{{slots.item}}").looks is not None
