@@ -176,7 +176,6 @@ def test_the_rest_channel_gives_one_item_for_each_part_in_order():
                 "{{context.a}}",
                 "{{ slots.b }}",
                 "{{slots.missing}}",
-                "{{slots.items}}",
                 "x",
                 " ",
                 "是",
