@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from tightrope.engine.models import END, START, Flow, Project, Step
@@ -119,7 +120,7 @@ class _Picture:
         self.reached = self._reached()
         self.shapes = {shape.id: shape for shape in self._shapes()}
         self.drawn = [way for way in self.ways if way.source != way.target]
-        gone = list(zip((START, *path), path, strict=False)) if path and path[0] == flow.first else list(zip(path, path[1:], strict=False))
+        gone = list(zip((START, *path), path, strict=False)) if path and path[0] == flow.first else list(pairwise(path))
         self.gone = {(a, _end(a) if b == END else b) for a, b in gone}
 
     # what there is to draw
@@ -227,7 +228,7 @@ class _Picture:
             f"<title>{escape(title)}</title>",
             f"<desc>{escape(clean(self._told()))}</desc>",
             f"<style>{STYLE}</style>",
-            f'<rect width="100%" height="100%" fill="var(--tf-paper)"/>',
+            '<rect width="100%" height="100%" fill="var(--tf-paper)"/>',
             f'<g transform="translate({_MARGIN:g} {_MARGIN:g})">',
         ]
         for way, route in zip(ways, placed.routes, strict=True):
@@ -263,7 +264,8 @@ class _Picture:
         text = ""
         if route.label is not None:
             text = _words(way.label, *route.label, extra=" tf-off" if mark == " tf-off" else "")
-        return f"<g data-way={quoteattr(clean(f'{way.source} → {way.target}'))}>{lines}{tip}{text}</g>"
+        name = f"{way.source} → {END if way.target == _end(way.source) else way.target}"
+        return f"<g data-way={quoteattr(clean(name))}>{lines}{tip}{text}</g>"
 
     def _box(self, shape: _Shape, placed: Layout) -> str:
         x, y = placed.centres[shape.id]
@@ -303,7 +305,7 @@ def _size(label: Sequence[_Text]) -> tuple[float, float] | None:
 def _curve(lanes: Sequence[Lane]) -> str:
     """One line through its vertical pieces: an S from one to the next, a U where it turns."""
     out = f"M{lanes[0].x:.1f} {lanes[0].start:.1f}V{lanes[0].end:.1f}"
-    for before, after in zip(lanes, lanes[1:], strict=False):
+    for before, after in pairwise(lanes):
         if before.end == after.start:
             up = after.end < after.start
             bulge = before.end + (9.0 if up else -9.0)

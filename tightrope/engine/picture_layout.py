@@ -9,13 +9,15 @@ Lengths are pixels; y grows downwards.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tightrope.engine.picture_order import SWEEPS, Node, ordered
 
 SIDE, LANE, GAP = 26.0, 14.0, 22.0
 """Space between boxes of a layer, beside a passing line, and between layers at least."""
 TURN = (22.0, 16.0)
 """Width and height of the place in which a line turns round."""
-_SWEEPS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,6 @@ class Layout:
     height: float
 
 
-@dataclass(slots=True)
-class _Node:
-    width: float
-    height: float
-    passing: bool = False
-    layer: int = 0
-    above: list[int] = field(default_factory=list)
-    below: list[int] = field(default_factory=list)
-    x: float = 0.0
-
-
 def layout(boxes: Sequence[tuple[str, float, float]], edges: Sequence[Edge]) -> Layout:
     """Place boxes (id, width, height) and edges; the first box is the top. An edge from a box to itself has no place here."""
     return _Layered(boxes, edges).result()
@@ -73,7 +64,7 @@ def layout(boxes: Sequence[tuple[str, float, float]], edges: Sequence[Edge]) -> 
 
 class _Layered:
     def __init__(self, boxes: Sequence[tuple[str, float, float]], edges: Sequence[Edge]) -> None:
-        self.nodes = [_Node(width, height) for _, width, height in boxes]
+        self.nodes = [Node(width, height) for _, width, height in boxes]
         self.ids = {name: at for at, (name, _, _) in enumerate(boxes)}
         self.edges = edges
         self.chains: list[list[int]] = []
@@ -82,13 +73,12 @@ class _Layered:
         self._layers(short)
         for chain in short:
             self.chains.append(self._fill(chain))
-        self.rows: list[list[int]] = []
-        self._order()
+        self.rows = ordered(self.nodes)
         self._across()
         self.tops, self.bottoms = self._down()
 
     def _new(self, width: float, height: float, *, passing: bool = True) -> int:
-        self.nodes.append(_Node(width, height, passing))
+        self.nodes.append(Node(width, height, passing))
         return len(self.nodes) - 1
 
     def _back(self) -> set[int]:
@@ -158,105 +148,37 @@ class _Layered:
         if len(chain) == 4:
             source, low, high, target = chain
             return [(source, low), (high, low), (high, target)]
-        return list(zip(chain, chain[1:], strict=False))
+        return list(pairwise(chain))
 
     def _fill(self, chain: Sequence[int]) -> list[int]:
         """The chain with a node in every layer that it passes; neighbours are told of each other."""
         full = [chain[0]]
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in pairwise(chain):
             step = 1 if self.nodes[b].layer > self.nodes[a].layer else -1
             for level in range(self.nodes[a].layer + step, self.nodes[b].layer, step):
                 at = self._new(0.0, 0.0)
                 self.nodes[at].layer = level
                 full.append(at)
             full.append(b)
-        for a, b in zip(full, full[1:], strict=False):
+        for a, b in pairwise(full):
             upper, lower = (a, b) if self.nodes[a].layer < self.nodes[b].layer else (b, a)
             self.nodes[upper].below.append(lower)
             self.nodes[lower].above.append(upper)
         return full
-
-    # order within layers
-
-    def _order(self) -> None:
-        for _ in range(1 + max(node.layer for node in self.nodes)):
-            self.rows.append([])
-        seen = [False] * len(self.nodes)
-        for root in sorted(range(len(self.nodes)), key=lambda at: (self.nodes[at].layer, at)):
-            todo = [root]
-            while todo:
-                at = todo.pop()
-                if not seen[at]:
-                    seen[at] = True
-                    self.rows[self.nodes[at].layer].append(at)
-                    todo.extend(reversed(self.nodes[at].below))
-        best, fewest = [list(row) for row in self.rows], self._crossings()
-        for sweep in range(_SWEEPS):
-            down = sweep % 2 == 0
-            for level in range(1, len(self.rows)) if down else range(len(self.rows) - 2, -1, -1):
-                self._sort(level, down=down)
-            found = self._crossings()
-            if found < fewest:
-                best, fewest = [list(row) for row in self.rows], found
-            if not fewest:
-                break
-        self.rows = best
-        for _ in range(_SWEEPS if fewest else 0):
-            if not any([self._swap(level) for level in range(len(self.rows))]):
-                break
-
-    def _sort(self, level: int, *, down: bool) -> None:
-        """Order one layer by the middle of each node's neighbours; nodes without any keep their place."""
-        other = self.rows[level - 1 if down else level + 1]
-        place = {at: number for number, at in enumerate(other)}
-        row = self.rows[level]
-        keys: dict[int, float] = {}
-        for number, at in enumerate(row):
-            near = self.nodes[at].above if down else self.nodes[at].below
-            spots = sorted(place[n] for n in near if n in place)
-            keys[at] = sum(spots) / len(spots) if spots else number * len(other) / max(1, len(row))
-        self.rows[level] = sorted(row, key=lambda at: keys[at])
-
-    def _swap(self, level: int) -> bool:
-        """Exchange neighbours of a layer where that undoes crossings; whether anything was exchanged."""
-        row, changed = self.rows[level], False
-        places = [
-            {at: number for number, at in enumerate(self.rows[other])} if 0 <= other < len(self.rows) else {}
-            for other in (level - 1, level + 1)
-        ]
-        for number in range(len(row) - 1):
-            one, two = row[number], row[number + 1]
-            gain = 0
-            for side, place in enumerate(places):
-                left = [place[n] for n in (self.nodes[one].below if side else self.nodes[one].above) if n in place]
-                right = [place[n] for n in (self.nodes[two].below if side else self.nodes[two].above) if n in place]
-                gain += sum((a > b) - (a < b) for a in left for b in right)
-            if gain > 0:
-                row[number], row[number + 1] = two, one
-                changed = True
-        return changed
-
-    def _crossings(self) -> int:
-        total = 0
-        for level in range(len(self.rows) - 1):
-            place = {at: number for number, at in enumerate(self.rows[level + 1])}
-            ends = [place[n] for at in self.rows[level] for n in sorted(self.nodes[at].below, key=lambda n: place[n])]
-            total += _inversions(ends)
-        return total
 
     # positions
 
     def _across(self) -> None:
         """x of every node: near its neighbours, in the order of its layer, passing lines as straight as may be."""
         for row in self.rows:
-            at = 0.0
-            for number, node in enumerate(row):
-                at += self._apart(row[number - 1], node) if number else 0.0
-                self.nodes[node].x = at
+            place = 0.0
+            for number, at in enumerate(row):
+                place += self._apart(row[number - 1], at) if number else 0.0
+                self.nodes[at].x = place
         self.places = {at: place for row in self.rows for place, at in enumerate(row)}
-        for sweep in range(_SWEEPS):
+        for sweep in range(SWEEPS):
             down = sweep % 2 == 0
-            both = sweep >= _SWEEPS // 2
+            both = sweep >= SWEEPS // 2
             for row in self.rows if down else reversed(self.rows):
                 self._settle(row, above=down or both, below=not down or both)
         threads = self._threads()
@@ -280,7 +202,7 @@ class _Layered:
             weight = sum(pull for _, pull in near)
             wished.append((sum(self.nodes[n].x * pull for n, pull in near) / weight if near else node.x, weight or 0.1))
         offsets, total = [0.0], 0.0
-        for a, b in zip(row, row[1:], strict=False):
+        for a, b in pairwise(row):
             total += self._apart(a, b)
             offsets.append(total)
         blocks: list[list[float]] = []
@@ -406,31 +328,17 @@ class _Layered:
                     else:
                         label = (node.x, self._middle(at) - TURN[1] / 2)
                         lower = upper + edge.label[1]
-                        lanes += [Lane(node.x, top, upper), Lane(node.x, lower, lower), Lane(node.x + node.width / 2 - 8.0, lower, top)]
+                        lanes += [
+                            Lane(node.x, top, upper),
+                            Lane(node.x, lower, lower),
+                            Lane(node.x + node.width / 2 - 8.0, lower, top),
+                        ]
                     continue
                 turn = top + 3.0 if from_above else bottom - 3.0
                 lanes += [Lane(enter, top if from_above else bottom, turn), Lane(leave, turn, top if from_above else bottom)]
         return Route(tuple(lanes), label, cut)
 
 
-def _pull(one: _Node, two: _Node) -> float:
+def _pull(one: Node, two: Node) -> float:
     thin = (one.passing and not one.height) + (two.passing and not two.height)
     return (1.0, 3.0, 8.0)[thin]
-
-
-def _inversions(places: Sequence[int]) -> int:
-    """Pairs in the wrong order, by a binary indexed tree."""
-    size = max(places, default=0) + 1
-    tree = [0] * (size + 1)
-    total = 0
-    for number, place in enumerate(places):
-        at, not_after = place + 1, 0
-        while at:
-            not_after += tree[at]
-            at -= at & -at
-        total += number - not_after
-        at = place + 1
-        while at <= size:
-            tree[at] += 1
-            at += at & -at
-    return total

@@ -70,7 +70,9 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
 
 _NARROW, _SLIM, _WIDE = frozenset("iIl.,:;'|!` "), frozenset('fjrt()[]{}-"/\\*'), frozenset("mwMW@%—…")
 _MONO = 0.62
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
 
 
 def clean(text: str) -> str:
@@ -148,7 +150,13 @@ def _fitting(line: str, limit: float, *, mono: bool) -> int:
 
 _QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")
 _PLAIN = re.compile(r"""["'][\w\u4e00-\u9fff\-]+["']$""")
-_SIGNS = ((">=", "≥"), ("<=", "≤"), ("!=", "≠"), ("==", "="))
+_NULL = r"\s+(?:null|none|undefined)\b"
+_TERMS = re.compile(
+    rf"(?P<set>\s*(?:\bis\s+not|!=){_NULL})|(?P<unset>\s*(?:\bis|==?){_NULL})|(?P<space>\b(?:slots|context)\.(?=\w))"
+    r"|(?P<unequal>\bis\s+not\b|!=)|(?P<equal>\bis\b|==)|(?P<least>>=)|(?P<most><=)|(?<![.\w])(?P<word>and|or|not|contains|matches)\b",
+    re.IGNORECASE,
+)
+_SIGNS = {"space": "", "unequal": "≠", "equal": "=", "least": "≥", "most": "≤"}
 
 
 def readable(condition: str, language: Language) -> str:
@@ -156,19 +164,17 @@ def readable(condition: str, language: Language) -> str:
     if "{{" in condition or "{%" in condition:
         return condition
     words = WORDS[language]
+
+    def term(found: re.Match[str]) -> str:
+        kind = str(found.lastgroup)
+        if kind == "word":
+            return words[found[0].lower()]
+        return _SIGNS[kind] if kind in _SIGNS else f" {words[kind]}"
+
     out = ""
     for part in _QUOTED.split(condition):
         if part[:1] in {"'", '"'} and len(part) > 1:
             out += part[1:-1] if _PLAIN.fullmatch(part) else part
-            continue
-        for sign, better in _SIGNS:
-            part = part.replace(sign, better)
-        part = re.sub(r"\b(?:slots|context)\.(?=\w)", "", part)
-        part = re.sub(r"(?i)\s+(?:is\s+not|≠)\s+(?:null|none|undefined)\b", f" {words['set']}", part)
-        part = re.sub(r"(?i)\s+(?:is|=)\s+(?:null|none|undefined)\b", f" {words['unset']}", part)
-        part = re.sub(r"(?i)\bis\s+not\b", "≠", part)
-        part = re.sub(r"(?i)\bis\b(?! (?:not )?given)", "=", part)
-        for word in ("and", "or", "not", "contains", "matches"):
-            part = re.sub(rf"(?i)\b{word}\b(?! given)", words[word], part)
-        out += part
+        else:
+            out += _TERMS.sub(term, part)
     return " ".join(out.split())
