@@ -13,6 +13,7 @@ from sanic.response import HTTPResponse, json
 
 import tightrope
 from actions import context
+from actions.journeys import journeys
 from actions.registry import ACTIONS
 from tightrope.infra.logging import configure_logging
 from tightrope.infra.settings import Settings, get_settings
@@ -24,6 +25,7 @@ PORT = 5055
 
 def make_app(settings: Settings) -> Any:
     """rasa-sdk's application, with our health answer and `GET /release`."""
+    journeys()  # a flow that does not say what it needs is an error now, not in a conversation
     executor = ActionExecutor()
     for action in ACTIONS:
         executor.register_action(action)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from actions.base import Declaration, DeclaredAction
-from actions.journeys import JOURNEYS, named
+from actions.journeys import named
 from actions.turn import LANGUAGES, Turn
 from tightrope.identity.models import Customer
 
@@ -111,11 +111,11 @@ class OfferFlows(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        journeys = {journey.id: journey for name in _names(turn.frame) if (journey := named(name)) and journey.offered}
-        if not journeys:
+        meant = {journey.id: journey for name in _names(turn.frame) if (journey := named(name)) and journey.offered}
+        if not meant:
             turn.say("utter_clarification_no_options_rasa")
             return "asked_openly"
-        titles = [JOURNEYS[flow_id].title(turn.language) for flow_id in list(journeys)[:MAX_OFFERS]]
+        titles = [journey.title(turn.language) for journey in list(meant.values())[:MAX_OFFERS]]
         turn.say("utter_clarification_options_rasa", buttons=[{"title": _capital(title), "payload": title} for title in titles])
         return "offered"
 

@@ -1,12 +1,32 @@
-"""The journeys that actions know: their scope and their names. Checked against data/flows/ by tests."""
+"""The journeys that actions know: those of data/flows/, with the names, the scope and the offer that their flows declare.
+
+A flow says under `metadata` what the engine need not know: `scope`, what the grant must hold before the journey may go on (none: open to
+everybody), and `offered: false`, when it may not stand on a button of a clarification.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
+from tightrope.business.client import SCOPES
+from tightrope.infra.settings import get_settings
+
 PATTERN_PREFIX: Final = "pattern_"
+_KEYS: Final = frozenset({"scope", "offered"})
+
+
+class UnknownJourney(LookupError):
+    """No journey of this project is on the dialogue stack."""
+
+
+class JourneyInvalid(ValueError):
+    """A flow does not say of itself what actions need; names file, flow and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +46,43 @@ class Journey:
         return self.en if language == "en" else self.zh
 
 
-JOURNEYS: Final[Mapping[str, Journey]] = {
-    journey.id: journey
-    for journey in (
-        Journey("check_balance", "accounts:read", "查账户余额", "check my account balance"),
-        Journey("check_margin_eligibility", "eligibility:read", "查融资融券开通条件", "check my margin trading eligibility"),
-        Journey("explain_verdict", "eligibility:read", "说明结果的依据", "explain the last result"),
-        Journey("decline_investment_advice", None, "投资建议", "investment advice"),
-        Journey("decline_trade_instruction", None, "交易指令", "trade instruction"),
-        Journey("talk_to_agent", None, "转人工", "talk to a person"),
-        Journey("greet", None, "打招呼", "greeting", offered=False),
-    )
-}
+def journeys() -> Mapping[str, Journey]:
+    """Every journey of this project by its flow id, read once per process.
+
+    Raises:
+        JourneyInvalid: a flow lacks a name in either language, or declares something unknown.
+    """
+    return _read(get_settings().project_dir / "data" / "flows")
 
 
-class UnknownJourney(LookupError):
-    """No journey of this project is on the dialogue stack."""
+@lru_cache(maxsize=4)
+def _read(folder: Path) -> Mapping[str, Journey]:
+    return {journey.id: journey for path in sorted(folder.rglob("*.yml")) for journey in read_journeys(path)}
+
+
+def read_journeys(path: Path) -> Iterator[Journey]:
+    """The journeys of one flow file; patterns are none.
+
+    Raises:
+        JourneyInvalid: see `journeys`.
+    """
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    for flow_id, flow in (found.get("flows") or {}).items():
+        if flow_id.startswith(PATTERN_PREFIX):
+            continue
+        here = f"{path.name}: flow {flow_id}"
+        zh, en = flow.get("name"), ((flow.get("translation") or {}).get("en") or {}).get("name")
+        if not (isinstance(zh, str) and isinstance(en, str)):
+            raise JourneyInvalid(f"{here} needs `name` in Chinese and `translation: {{en: {{name: …}}}}`")
+        declared = flow.get("metadata") or {}
+        if unknown := declared.keys() - _KEYS:
+            raise JourneyInvalid(f"{here} declares {sorted(unknown)[0]!r} under `metadata`; known are {', '.join(sorted(_KEYS))}")
+        scope, offered = declared.get("scope"), declared.get("offered", True)
+        if scope is not None and scope not in SCOPES.values():
+            raise JourneyInvalid(f"{here} declares the scope {scope!r}; known are {', '.join(sorted(set(SCOPES.values())))}")
+        if not isinstance(offered, bool):
+            raise JourneyInvalid(f"{here}: `offered` is true or false, not {offered!r}")
+        yield Journey(flow_id, scope, zh, en, offered)
 
 
 def journey_of(stack: Sequence[Mapping[str, Any]] | None) -> Journey:
@@ -57,14 +98,14 @@ def journey_of(stack: Sequence[Mapping[str, Any]] | None) -> Journey:
         flow_id = str(frame.get("flow_id", ""))
         if flow_id.startswith(PATTERN_PREFIX):
             continue
-        if flow_id in JOURNEYS:
-            return JOURNEYS[flow_id]
-        raise UnknownJourney(f"flow {flow_id!r} is not in actions/journeys.py")
+        if flow_id in journeys():
+            return journeys()[flow_id]
+        raise UnknownJourney(f"flow {flow_id!r} is not in data/flows/ as this server read it at its start")
     raise UnknownJourney("no journey is on the dialogue stack")
 
 
 def named(name: str) -> Journey | None:
     """The journey with this flow id or name in either language; None if there is none."""
-    if name in JOURNEYS:
-        return JOURNEYS[name]
-    return next((journey for journey in JOURNEYS.values() if name in {journey.zh, journey.en}), None)
+    if name in journeys():
+        return journeys()[name]
+    return next((journey for journey in journeys().values() if name in {journey.zh, journey.en}), None)
