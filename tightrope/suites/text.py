@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_]+|.", re.DOTALL)
 _JOINER = "\u200d"
 _COMPARABLE = 4000
 """Characters up to which two texts are compared sign by sign; the comparison is quadratic."""
-_ALIKE = 0.4
+_ALIKE = 0.5
 """Texts less alike than this are simply different; marking every sign of them would help nobody."""
 
 

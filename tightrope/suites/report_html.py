@@ -1,0 +1,225 @@
+"""The report as one HTML page for people who did not write the tests: it needs no script and no network, and can be kept or sent.
+
+Text of tests, customers and bots reaches the page only through Jinja's escaping, after `visible` has written out what cannot be seen;
+a content security policy in the page forbids scripts and any request should something slip through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tightrope.engine.models import Project
+from tightrope.suites.coverage import FlowCoverage, SuiteCoverage, measure, percent, totals
+from tightrope.suites.models import CaseReport, Expectation, SuiteReport
+from tightrope.suites.text import differences, segments, visible
+from tightrope.suites.transcript import MARKS, NOTHING, STATUS_WORDS, bot_lines, slots_set, title
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_KINDS = {"e2e": "End-to-end tests", "du": "Dialogue understanding tests"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    id: str
+    lines: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """A row of the coverage table. `failed_only` steps were run by failed cases alone; a flow whose name only repeats its id has none."""
+
+    id: str
+    name: str
+    file: str
+    steps: int
+    covered: int
+    failed_only: int
+    missing: tuple[_Step, ...]
+
+    @property
+    def share(self) -> float:
+        """Percent of steps that passed cases ran."""
+        return round(100 * self.covered / self.steps, 2)
+
+    @property
+    def failed_share(self) -> float:
+        """Percent of steps that only failed cases ran."""
+        return round(100 * self.failed_only / self.steps, 2)
+
+
+def write_html(report: SuiteReport, project: Project, path: Path) -> None:
+    """Write the page to `path`, whose folder is made if need be; a file that is there is replaced.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    page = render_html(report, project)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def render_html(report: SuiteReport, project: Project) -> str:
+    """The page as text; it can be encoded as UTF-8 whatever the tests hold."""
+    coverage = measure(report, project)
+    met = Counter(found.status for case in report.cases for turn in case.turns for found in turn.expectations)
+    covered, steps = totals(coverage.passed.flows)
+    builtin_covered, builtin_steps = totals(coverage.passed.builtin)
+    most = max(coverage.run.commands.values(), default=0) or 1
+    page: str = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            bot=Path(report.project).name or report.project,
+            kind=_KINDS[report.kind],
+            verdict=_verdict(report),
+            started=_moment(report.started),
+            seconds=_duration(report.seconds),
+            totals={status: report.count(status) for status in STATUS_WORDS},
+            met=met["passed"],
+            unmet=met["failed"],
+            failed=[case for case in report.cases if case.status == "failed"],
+            left_out=_left_out(report),
+            files=_by_file(report),
+            anchors={id(case): f"case-{number}" for number, case in enumerate(report.cases, start=1)},
+            own=_rows(coverage, builtin=False),
+            builtin=_rows(coverage, builtin=True),
+            covered=covered,
+            steps=steps,
+            share=percent(covered, steps),
+            builtin_covered=builtin_covered,
+            builtin_steps=builtin_steps,
+            commands=[(name, count, round(100 * count / most, 1)) for name, count in coverage.run.commands.items()],
+        )
+    )
+    return page
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    found.globals.update(
+        marks=MARKS,
+        words=STATUS_WORDS,
+        nothing=NOTHING,
+        title=title,
+        bot_lines=bot_lines,
+        slots_set=slots_set,
+        chinese=lambda text: bool(_CHINESE.search(text)),
+        compared=_compared,
+        counted=_counted,
+        duration=_duration,
+        why=_why,
+        loop_key=id,
+    )
+    return found
+
+
+def _finalize(value: Any) -> Any:
+    """Whatever an expression of the template gives; what a macro gave is page already."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _compared(found: Expectation) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    left, right = differences(found.expected, found.actual)
+    return segments(found.expected, left), segments(found.actual, right)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _verdict(report: SuiteReport) -> str:
+    failed, not_run, cases = report.count("failed"), report.count("not_run"), len(report.cases)
+    if not cases:
+        return "No case was found"
+    if failed:
+        return f"{failed} of {_counted(cases, 'case')} failed"
+    if not_run == cases:
+        return "No case was run"
+    return f"All {_counted(cases - not_run, 'case')} passed" + (f", {not_run} not run" if not_run else "")
+
+
+def _why(case: CaseReport) -> str:
+    """Why a case failed, in a line."""
+    unmet = [found for turn in case.turns for found in turn.expectations if found.status == "failed"]
+    if case.reason or not unmet:
+        return case.reason or "it failed and says no reason"
+    more = f", and {_counted(len(unmet) - 1, 'more expectation')}" if len(unmet) > 1 else ""
+    return f"{unmet[0].kind} in line {unmet[0].line} was not met{more}"
+
+
+def _left_out(report: SuiteReport) -> list[tuple[str, int, str]]:
+    """Reasons for what was not run, with how many cases or expectations share each."""
+    cases = Counter(case.reason for case in report.cases if case.status == "not_run")
+    expectations = Counter(
+        f"{found.kind}: {found.reason}"
+        for case in report.cases
+        if case.status != "not_run"
+        for turn in case.turns
+        for found in turn.expectations
+        if found.status == "not_run"
+    )
+    return [(reason, count, "case") for reason, count in cases.most_common()] + [
+        (reason, count, "expectation") for reason, count in expectations.most_common()
+    ]
+
+
+def _by_file(report: SuiteReport) -> dict[str, list[CaseReport]]:
+    out: dict[str, list[CaseReport]] = {}
+    for case in report.cases:
+        out.setdefault(case.file, []).append(case)
+    return out
+
+
+def _rows(coverage: SuiteCoverage, *, builtin: bool) -> list[_Flow]:
+    """Journeys before patterns, those with the largest gaps first: they are what a reader looks for."""
+    passed, run = (coverage.passed.builtin, coverage.run.builtin) if builtin else (coverage.passed.flows, coverage.run.flows)
+    missing_in_all = {found.flow.id: len(found.missing) for found in run}
+    rows = [_row(found, len(found.missing) - missing_in_all[found.flow.id]) for found in passed]
+    return sorted(rows, key=lambda row: (row.id.startswith("pattern_"), row.share))
+
+
+def _row(found: FlowCoverage, failed_only: int) -> _Flow:
+    return _Flow(
+        id=found.flow.id,
+        name="" if found.flow.name == found.flow.id.replace("_", " ") else found.flow.name,
+        file=found.flow.place.file,
+        steps=found.steps,
+        covered=found.covered,
+        failed_only=failed_only,
+        missing=tuple(
+            _Step(step.id, f"lines {step.place.line}–{step.end}" if step.end > step.place.line else f"line {step.place.line}")
+            for step in found.missing
+        ),
+    )
+
+
+def _moment(started: str) -> str:
+    try:
+        moment = datetime.fromisoformat(started)
+    except ValueError:
+        return started
+    return moment.strftime("%Y-%m-%d %H:%M:%S %z").strip()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} minutes"
