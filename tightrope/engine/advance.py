@@ -20,6 +20,17 @@ def advance(run: Run) -> Effect:
 
     The cap on predictions and the one on steps end in pattern_internal_error, and in silence if that runs over as well.
     """
+    for _ in range(2):
+        effect = _run_steps(run)
+        if effect is not None:
+            return effect
+        _over(run, f"more than {MAX_STEPS} steps in one turn: steps lead in a circle")
+    run.stack.clear()
+    return listen(run)
+
+
+def _run_steps(run: Run) -> Effect | None:
+    """The next effect, or None if it takes more than MAX_STEPS."""
     within = run.state.within
     for _ in range(MAX_STEPS):
         if within.queue and run.state.predictions > run.cap + within.bonus:
@@ -48,9 +59,7 @@ def advance(run: Run) -> Effect:
         effect = _execute(run, frame, step)
         if effect is not None:
             return effect
-    _over(run, f"more than {MAX_STEPS} steps in one turn: steps lead in a circle")
-    run.stack.clear()
-    return listen(run)
+    return None
 
 
 def _over(run: Run, why: str) -> None:
