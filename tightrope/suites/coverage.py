@@ -134,7 +134,7 @@ def _measure(cases: list[CaseReport], project: Project) -> Coverage:
         for flow in project.flows.values()
     ]
     flows.sort(key=lambda found: (-found.covered / found.steps, found.flow.is_pattern, found.name))
-    counted = Counter(_kind(line) for turn in turns for line in turn.commands)
+    counted = Counter(command_kind(line) for turn in turns for line in turn.commands)
     kinds = [*COMMANDS.values(), *((OTHER,) if counted[OTHER] else ())]
     return Coverage(
         flows=tuple(found for found in flows if not found.flow.builtin),
@@ -144,7 +144,8 @@ def _measure(cases: list[CaseReport], project: Project) -> Coverage:
     )
 
 
-def _kind(line: str) -> str:
+def command_kind(line: str) -> str:
+    """The documented name of the command that a line of v3 text is; `other` for what is none."""
     words = line.strip()
     return next((kind for text, kind in COMMANDS.items() if words == text or words.startswith(f"{text} ")), OTHER)
 

@@ -19,6 +19,7 @@ import jinja2
 from tightrope.engine.models import Project
 from tightrope.suites.coverage import FlowCoverage, SuiteCoverage, measure, percent, totals
 from tightrope.suites.models import CaseReport, Expectation, SuiteReport
+from tightrope.suites.scores import paired, score, shown
 from tightrope.suites.text import differences, segments, visible
 from tightrope.suites.transcript import MARKS, NOTHING, STATUS_WORDS, bot_lines, slots_set, title
 
@@ -85,6 +86,7 @@ def render_html(report: SuiteReport, project: Project) -> str:
             started=_moment(report.started),
             seconds=_duration(report.seconds),
             totals={status: report.count(status) for status in STATUS_WORDS},
+            scores=score(report) if report.kind == "du" else None,
             met=met["passed"],
             unmet=met["failed"],
             failed=[case for case in report.cases if case.status == "failed"],
@@ -125,6 +127,7 @@ def _environment() -> jinja2.Environment:
         compared=_compared,
         counted=_counted,
         duration=_duration,
+        shown=shown,
         why=_why,
         loop_key=id,
     )
@@ -137,8 +140,9 @@ def _finalize(value: Any) -> Any:
 
 
 def _compared(found: Expectation) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    left, right = differences(found.expected, found.actual)
-    return segments(found.expected, left), segments(found.actual, right)
+    expected, actual = paired(found)
+    left, right = differences(expected, actual)
+    return segments(expected, left), segments(actual, right)
 
 
 def _counted(count: int, noun: str) -> str:

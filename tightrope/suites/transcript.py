@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from tightrope.suites.models import CaseReport, Expectation, Status, TurnReport
+from tightrope.suites.scores import paired
 from tightrope.suites.text import differences, padded, segments, visible, wrap
 
 Line = list[tuple[str, str]]
@@ -122,7 +123,7 @@ def _expectations(found: Iterable[Expectation], width: int) -> Iterator[Line]:
         yield from _heading(number, expectation.status, expectation.kind, "", width)
         if expectation.reason:
             yield from _indented("", visible(expectation.reason), _NUMBER + 3, width)
-        yield from side_by_side(expectation.expected, expectation.actual, width)
+        yield from side_by_side(*paired(expectation), width)
     if met:
         yield [("", " " * (_NUMBER + 1)), (STYLES["passed"], f"{MARKS['passed']} {met} met")]
 

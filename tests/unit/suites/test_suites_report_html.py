@@ -17,6 +17,7 @@ from tightrope.suites.report_html import render_html, write_html
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "h1", "h2", "h3", "h4", "h5", "p", "span",
     "strong", "small", "code", "pre", "mark", "br", "a", "ul", "ol", "li", "dl", "dt", "dd", "div", "i", "details", "summary",
+    "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "name", "content", "http-equiv", "class", "id", "href", "style", "open", "role", "aria-label", "aria-labelledby",
@@ -209,6 +210,15 @@ class TestAttacks:
         page = stands(text)
         assert page.tags == stands(render_html(everywhere("harmless"), project)).tags
         text.encode()
+
+    @pytest.mark.parametrize("evil", EVIL)
+    def test_nor_does_what_was_understood(self, project, evil):
+        wrong = expectation("failed", kind="commands", expected=f"start flow {evil}", actual=f"{evil}\nstart flow x{evil}")
+        tags = [
+            stands(render_html(suite(case("a", "failed", turn(expectations=(found,))), kind="du"), project)).tags
+            for found in (wrong, replace(wrong, expected="start flow a", actual="b\nstart flow c"))
+        ]
+        assert [tag for tag in tags[0] if tag != "mark"] == [tag for tag in tags[1] if tag != "mark"]
 
     def test_what_was_written_is_shown_as_it_was_written(self, project):
         page = Page(render_html(everywhere(EVIL[0]), project))
