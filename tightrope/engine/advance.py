@@ -7,6 +7,7 @@ import jinja2
 from tightrope.engine.builtins import BUILTINS, REDO
 from tightrope.engine.models import END, START, Effect, Flow, Listen, RunAction, Step
 from tightrope.engine.run import ASKING, COLLECT, Run, is_pattern
+from tightrope.engine.session import ACTION as SESSION_START
 from tightrope.engine.state import UNCOUNTED, Frame
 
 MAX_STEPS = 2000
@@ -33,6 +34,8 @@ def _run_steps(run: Run) -> Effect | None:
     """The next effect, or None if it takes more than MAX_STEPS."""
     within = run.state.within
     for _ in range(MAX_STEPS):
+        if run.state.ended:
+            return Listen()
         if within.queue and run.state.predictions > run.cap + within.bonus:
             within.queue.clear()
             _over(run, f"more than {run.cap} actions in one turn, actions that ask for actions")
@@ -143,6 +146,8 @@ def _act(run: Run, frame: Frame, step: Step) -> Effect | None:
     if name in run.project.actions:
         if name.startswith("validate_") and run.slots.get(name.removeprefix("validate_")) is None:
             return None
+        if name == SESSION_START and run.state.messages <= 1:
+            return None  # It ran when this session began, a moment ago.
         return request(run, name)
     if name in BUILTINS:
         if name not in UNCOUNTED:

@@ -19,9 +19,12 @@ from tightrope.engine.models import (
     SkipQuestion,
     Slot,
     StartFlow,
+    TriggerPattern,
 )
 from tightrope.engine.run import ASKING, Run, is_pattern
 
+Change = dict[str, Any]
+"""What a correction makes of a slot: its new `value`, and `filled_by` if an intent gave it."""
 REFUSED = object()
 """Stands for a value that a slot's type does not take."""
 
@@ -65,7 +68,7 @@ def apply_commands(run: Run, commands: list[Command]) -> None:
     starts = [c for c in commands if isinstance(c, StartFlow)]
     cancels = any(isinstance(c, CancelFlow) for c in commands)
     doomed = _doomed(run) if cancels else None
-    corrections: dict[str, Any] = {}
+    corrections: dict[str, Change] = {}
     checks: list[tuple[str, dict[str, Any]]] = []
     _take_up_interrupted(run, commands)
     for command in commands:
@@ -112,7 +115,7 @@ def _doomed(run: Run) -> tuple[str | None, list[str]]:
     return run.stack[at]["flow_id"], frames
 
 
-def _fill(run: Run, command: SetSlot, corrections: dict[str, Any], checks: list[tuple[str, dict[str, Any]]]) -> None:
+def _fill(run: Run, command: SetSlot, corrections: dict[str, Change], checks: list[tuple[str, dict[str, Any]]]) -> None:
     slot = run.project.slots[command.name]
     asking = run.asking()
     asked = asking is not None and asking[1] == slot.name
@@ -128,9 +131,9 @@ def _fill(run: Run, command: SetSlot, corrections: dict[str, Any], checks: list[
         return
     held = run.slots.get(slot.name)
     if held is not None and held != value and not asked and _asked_before(run, slot.name) is not None:
-        corrections[slot.name] = value
+        corrections[slot.name] = {"value": value, **({"filled_by": "NLU"} if command.extractor == "NLU" else {})}
         return
-    run.set_slot(slot.name, value)
+    run.set_slot(slot.name, value, by_intent=command.extractor == "NLU")
     if slot.rejections and value is not None:
         checks.append((slot.name, {}))
 
@@ -167,12 +170,12 @@ def _asked_fresh(run: Run, name: str, flow_id: str, step_id: str) -> bool:
     return bool(asks) and all(s.ask_before_filling for s in asks)
 
 
-def _pending_corrections(run: Run) -> dict[str, Any]:
+def _pending_corrections(run: Run) -> dict[str, Change]:
     """Changes that a correction still asks about; its frame goes, since the new correction asks about all of them."""
     at = next((i for i, f in enumerate(run.stack) if f["flow_id"] == "pattern_correction" and "applied" not in f), None)
     if at is None:
         return {}
-    pending = {name: change["value"] for name, change in run.stack[at]["corrected_slots"].items()}
+    pending: dict[str, Change] = run.stack[at]["corrected_slots"]
     end = at + 1
     while end < len(run.stack) and run.stack[end]["type"] in ASKING:
         end += 1
@@ -181,14 +184,14 @@ def _pending_corrections(run: Run) -> dict[str, Any]:
     return pending
 
 
-def _push_correction(run: Run, corrections: dict[str, Any]) -> None:
+def _push_correction(run: Run, corrections: dict[str, Change]) -> None:
     corrections = {**_pending_corrections(run), **corrections}
     places = {name: place for name in corrections if (place := _asked_before(run, name)) is not None}
     at, _, step_id = min(places.values())
     fresh = all(_asked_fresh(run, name, run.stack[where]["flow_id"], step) for name, (where, _, step) in places.items())
     run.push(
         "pattern_correction",
-        corrected_slots={name: {"value": value} for name, value in corrections.items()},
+        corrected_slots=corrections,
         is_reset_only=fresh,
         reset_flow_id=run.stack[at]["flow_id"],
         reset_step_id=step_id,
@@ -233,6 +236,8 @@ def _repair(run: Run, command: Command) -> None:
             run.push("pattern_skip_question")
         case RepeatBotMessages():
             run.push("pattern_repeat_bot_messages")
+        case TriggerPattern(pattern):
+            run.push(pattern)
         case CannotHandle(reason):
             run.push("pattern_cannot_handle", reason=reason)
         case Clarify(options):

@@ -7,6 +7,7 @@ from typing import Any
 
 from tightrope.engine.models import START
 from tightrope.engine.run import VALIDATE, Run, is_pattern
+from tightrope.engine.session import end_journeys, open_session, without_turn
 from tightrope.engine.state import Frame
 
 REDO = "NEXT:"
@@ -60,7 +61,7 @@ def _correct_flow_slot(run: Run) -> None:
     changes: dict[str, Any] = frame["corrected_slots"]
     frame["applied"] = True
     for name, change in changes.items():
-        run.set_slot(name, change["value"])
+        run.set_slot(name, change["value"], by_intent=change.get("filled_by") == "NLU")
     at = next((i for i, other in enumerate(run.stack) if other["frame_id"] == frame["reset_frame_id"]), None)
     if at is not None and frame["reset_step_id"]:
         end = run.segment(at)
@@ -181,19 +182,45 @@ def _trigger_search(run: Run) -> None:
 
 
 def _trigger_chitchat(run: Run) -> None:
-    run.utter("utter_free_chitchat_response")
+    run.push("pattern_cannot_handle", reason="cannot_handle_chitchat")
 
 
 def _hang_up(run: Run) -> None:
     run.emit("session_ended")
 
 
+def _session_start(run: Run) -> None:
+    """As the customer or the channel asks for it; a session that began with this very message is not begun twice."""
+    if run.state.messages > 1:
+        end_journeys(run)
+        open_session(run, without_turn(run.state.latest_message.get("metadata") or {}))
+
+
 def _restart(run: Run) -> None:
-    run.emit("restart")
+    run.wipe("restart")
+    _say_if_there(run, "utter_restart")
+
+
+def _default_fallback(run: Run) -> None:
+    _say_if_there(run, "utter_default")
+
+
+def _say_if_there(run: Run, response: str) -> None:
+    if response in run.project.responses:
+        run.utter(response)
+
+
+def _reset_routing(run: Run) -> None:
+    """A softer restart: every slot that is not shared with the other assistant back to its initial value."""
+    for name in list(run.state.slots):
+        slot = run.project.slots.get(name)
+        if slot is not None and not slot.shared:
+            run.set_slot(name, slot.initial)
+    run.emit("routing_session_ended")
 
 
 def _nothing(run: Run) -> None:
-    """The name is Rasa's; what it does is done elsewhere (session start) or has no meaning here (metrics, routing)."""
+    """The name is Rasa's: a mark in the record and nothing else."""
 
 
 BUILTINS: dict[str, Callable[[Run], None]] = {
@@ -207,10 +234,20 @@ BUILTINS: dict[str, Callable[[Run], None]] = {
     "action_trigger_search": _trigger_search,
     "action_trigger_chitchat": _trigger_chitchat,
     "action_clarify_flows": _nothing,
-    "action_session_start": _nothing,
+    "action_session_start": _session_start,
     "action_handoff_metric": _nothing,
-    "action_reset_routing": _nothing,
+    "action_reset_routing": _reset_routing,
+    "action_default_fallback": _default_fallback,
     "action_hangup": _hang_up,
     "action_restart": _restart,
 }
 """Names that need no action server."""
+
+OF_NLU_ASSISTANTS = frozenset(
+    {
+        "action_back", "action_deactivate_loop", "action_default_ask_affirmation", "action_default_ask_rephrase",
+        "action_extract_slots", "action_revert_fallback_events", "action_two_stage_fallback", "action_unlikely_intent",
+        "action_validate_slot_mappings",
+    }
+)  # fmt: skip
+"""Rasa's default actions for forms, rules and stories: flows do not use them, and this engine does not have them."""

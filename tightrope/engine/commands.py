@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import orjson
+
 from tightrope.engine.errors import CommandSyntaxError
+from tightrope.engine.mappings import Entity, MappingError, read_entities
 from tightrope.engine.models import (
     CancelFlow,
     CannotHandle,
@@ -14,11 +17,13 @@ from tightrope.engine.models import (
     Clarify,
     Command,
     Fail,
+    Intent,
     KnowledgeAnswer,
     RepeatBotMessages,
     SetSlot,
     SkipQuestion,
     StartFlow,
+    TriggerPattern,
 )
 
 Version = Literal["v1", "v2", "v3"]
@@ -103,11 +108,12 @@ def parse_text(text: str, version: Version = "v3") -> tuple[tuple[Command, ...],
 
 
 _PAYLOAD = re.compile(r"/SetSlots\((.*)\)$", re.DOTALL)
+_INTENT = re.compile(r"/([^\W\d][\w\-+.]*)(?:@(0(?:\.\d+)?|1(?:\.0+)?))?\s*(\{.*\})?$", re.DOTALL)
 _START = re.compile(rf"/StartFlow\(({_NAME})\)$")
 
 
 def parse_payload(text: str) -> tuple[Command, ...]:
-    """Commands of a button payload: `/SetSlots(a=1, b=2)`, at most ten pairs, or the engine's own `/StartFlow(f)`.
+    """Commands of a button payload: `/SetSlots(a=1, b=2)`, at most ten pairs, `/intent{"entity": "value"}`, or our own `/StartFlow(f)`.
 
     Raises:
         CommandSyntaxError: it has another form, says why.
@@ -117,7 +123,7 @@ def parse_payload(text: str) -> tuple[Command, ...]:
         return (StartFlow(start[1]),)
     found = _PAYLOAD.match(text)
     if found is None:
-        raise CommandSyntaxError("not of the form /SetSlots(name=value, …)")
+        return (_intent(text),)
     pairs = [pair.strip() for pair in found[1].split(",")] if found[1].strip() else []
     if not pairs or len(pairs) > MAX_PAIRS:
         raise CommandSyntaxError(f"a payload has 1 to {MAX_PAIRS} pairs, this one has {len(pairs)}")
@@ -128,6 +134,17 @@ def parse_payload(text: str) -> tuple[Command, ...]:
             raise CommandSyntaxError(f"the pair {pair[:40]!r} is not name=value")
         commands.append(SetSlot(name.strip(), _value(value), "SetSlots"))
     return tuple(commands)
+
+
+def _intent(text: str) -> Intent:
+    found = _INTENT.match(text)
+    if found is None:
+        raise CommandSyntaxError("not of the form /SetSlots(name=value, …) or /intent{…}")
+    try:
+        entities = read_entities(orjson.loads(found[3])) if found[3] else ()
+    except (orjson.JSONDecodeError, MappingError) as error:
+        raise CommandSyntaxError(f"the entities of {text[:40]!r} cannot be read: {error}") from None
+    return Intent(found[1], entities, float(found[2] or 1.0))
 
 
 def as_dict(command: Command) -> dict[str, Any]:
@@ -143,7 +160,17 @@ def as_dict(command: Command) -> dict[str, Any]:
             return {"command": "cannot handle", "reason": reason}
         case Fail(error_type, info):
             return {"command": "error", "error_type": error_type, "info": dict(info)}
+        case Intent(name, entities, confidence):
+            return {"command": "intent", "name": name, "confidence": confidence, "entities": [entity_dict(e) for e in entities]}
+        case TriggerPattern(pattern):
+            return {"command": pattern.removeprefix("pattern_").replace("_", " ")}
     return {"command": _NAMES[type(command)]}
+
+
+def entity_dict(entity: Entity) -> dict[str, Any]:
+    """An entity as it stands in a user event's `parse_data.entities`."""
+    out = {"entity": entity.name, "value": entity.value}
+    return {**out, **{key: found for key, found in (("role", entity.role), ("group", entity.group)) if found is not None}}
 
 
 _NAMES: Mapping[type, str] = {

@@ -6,29 +6,33 @@ until the effect is Listen. `payload_commands` and `guard_text` decide before un
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tightrope.engine import responses
-from tightrope.engine.advance import advance, fail, listen
+from tightrope.engine.advance import advance, listen, request
 from tightrope.engine.applying import apply_commands, restart_changed
-from tightrope.engine.commands import as_dict, parse_payload
+from tightrope.engine.commands import as_dict, entity_dict, parse_payload
 from tightrope.engine.errors import CommandSyntaxError, EngineError
+from tightrope.engine.intents import expand
 from tightrope.engine.models import (
+    ROUTING_SLOT,
     ActionFailure,
     ActionResult,
     Command,
     Effect,
     Fail,
     Input,
+    Intent,
     Listen,
     Project,
     StartSession,
     UserMessage,
 )
 from tightrope.engine.processing import Sifted, sift
+from tightrope.engine.results import take_failure, take_result
 from tightrope.engine.run import Run
+from tightrope.engine.session import ACTION as SESSION_START
+from tightrope.engine.session import begin_session
 from tightrope.engine.state import Event, State
 
 PREDICTION_CAP = 30
@@ -82,10 +86,13 @@ def step(project: Project, state: State, inputs: Input, *, cap: int = PREDICTION
     Raises:
         EngineError: an action's answer came that nobody asked for.
     """
+    if state.ended:
+        return StepResult(state, [], (Listen(),), ("the conversation is closed for good; nothing was done",))
     run = Run(project, state, inputs.at, cap)
     match inputs:
         case StartSession():
-            effect = _start_session(run, inputs)
+            own = begin_session(run, inputs)
+            effect = request(run, SESSION_START, free=True) if own else advance(run)
         case UserMessage():
             effect = _user_message(run, inputs)
         case ActionResult() | ActionFailure():
@@ -95,41 +102,26 @@ def step(project: Project, state: State, inputs: Input, *, cap: int = PREDICTION
             run.state.within.pending = None
             run.state.within.pending_free = False
             if isinstance(inputs, ActionResult):
-                _action_result(run, inputs)
+                take_result(run, inputs)
             else:
-                run.problems.append(f"action {inputs.name} failed: {inputs.reason}")
-                run.emit("action_execution_rejected", name=inputs.name, policy="FlowPolicy", confidence=1.0)
-                fail(run, "rasa_internal_error_action_failed", free=free)
+                take_failure(run, inputs, free=free)
             effect = advance(run)
     if isinstance(effect, Listen):
         run.state.within.queue.clear()
     return StepResult(run.state, run.events, (effect,), tuple(run.problems), tuple(run.visited))
 
 
-def _start_session(run: Run, inputs: StartSession) -> Effect:
-    for at in list(run.roots()):
-        run.drop_journey(at)
-    run.stack.clear()
-    run.sync_stack()
-    run.emit("session_started")
-    if run.state.sessions > 1 and not run.project.carry_over_slots:
-        run.reset_slots()
-    if inputs.metadata:
-        run.set_slot("session_started_metadata", {k: v for k, v in inputs.metadata.items() if k != "turn_id"} or None)
-    if "pattern_session_start" in run.project.flows:
-        run.push("pattern_session_start")
-    return advance(run)
-
-
 def _user_message(run: Run, inputs: UserMessage) -> Effect:
-    silent = run.state.paused or run.state.ended
+    silent = run.state.paused
     # What a release changed is put right before the message counts, so that its commands meet the flows as they are now.
     restarted = not silent and restart_changed(run)
-    sifted = Sifted(list(inputs.commands)) if silent else sift(run, inputs.commands)
+    intent = next((c for c in inputs.commands if isinstance(c, Intent)), None)
+    commands = inputs.commands if silent else expand(run, inputs.commands, inputs.text, pressed=inputs.payload)
+    sifted = Sifted(list(commands)) if silent else sift(run, commands)
     parsed: dict[str, Any] = {
         "text": inputs.text,
-        "intent": {"name": None, "confidence": 0.0},
-        "entities": [],
+        "intent": {"name": intent.name, "confidence": intent.confidence} if intent else {"name": None, "confidence": 0.0},
+        "entities": [entity_dict(entity) for entity in intent.entities] if intent else [],
         "commands": [as_dict(command) for command in sifted.kept],
     }
     if sifted.dropped:
@@ -148,6 +140,8 @@ def _user_message(run: Run, inputs: UserMessage) -> Effect:
     )
     if silent:
         return listen(run)
+    if run.project.routed and run.slots.get(ROUTING_SLOT) is None:
+        run.set_slot(ROUTING_SLOT, True)
     stale = [frame["frame_id"] for frame in run.stack] if restarted else []
     apply_commands(run, sifted.kept)
     if restarted:
@@ -155,43 +149,3 @@ def _user_message(run: Run, inputs: UserMessage) -> Effect:
         run.push("pattern_code_change", stale_frames=stale)
     run.state.within.queue.extend(name for name in run.project.every_turn if name in run.project.actions)
     return advance(run)
-
-
-def _action_result(run: Run, inputs: ActionResult) -> None:
-    run.acted(inputs.name)
-    for item in inputs.responses:
-        message = responses.from_action(
-            run.project,
-            item,
-            slots=run.slots,
-            context=run.context(),
-            language=run.language,
-            channel=run.state.channel,
-            seed=f"{run.state.seed}:{run.state.bots}",
-        )
-        run.problems.extend(message.problems)
-        run.say(message.text, message.data, message.metadata)
-    for event in inputs.events:
-        _action_event(run, inputs.name, event)
-
-
-def _action_event(run: Run, action: str, event: Mapping[str, Any]) -> None:
-    kind = event.get("event")
-    if kind == "slot":
-        name = event.get("name")
-        if name not in run.project.slots:
-            run.problems.append(f"{action} set the slot {name!r}, which the domain does not have; ignored")
-            return
-        run.set_slot(str(name), event.get("value"))
-    elif kind == "reset_slots":
-        run.reset_slots()
-    elif kind == "followup" and event.get("name"):
-        run.state.within.queue.append(str(event["name"]))
-    elif kind in {"pause", "resume", "session_ended"}:
-        run.emit(str(kind))
-    elif kind == "restart":
-        run.emit("restart")
-    elif kind == "bot":
-        run.say(event.get("text"), event.get("data") or {}, event.get("metadata") or {})
-    elif kind not in {"action", "session_started"}:
-        run.problems.append(f"{action} returned the event {kind!r}, which flows do not use; ignored")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import jinja2
 
 from tightrope.engine.errors import PredicateError
+from tightrope.engine.mappings import FROM_LLM, Mapping, MappingError, read_mapping
 from tightrope.engine.models import Button, Place, Rejection, Response, Slot, SlotType, Variation
 from tightrope.engine.problems import Problems
 from tightrope.engine.templates import Condition, Template, condition, jinja_template, plain_template
@@ -32,6 +33,8 @@ class DomainParts:
     slots: dict[str, Slot] = field(default_factory=dict)
     responses: dict[str, Response] = field(default_factory=dict)
     actions: set[str] = field(default_factory=set)
+    intents: set[str] = field(default_factory=set)
+    entities: set[str] = field(default_factory=set)
     session: dict[str, Any] = field(default_factory=dict)
     raw_slots: dict[str, Any] = field(default_factory=dict)
     raw_responses: dict[str, Any] = field(default_factory=dict)
@@ -95,7 +98,18 @@ def _slot(name: str, raw: Any, place: Place, told: Problems) -> Slot | None:
     for key in raw:
         if key not in _SLOT_KEYS:
             told.error(Place(place.file, raw.at(key)), f"the slot {name!r} has the unknown key {key!r}", code="slot")
+    if "allow_llm_set" in raw:
+        told.warn(
+            Place(place.file, raw.at("allow_llm_set")),
+            f"the slot {name!r}: allow_llm_set is not documented",
+            "it has no effect",
+            "not-run",
+        )
     kind = raw.get("type")
+    if isinstance(kind, str) and "." in kind:
+        message = f"the slot {name!r} has the class {kind}, which this engine does not run"
+        told.error(Place(place.file, raw.at("type")), message, f"write one of {', '.join(sorted(_TYPES))}", "slot")
+        return None
     if not isinstance(kind, str) or kind not in _TYPES:
         message = f"the slot {name!r} has the type {kind!r}; known are {', '.join(sorted(_TYPES))}"
         told.error(Place(place.file, raw.at("type")), message, code="slot")
@@ -104,7 +118,6 @@ def _slot(name: str, raw: Any, place: Place, told: Problems) -> Slot | None:
     values = tuple(str(value) for value in listed) if isinstance(listed, Seq) else ()
     if kind == "categorical" and not values:
         told.error(place, f"the categorical slot {name!r} lists no values", code="slot")
-    mappings = _maps(name, raw, "mappings", place, told)
     validation = raw.get("validation") or Map()
     if not isinstance(validation, Map):
         told.error(Place(place.file, raw.at("validation")), f"`validation` of the slot {name!r} holds rejections", code="slot")
@@ -115,29 +128,28 @@ def _slot(name: str, raw: Any, place: Place, told: Problems) -> Slot | None:
         place=place,
         values=values,
         initial=raw.get("initial_value"),
-        mappings=frozenset(str(m.get("type")) for m in mappings) if mappings else frozenset({"from_llm"}),
-        every_turn=tuple(str(m["run_action_every_turn"]) for m in mappings or () if m.get("run_action_every_turn")),
+        mappings=_mappings(name, raw, place, told),
         rejections=read_rejections(validation.get("rejections"), Place(place.file, raw.at("validation")), told),
         refill_utter=str(validation["refill_utter"]) if validation.get("refill_utter") else None,
         minimum=_bound(name, raw, "min_value", place, told),
         maximum=_bound(name, raw, "max_value", place, told),
+        shared=raw.get("shared_for_coexistence") is True,
     )
 
 
-def _maps(name: str, raw: Map, key: str, place: Place, told: Problems) -> list[Map]:
-    """The mappings that are such."""
-    found = raw.get(key) or Seq()
+def _mappings(name: str, raw: Map, place: Place, told: Problems) -> tuple[Mapping, ...]:
+    """What may fill the slot: understanding, if the file does not say."""
+    found = raw.get("mappings") or Seq()
     if not isinstance(found, Seq):
-        told.error(Place(place.file, raw.at(key)), f"`{key}` of the slot {name!r} is a list of mappings", code="slot")
-        return []
-    out: list[Map] = []
+        told.error(Place(place.file, raw.at("mappings")), f"`mappings` of the slot {name!r} is a list of mappings", code="slot")
+        return (FROM_LLM,)
+    out: list[Mapping] = []
     for number, item in enumerate(found):
-        if isinstance(item, Map) and "type" in item:
-            out.append(item)
-        else:
-            line = found.item_lines[number]
-            told.error(Place(place.file, line), f"each of the `{key}` of the slot {name!r} needs a type", code="slot")
-    return out
+        try:
+            out.append(read_mapping(item))
+        except MappingError as error:
+            told.error(Place(place.file, found.item_lines[number]), f"the slot {name!r}: {error}", code="slot")
+    return tuple(out) or (FROM_LLM,)
 
 
 def _bound(name: str, raw: Map, key: str, place: Place, told: Problems) -> float | None:
@@ -278,7 +290,15 @@ def read_domain(found: Map, file: str, parts: DomainParts, told: Problems) -> No
         parts.responses[name] = response
         parts.raw_responses[name] = raw
     _read_actions(found, file, parts, told)
+    parts.intents.update(_names(found, "intents"))
+    parts.entities.update(_names(found, "entities"))
     parts.session.update(_section(found, "session_config", file, told))
+
+
+def _names(found: Map, key: str) -> Iterator[str]:
+    """A list of names, some perhaps with settings below them; anything else belongs to what is not run."""
+    for item in found[key] if isinstance(found.get(key), Seq) else ():
+        yield from item if isinstance(item, Map) else (str(item),)
 
 
 def _read_actions(found: Map, file: str, parts: DomainParts, told: Problems) -> None:
@@ -287,10 +307,10 @@ def _read_actions(found: Map, file: str, parts: DomainParts, told: Problems) -> 
         told.error(Place(file, found.at("actions")), "`actions` must be a list of names", code="domain")
         return
     for number, action in enumerate(listed):
-        if not isinstance(action, str | Mapping):
+        if not isinstance(action, str | Map):
             told.error(Place(file, listed.item_lines[number]), f"an action is named by text, not by {action!r}", code="domain")
             continue
-        for name in action if isinstance(action, Mapping) else (action,):
+        for name in action if isinstance(action, Map) else (action,):
             parts.actions.add(name)
             parts.action_places.setdefault(name, Place(file, listed.item_lines[number]))
 

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from tightrope.engine.domain import compile_condition, read_rejections
+from tightrope.engine.mappings import FlowTrigger, MappingError, read_triggers
 from tightrope.engine.models import END, START, Branch, Flow, Place, Step, StepKind
 from tightrope.engine.problems import Problems
 from tightrope.engine.templates import Template, jinja_template
@@ -185,6 +186,13 @@ class _FlowReader:
         for key in raw:
             if key not in _FLOW_KEYS:
                 self.wrong(f"a flow has no key {key!r}", raw.at(key))
+        if "on_activate" in raw:
+            self.told.warn(
+                self.at(raw.at("on_activate")),
+                f"flow {self.flow_id}: on_activate is not documented for CALM",
+                "it has no effect here",
+                "not-run",
+            )
         if not raw.get("description") and not self.flow_id.startswith("pattern_"):
             self.wrong("a flow needs a description: it is what understanding reads", raw.line)
         first = self.listing(raw.get("steps"), raw.at("steps"), inline=False)
@@ -210,6 +218,7 @@ class _FlowReader:
             persisted=frozenset(self.names(raw, "persisted_slots")) | never_reset,
             run_pattern_completed=raw.get("run_pattern_completed") is not False,
             always_include=raw.get("always_include_in_prompt") is True,
+            triggers=self.triggers(),
             translated_names=self.translated_names(),
             builtin=builtin,
         )
@@ -230,6 +239,13 @@ class _FlowReader:
         if not isinstance(found, Map):
             return {}
         return {code: str(words["name"]) for code, words in found.items() if isinstance(words, Map) and "name" in words}
+
+    def triggers(self) -> tuple[FlowTrigger, ...]:
+        try:
+            return read_triggers(self.raw.get("nlu_trigger"))
+        except MappingError as error:
+            self.wrong(str(error), self.raw.at("nlu_trigger"))
+            return ()
 
     def _kept_by_step(self, items: Any) -> set[str]:
         """Slots of collect steps with the deprecated `reset_after_flow_ends: false`."""

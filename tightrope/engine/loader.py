@@ -13,11 +13,14 @@ from typing import Any
 from tightrope.engine.domain import DomainParts, read_domain
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.flowreader import read_flows
-from tightrope.engine.models import Flow, Place, Project, Response, Variation
+from tightrope.engine.models import ROUTING_SLOT, Flow, Place, Project, Response, Variation
 from tightrope.engine.problems import Problems
+from tightrope.engine.unsupported import check_config, check_data, check_endpoints, check_flows, component_name, mantle, routed
 from tightrope.engine.yamlfile import Map, Seq, read
 
 _DEFAULTS = Path(__file__).parent / "defaults"
+_CONFIGS = ("config.yml", "config/config.yml")
+"""Where a configuration lies if nobody names one: the second is common where there are several."""
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +57,11 @@ def _flow_files(root: Path) -> Iterator[Path]:
         yield from sorted(p for p in folder.rglob("*") if p.suffix in {".yml", ".yaml"})
 
 
-def _owned(flows: Mapping[str, Flow]) -> dict[str, frozenset[str]]:
+def _with_called(flows: Mapping[str, Flow]) -> tuple[dict[str, frozenset[str]], dict[str, frozenset[str]]]:
+    """For each flow with the flows it calls: the slots they collect or set, and those of them that its end resets.
+
+    A slot that one of these flows persists outlives the end of all of them.
+    """
     own: dict[str, set[str]] = {}
     calls: dict[str, set[str]] = {}
     for flow in flows.values():
@@ -62,7 +69,8 @@ def _owned(flows: Mapping[str, Flow]) -> dict[str, frozenset[str]]:
             name for s in flow.steps.values() if s.kind == "set_slots" for name, _ in s.assignments
         }
         calls[flow.id] = {s.target for s in flow.steps.values() if s.kind == "call"}
-    closed: dict[str, frozenset[str]] = {}
+    owned: dict[str, frozenset[str]] = {}
+    resets: dict[str, frozenset[str]] = {}
     for flow_id in own:
         reached: set[str] = set()
         todo = [flow_id]
@@ -71,8 +79,9 @@ def _owned(flows: Mapping[str, Flow]) -> dict[str, frozenset[str]]:
             if at not in reached and at in own:
                 reached.add(at)
                 todo.extend(calls[at])
-        closed[flow_id] = frozenset().union(*(own[at] for at in reached))
-    return closed
+        owned[flow_id] = frozenset().union(*(own[at] for at in reached))
+        resets[flow_id] = owned[flow_id].difference(*(flows[at].persisted for at in reached))
+    return owned, resets
 
 
 def _maps(found: Any) -> Iterator[Map]:
@@ -86,7 +95,7 @@ def _map(found: Any) -> Map:
 
 def _component(config: Map) -> Map:
     for item in _maps(config.get("pipeline")):
-        if str(item.get("name", "")).rpartition(".")[2].endswith("CommandGenerator"):
+        if component_name(item).endswith("CommandGenerator"):
             return item
     return Map()
 
@@ -123,6 +132,8 @@ def gather(root: Path, config: Path | None = None) -> Reading:
     if not root.is_dir():
         told.error(nowhere, "there is no such folder", code="no-project")
         return Reading(None, told)
+    if mantle(root, told):
+        return Reading(None, told)
     domain_files, flow_files = list(_domain_files(root)), list(_flow_files(root))
     if not domain_files and not flow_files:
         told.error(nowhere, "no domain.yml or domain/ and no flows below data/: this is no CALM project", code="no-project")
@@ -133,9 +144,13 @@ def gather(root: Path, config: Path | None = None) -> Reading:
     domain = {name: found for path in domain_files for name, found in _opened(path, root, told)}
     for name, found in domain.items():
         read_domain(found, name, parts, told)
+        check_data(found, name, told)
     texts = {name: found for path in flow_files for name, found in _opened(path, root, told)}
+    for name, found in texts.items():
+        check_data(found, name, told)
     flows = _flows(texts, told)
-    config_path = config or root / "config.yml"
+    check_flows(root, flows, told)
+    config_path = config or next((path for name in _CONFIGS if (path := root / name).is_file()), root / "config.yml")
     settings = dict(_opened(config_path, root, told)) if config_path.is_file() else {}
     if config is not None and not config_path.is_file():
         told.error(Place(str(config), 1), "there is no such file", "name the project's configuration", "config")
@@ -151,6 +166,8 @@ def gather(root: Path, config: Path | None = None) -> Reading:
         endpoints=next(iter(neighbours.values()), Map()),
         action_places=parts.action_places,
     )
+    check_config(reading.config, reading.config_file, told)
+    check_endpoints(reading.endpoints, told)
     return replace(reading, project=_assemble(root, reading, parts, flows))
 
 
@@ -216,6 +233,11 @@ def _number(found: Any, otherwise: float) -> float:
     return float(found) if isinstance(found, int | float) else otherwise
 
 
+def _intents(parts: DomainParts, flows: Mapping[str, Flow]) -> frozenset[str]:
+    mapped = (mapping.intents | mapping.not_intents for slot in parts.slots.values() for mapping in slot.mappings)
+    return frozenset(parts.intents).union({t.intent for flow in flows.values() for t in flow.triggers}, *mapped)
+
+
 def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str, Flow]) -> Project:
     config, endpoints = reading.config, reading.endpoints
     component = _component(config)
@@ -232,8 +254,11 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         "responses": parts.raw_responses,
         "actions": sorted(parts.actions),
         "session_config": dict(session),
+        "intents": sorted(parts.intents),
+        "entities": sorted(parts.entities),
     }
     digest = hashlib.sha256(json.dumps(domain, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+    owned, resets = _with_called(flows)
     every_turn = tuple(dict.fromkeys(name for slot in parts.slots.values() for name in slot.every_turn))
     template = component.get("prompt_template")
     return Project(
@@ -256,7 +281,10 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         actions_module=_map(endpoints.get("action_endpoint")).get("actions_module"),
         domain=domain,
         domain_digest=digest,
-        owned=_owned(flows),
+        owned=owned,
+        resets=resets,
         every_turn=every_turn,
         config=config,
+        intents=_intents(parts, flows),
+        routed=routed(config) and ROUTING_SLOT in parts.slots,
     )

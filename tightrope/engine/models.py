@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tightrope.engine.predicates import Predicate
+from tightrope.engine.mappings import FROM_LLM, NLU_TYPES, Entity, FlowTrigger
+from tightrope.engine.mappings import Mapping as SlotMapping
 from tightrope.engine.templates import Condition, Template
 
 END = "END"
 START = "START"
+ROUTING_SLOT = "route_session_to_calm"
+"""Where Rasa's coexistence routers note that CALM has the conversation."""
 
 SlotType = Literal["text", "bool", "categorical", "float", "any", "list"]
 StepKind = Literal["action", "collect", "link", "call", "set_slots", "noop"]
@@ -25,6 +28,20 @@ class Place:
 
     file: str
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an operator runs a project, apart from what its files say.
+
+    Attributes:
+        clarify_several_starts: several flows meant at once while nothing is under way become a question which one
+            (Rasa: CLARIFY_ON_MULTIPLE_START_FLOWS).
+        complete_responses: a response with a placeholder that nothing has filled is not said; without it `None` is printed, as Rasa does.
+    """
+
+    clarify_several_starts: bool = False
+    complete_responses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +61,33 @@ class Slot:
     place: Place
     values: tuple[str, ...] = ()
     initial: Any = None
-    mappings: frozenset[str] = frozenset({"from_llm"})
-    every_turn: tuple[str, ...] = ()
+    mappings: tuple[SlotMapping, ...] = (FROM_LLM,)
     rejections: tuple[Rejection, ...] = ()
     refill_utter: str | None = None
     minimum: float | None = None
     maximum: float | None = None
+    shared: bool = False
+    """Whether it outlives action_reset_routing (`shared_for_coexistence`)."""
+
+    @property
+    def every_turn(self) -> tuple[str, ...]:
+        """Actions that run with every message to keep it up to date."""
+        return tuple(mapping.every_turn for mapping in self.mappings if mapping.every_turn)
 
     @property
     def by_model(self) -> bool:
         """Whether understanding may fill it."""
-        return "from_llm" in self.mappings
+        return any(mapping.type == "from_llm" for mapping in self.mappings)
+
+    @property
+    def by_intent(self) -> bool:
+        """Whether an intent message or the customer's words as they are may fill it."""
+        return any(mapping.type in NLU_TYPES for mapping in self.mappings)
 
     @property
     def by_payload(self) -> bool:
         """Whether a button may fill it."""
-        return bool(self.mappings & {"from_llm", "controlled"}) and self.type != "list"
+        return self.type != "list" and any(mapping.type != "custom" for mapping in self.mappings)
 
     @property
     def allowed_values(self) -> list[str] | None:
@@ -147,6 +175,7 @@ class Flow:
     persisted: frozenset[str] = frozenset()
     run_pattern_completed: bool = True
     always_include: bool = False
+    triggers: tuple[FlowTrigger, ...] = ()
     translated_names: Mapping[str, str] = field(default_factory=dict)
     builtin: bool = False
 
@@ -185,8 +214,15 @@ class Project:
     domain_digest: str
     owned: Mapping[str, frozenset[str]]
     """Slots that each flow and the flows it calls collect or set."""
+    resets: Mapping[str, frozenset[str]]
+    """Those of them that the flow's end resets."""
     every_turn: tuple[str, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
+    intents: frozenset[str] = frozenset()
+    """Intents that the domain lists, a flow is triggered by or a slot is filled by."""
+    routed: bool = False
+    """Whether a coexistence router leads the pipeline: every message then goes to CALM."""
+    options: Options = Options()
 
     def flow_name(self, flow_id: str, language: str | None) -> str:
         """The flow's readable name in this language."""
@@ -198,14 +234,17 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class StartFlow:
+    """`by_intent`: an intent says so outright, and the flow's guard is not asked."""
+
     flow: str
+    by_intent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SetSlot:
     name: str
     value: Any
-    extractor: Literal["LLM", "SetSlots"] = "LLM"
+    extractor: Literal["LLM", "NLU", "SetSlots"] = "LLM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +290,22 @@ class Fail:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An intent said outright: by `/name{entities}` or from outside. The core makes other commands of it."""
+
+    name: str
+    entities: tuple[Entity, ...] = ()
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerPattern:
+    """Begin a pattern that an intent asks for: session_start, session_end, restart and those with an nlu_trigger."""
+
+    pattern: str
+
+
 Command = (
     StartFlow
     | SetSlot
@@ -262,6 +317,8 @@ Command = (
     | RepeatBotMessages
     | CannotHandle
     | Fail
+    | Intent
+    | TriggerPattern
 )
 
 
@@ -322,40 +379,3 @@ class Listen:
 
 
 Effect = RunAction | Listen
-
-__all__ = [
-    "END",
-    "START",
-    "ActionFailure",
-    "ActionResult",
-    "Branch",
-    "Button",
-    "CancelFlow",
-    "CannotHandle",
-    "ChitChat",
-    "Clarify",
-    "Command",
-    "Condition",
-    "Effect",
-    "Fail",
-    "Flow",
-    "Input",
-    "KnowledgeAnswer",
-    "Listen",
-    "Place",
-    "Predicate",
-    "Project",
-    "Rejection",
-    "RepeatBotMessages",
-    "Response",
-    "RunAction",
-    "SetSlot",
-    "SkipQuestion",
-    "Slot",
-    "StartFlow",
-    "StartSession",
-    "Step",
-    "Template",
-    "UserMessage",
-    "Variation",
-]

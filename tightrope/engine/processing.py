@@ -6,10 +6,11 @@ and gives the list; what it takes out goes to `Sifted.dropped` with the reason. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tightrope.engine.models import CancelFlow, CannotHandle, Clarify, Command, Fail, SetSlot, StartFlow
+from tightrope.engine.intents import SESSION_INTENTS, holds
+from tightrope.engine.models import CancelFlow, CannotHandle, Clarify, Command, Fail, SetSlot, Slot, StartFlow, TriggerPattern
 from tightrope.engine.run import Run
 from tightrope.engine.templates import Condition
 
@@ -51,7 +52,9 @@ def _forced(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
         return commands
     kept: list[Command] = []
     for command in commands:
-        if isinstance(command, Fail) or (isinstance(command, SetSlot) and command.name == asking[1]):
+        answer = isinstance(command, SetSlot) and command.name == asking[1]
+        ends_all = isinstance(command, TriggerPattern) and command.pattern in SESSION_INTENTS.values()
+        if answer or ends_all or isinstance(command, Fail):
             kept.append(command)
         else:
             out.drop(command, f"{asking[1]} has to be answered first")
@@ -60,18 +63,46 @@ def _forced(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
 
 
 def _startable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
-    """A flow that is not on offer cannot be started."""
+    """A flow that is not on offer cannot be started; an intent that starts one outright is not held up by the flow's guard."""
     kept: list[Command] = []
     for command in commands:
-        if isinstance(command, StartFlow) and not offered(run, command.flow):
+        if isinstance(command, StartFlow) and not (command.by_intent or offered(run, command.flow)):
             out.drop(command, "there is no such flow on offer")
         else:
             kept.append(command)
     return kept
 
 
+def _intent_wins(_run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """Where an intent and understanding differ over a slot, or over which flow to start, the intent wins."""
+    starts = any(isinstance(c, StartFlow) and c.by_intent for c in commands)
+    filled = {c.name for c in commands if isinstance(c, SetSlot) and c.extractor == "NLU"}
+    kept: list[Command] = []
+    for command in commands:
+        loses = (isinstance(command, StartFlow) and starts and not command.by_intent) or (
+            isinstance(command, SetSlot) and command.extractor != "NLU" and command.name in filled
+        )
+        if loses:
+            out.drop(command, "an intent says otherwise")
+        else:
+            kept.append(command)
+    return kept
+
+
+def _one_at_a_time(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
+    """With `clarify_several_starts`: several flows at once while nothing is under way become a question which one."""
+    starts = [c for c in commands if isinstance(c, StartFlow) and not c.by_intent]
+    flows = tuple(dict.fromkeys(c.flow for c in starts))
+    if len(flows) < 2 or not run.project.options.clarify_several_starts or next(run.roots(), None) is not None:
+        return commands
+    for command in starts:
+        out.drop(command, "several at once: the customer is asked which one")
+    return [Clarify(flows), *(c for c in commands if c not in starts)]
+
+
 def _fillable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
-    """Understanding fills `from_llm` slots only; a button also `controlled` ones; nobody a list."""
+    """Each slot is filled by whom its mappings name: understanding, a button, an intent; a list by none of them."""
+    flows = set(active_flows(run)) | {c.flow for c in commands if isinstance(c, StartFlow)}
     kept: list[Command] = []
     for command in commands:
         if isinstance(command, SetSlot):
@@ -79,11 +110,21 @@ def _fillable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
             if slot is None:
                 out.drop(command, "there is no such slot")
                 continue
-            if not (slot.by_payload if command.extractor == "SetSlots" else slot.by_model and slot.type != "list"):
+            if slot.type == "list" or not _may_fill(run, slot, command, flows):
                 out.drop(command, "its mapping does not allow it")
                 continue
         kept.append(command)
     return kept
+
+
+def _may_fill(run: Run, slot: Slot, command: SetSlot, flows: set[str]) -> bool:
+    if command.extractor == "SetSlots":
+        return slot.by_payload
+    if command.extractor == "NLU":
+        return slot.by_intent
+    ways = [m for m in slot.mappings if m.type == "from_llm" and holds(run, m, flows)]
+    corrects = run.slots.get(slot.name) is not None and slot.name in run.state.by_intent
+    return any(way.allow_nlu_correction or not corrects for way in ways)
 
 
 def _relevant(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
@@ -158,10 +199,21 @@ def _cancellable(run: Run, commands: list[Command], out: Sifted) -> list[Command
 
 
 Rule = Callable[[Run, list[Command], Sifted], list[Command]]
-RULES: tuple[Rule, ...] = (_forced, _startable, _fillable, _relevant, _once, _choices, _definite, _cancellable)
+RULES: tuple[Rule, ...] = (
+    _forced,
+    _startable,
+    _intent_wins,
+    _one_at_a_time,
+    _fillable,
+    _relevant,
+    _once,
+    _choices,
+    _definite,
+    _cancellable,
+)
 
 
-def sift(run: Run, commands: tuple[Command, ...]) -> Sifted:
+def sift(run: Run, commands: Sequence[Command]) -> Sifted:
     """Apply all rules."""
     out = Sifted(kept=[])
     left = list(commands)

@@ -46,16 +46,27 @@ class Run:
             self._stack_sent = update
             self.events.append({"event": "stack", "timestamp": self.at, "update": update})
 
-    def set_slot(self, name: str, value: Any) -> None:
+    def set_slot(self, name: str, value: Any, *, by_intent: bool = False) -> None:
         """Set a slot unless it holds this value already."""
         held = self.slots.get(name)
         if held == value and isinstance(held, bool) == isinstance(value, bool):
             return
-        self.emit("slot", name=name, value=value)
+        if by_intent:
+            self.emit("slot", name=name, value=value, filled_by="NLU")
+        else:
+            self.emit("slot", name=name, value=value)
 
     def reset_slots(self) -> None:
         """Every slot back to its initial value."""
         self.emit("reset_slots")
+
+    def wipe(self, kind: str) -> None:
+        """Record that slots and stack begin anew; the pattern that says so goes on."""
+        top = self.top
+        self.emit(kind)
+        self._stack_sent = stack_update([])
+        if top is not None and is_pattern(top):
+            self.state.stack.append(top)
 
     def acted(self, name: str) -> None:
         """Record that an action ran."""
@@ -187,10 +198,7 @@ class Run:
 
     def release_slots(self, flow_id: str) -> None:
         """Reset what a flow filled, when it ends or is cancelled; slots that it persists stay."""
-        flow = self.project.flows.get(flow_id)
-        if flow is None:
-            return
-        for name in sorted(self.project.owned.get(flow_id, frozenset()) - flow.persisted):
+        for name in sorted(self.project.resets.get(flow_id, frozenset())):
             self.set_slot(name, self.project.initials.get(name))
 
     def drop_journey(self, at: int) -> None:

@@ -31,11 +31,16 @@ class Within:
 
 @dataclass(slots=True)
 class State:
-    """Everything that the next turn depends on. `slots` holds only what differs from the initial values."""
+    """Everything that the next turn depends on.
+
+    `slots` holds only what differs from the initial values, `by_intent` the slots that an intent filled last; `messages` are those of
+    the customer in this session.
+    """
 
     sender_id: str
     seed: int = 0
     slots: dict[str, Any] = field(default_factory=dict)
+    by_intent: list[str] = field(default_factory=list)
     stack: list[Frame] = field(default_factory=list)
     latest_message: dict[str, Any] = field(default_factory=dict)
     latest_action: str = ""
@@ -45,6 +50,7 @@ class State:
     offers: list[str] = field(default_factory=list)
     bots: int = 0
     sessions: int = 0
+    messages: int = 0
     predictions: int = 0
     paused: bool = False
     ended: bool = False
@@ -59,6 +65,7 @@ class State:
             self.sender_id,
             self.seed,
             dict(self.slots),
+            list(self.by_intent),
             [dict(frame) for frame in self.stack],
             self.latest_message,
             self.latest_action,
@@ -68,6 +75,7 @@ class State:
             list(self.offers),
             self.bots,
             self.sessions,
+            self.messages,
             self.predictions,
             self.paused,
             self.ended,
@@ -126,6 +134,10 @@ def _slot(state: State, event: Mapping[str, Any], initials: Mapping[str, Any]) -
         state.slots.pop(name, None)
     else:
         state.slots[name] = value
+    if name in state.by_intent:
+        state.by_intent.remove(name)
+    if event.get("filled_by") == "NLU":
+        state.by_intent.append(name)
 
 
 def _user(state: State, event: Mapping[str, Any]) -> None:
@@ -137,6 +149,7 @@ def _user(state: State, event: Mapping[str, Any]) -> None:
         "message_id": event.get("message_id"),
     }
     state.channel = event.get("input_channel") or "rest"
+    state.messages += 1
     state.last_user_at = event.get("timestamp")
     state.said_before = state.said or state.said_before
     state.said = []
@@ -160,6 +173,16 @@ def _bot(state: State, event: Mapping[str, Any]) -> None:
     del state.offers[:-MAX_OFFERS]
 
 
+def _anew(state: State) -> None:
+    state.slots = {}
+    state.by_intent = []
+    state.stack = []
+    state.offers = []
+    state.said = []
+    state.said_before = []
+    state.messages = 0
+
+
 def apply(state: State, event: Mapping[str, Any], initials: Mapping[str, Any]) -> None:
     """Change `state` by one event; kinds that carry no state are history only."""
     kind = event["event"]
@@ -176,21 +199,17 @@ def apply(state: State, event: Mapping[str, Any], initials: Mapping[str, Any]) -
             state.predictions += 1
     elif kind == "stack":
         state.stack = orjson.loads(event["update"])[0]["value"]
-    elif kind == "session_started":
-        state.sessions += 1
-        state.offers = []
-        state.said = []
-        state.said_before = []
-        state.ended = False
+    elif kind in {"session_started", "restart"}:
+        _anew(state)
+        state.sessions = state.sessions + 1 if kind == "session_started" else 0
+        state.paused = state.paused and kind == "session_started"
     elif kind == "reset_slots":
         state.slots = {}
-    elif kind == "restart":
-        state.slots = {}
-        state.stack = []
-        state.offers = []
+        state.by_intent = []
     elif kind in {"pause", "resume"}:
         state.paused = kind == "pause"
     elif kind == "session_ended":
+        state.stack = []
         state.ended = True
 
 

@@ -179,6 +179,8 @@ class TurnRunner:
             await self._to_the_end(turn, StartSession(now, metadata))
 
     def _session_due(self, state: State, now: float) -> bool:
+        if state.ended:
+            return False
         if not state.sessions:
             return True
         minutes = self.project.session_minutes

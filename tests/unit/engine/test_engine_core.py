@@ -35,7 +35,7 @@ class TestSessions:
         made = project(FLOW, DOMAIN)
         result = step(made, State("s"), StartSession(1.0, {"turn_id": "secret", "language": "zh"}))
         assert [e["event"] for e in result.events] == [
-            "session_started", "slot", "flow_started", "action", "flow_completed", "action",
+            "action", "session_started", "slot", "action",
         ]  # fmt: skip
         assert result.state.slots == {"session_started_metadata": {"language": "zh"}}
         assert isinstance(result.effect, Listen)
@@ -55,15 +55,6 @@ class TestSessions:
         talk.events.append({"event": "slot", "timestamp": 1.0, "name": "kept", "value": "x"})
         talk.open_session(idle=9999)
         assert talk.slot("kept") == kept
-
-    def test_a_project_may_greet(self, project):
-        talk = Conversation(
-            project(
-                "flows: {pattern_session_start: {steps: [{action: utter_hi}, {action: action_session_start}]}}",
-                "responses: {utter_hi: [{text: hi}]}",
-            )
-        )
-        assert talk.texts("x", "")[0] == "hi"
 
 
 class TestReleases:
