@@ -12,6 +12,8 @@ A file has `section` (of the reference, rasa-calm.md), `title`, perhaps a `proje
     cap:      the cap on predictions, the engine's own unless given
     flawed:   words of each error that the check reports of this project; without it the check must report none
     turns:    see TURN and EXPECT; or, for what is decided when files are read,
+    condition: with `holds`, a list of {slots, is}, in place of turns: a condition of conditions, tried as the branch of a flow and as the
+              condition of a response
     loaded:   attributes of the Project (engine/models.py) that the files give
     refused:  {line, words, file}: the check reports an error there. `line` is a number, or a text that this line holds, or a list of
               such texts of which it holds one. A map of the project is written as YAML with one key a line
@@ -49,7 +51,21 @@ that a prompt template is given now; `kept` the commands applied, as v3 lines; `
 given); `flow_…` flow ids in order, patterns left out."""
 
 _FILE = {"section", "title", "project", "actions", "cases"}
-_CASE = {"id", "source", "project", "actions", "strict", "cap", "flawed", "turns", "loaded", "refused", "warned"}
+_CASE = {
+    "id",
+    "source",
+    "project",
+    "actions",
+    "strict",
+    "cap",
+    "flawed",
+    "turns",
+    "condition",
+    "holds",
+    "loaded",
+    "refused",
+    "warned",
+}
 _PROJECT = {"config", "domain", "flows", "endpoints", "files"}
 _PLACE = {"line", "words", "file"}
 _ANSWER = {"events", "responses", "slots"}
@@ -141,6 +157,8 @@ class _Reader:
         for number, raw in enumerate(found["cases"]):
             self.where = f"case {raw.get('id') or number}"
             self.keys(raw, _CASE, "a case")
+            if "holds" in raw:
+                raw = probe(raw)  # noqa: PLW2901
             source = self.keys(raw["source"], {"section", "line", "says"}, "source")
             self.found.append(
                 Case(
@@ -184,6 +202,34 @@ class _Reader:
                 if one != FAILS:
                     self.keys(one or {}, _ANSWER, f"the answer of {name}")
         return out
+
+
+def probe(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The flow and the turns that try a condition: an action sets the slots of a row, a branch and a response tell what holds."""
+    text, rows = raw["condition"], raw["holds"]
+    names = {name for row in rows for name in row["slots"]}
+    say = {"yes": [{"action": "utter_yes", "next": "again"}], "no": [{"action": "utter_no", "next": "again"}]}
+    steps = [
+        {"action": "action_given", "next": [{"if": text, "then": say["yes"]}, {"else": say["no"]}]},
+        {"id": "again", "action": "utter_either"},
+    ]
+    project = {
+        "domain": {
+            "responses": {
+                "utter_yes": [{"text": "yes"}],
+                "utter_no": [{"text": "no"}],
+                "utter_either": [{"condition": text, "text": "yes"}, {"text": "no"}],
+            }
+        },
+        "flows": {"probe": {"description": "tries a condition", "run_pattern_completed": False, "steps": steps}},
+    }
+    words = ["yes" if row["is"] else "no" for row in rows]
+    return {
+        **{key: value for key, value in raw.items() if key not in {"condition", "holds"}},
+        "project": merged(raw.get("project") or {}, project),
+        "actions": {"action_given": [{"slots": {**dict.fromkeys(sorted(names)), **row["slots"]}} for row in rows]},
+        "turns": [{"commands": "start flow probe", "expect": {"replies": [word, word]}} for word in words],
+    }
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import jinja2
 
-from tightrope.engine.builtins import BUILTINS, REDO
+from tightrope.engine.builtins import BUILTINS, REDO, as_context
+from tightrope.engine.errors import PredicateError
 from tightrope.engine.models import END, START, Effect, Flow, Listen, RunAction, Step
 from tightrope.engine.run import ASKING, COLLECT, Run, is_pattern
 from tightrope.engine.session import ACTION as SESSION_START
@@ -50,19 +51,33 @@ def _run_steps(run: Run) -> Effect | None:
             run.problems.append(f"a frame named the flow {frame['flow_id']}, which does not exist; it was dropped")
             run.stack.pop()
             continue
-        step = _next(run, frame, flow)
-        if step is None:
-            end_flow(run, frame, flow)
+        try:
+            effect = _run_step(run, frame, flow)
+        except PredicateError as error:
+            run.problems.append(f"{error}, at the step {frame['step_id']} of {flow.id}")
+            fail(run, "rasa_internal_error_default", free=False)
             continue
-        if run.state.predictions > run.cap + within.bonus:
-            _over(run, f"more than {run.cap} actions in one turn, the last one before step {step.id} of {flow.id}")
-            continue
-        frame["step_id"] = step.id
-        run.visited.append((flow.id, step.id))
-        effect = _execute(run, frame, step)
         if effect is not None:
             return effect
     return None
+
+
+def _run_step(run: Run, frame: Frame, flow: Flow) -> Effect | None:
+    """The step that comes next in the newest frame, or the frame's end.
+
+    Raises:
+        PredicateError: a condition cannot be read now.
+    """
+    step = _next(run, frame, flow)
+    if step is None:
+        end_flow(run, frame, flow)
+        return None
+    if run.state.predictions > run.cap + run.state.within.bonus:
+        _over(run, f"more than {run.cap} actions in one turn, the last one before step {step.id} of {flow.id}")
+        return None
+    frame["step_id"] = step.id
+    run.visited.append((flow.id, step.id))
+    return _execute(run, frame, step)
 
 
 def _over(run: Run, why: str) -> None:
@@ -104,7 +119,7 @@ def _next(run: Run, frame: Frame, flow: Flow) -> Step | None:
         run.problems.append(f"a frame of {flow.id} stood at the step {at}, which does not exist; the frame ended")
         return None
     for branch in step.branches:
-        if branch.condition is None or branch.condition.holds(run.slots, run.context()):
+        if branch.condition is None or branch.condition.decide(run.slots, run.context()):
             return None if branch.target == END else flow.steps[branch.target]
     return None
 
@@ -190,6 +205,7 @@ def _collect(run: Run, frame: Frame, step: Step) -> None:
         collect=name,
         utter=ask,
         collect_action=f"action_ask_{name}" if by_action else None,
+        rejections=as_context(step.rejections),
         of=[frame["flow_id"], step.id],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tightrope.engine.models import START
+from tightrope.engine.models import START, Rejection
 from tightrope.engine.run import VALIDATE, Run, is_pattern
 from tightrope.engine.session import end_journeys, open_session, without_turn
 from tightrope.engine.state import Frame
@@ -42,7 +42,7 @@ def _run_slot_rejections(run: Run) -> None:
         step = run.collect_step(frame)
         rejections = step.rejections if step else ()
     for rejection in rejections:
-        if rejection.condition.holds(run.slots, run.context()):
+        if rejection.condition.decide(run.slots, run.context()):
             value = run.slots.get(slot.name)
             run.utter(rejection.utter, {"value": value})
             run.set_slot(slot.name, None)
@@ -77,6 +77,11 @@ def _correct_flow_slot(run: Run) -> None:
             push_validation(run, name, at=place)
 
 
+def as_context(rejections: tuple[Rejection, ...]) -> list[dict[str, str]]:
+    """Rejections as a pattern's context shows them."""
+    return [{"if": rejection.condition.text, "utter": rejection.utter} for rejection in rejections]
+
+
 def push_validation(run: Run, name: str, at: int | None = None, **context: Any) -> None:
     """Check a slot against its domain's rules as soon as the frames above are done."""
     slot = run.project.slots[name]
@@ -88,6 +93,7 @@ def push_validation(run: Run, name: str, at: int | None = None, **context: Any) 
         validate=name,
         refill_utter=ask if ask in run.project.responses else None,
         refill_action=action,
+        rejections=as_context(slot.rejections),
         **context,
     )
 

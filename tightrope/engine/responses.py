@@ -59,29 +59,39 @@ def render(
     channel: str,
     seed: str,
 ) -> Message:
-    """The message of response `name`; the internal-error response when it does not exist or none of its variations fits."""
+    """The message of response `name`; the internal-error response when it does not exist, none of its variations fits or its Jinja fails."""
     response = project.responses.get(name)
     variation = _choose(response, slots, context, channel, seed) if response else None
-    problems: list[str] = []
     if response is None or variation is None:
         why = f"there is no response {name}" if response is None else f"no variation of {name} fits"
-        if name == FALLBACK:
-            return Message(None, _data(), {"utter_action": name}, (why,))
-        instead = render(
-            project, FALLBACK, slots=slots, context=context, variables=variables, language=language, channel=channel, seed=seed
-        )
-        return Message(instead.text, instead.data, instead.metadata, (why, *instead.problems))
+    else:
+        try:
+            return _message(project, name, variation, slots, context, variables, language)
+        except jinja2.TemplateError as error:
+            why = f"the Jinja text of {name} fails: {error}"
+    if name == FALLBACK:
+        return Message(None, _data(), {"utter_action": name}, (why,))
+    instead = render(
+        project, FALLBACK, slots=slots, context=context, variables=variables, language=language, channel=channel, seed=seed
+    )
+    return Message(instead.text, instead.data, instead.metadata, (why, *instead.problems))
+
+
+def _message(
+    project: Project,
+    name: str,
+    variation: Variation,
+    slots: Mapping[str, Any],
+    context: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    language: str,
+) -> Message:
+    problems: list[str] = []
     values: Mapping[str, Any] = ChainMap(dict(variables), cast("dict[str, Any]", slots)) if variables else slots
 
     def fill(template: Template) -> str:
-        for hole in template.holes:
-            if hole not in values:
-                problems.append(f"{name}: nothing fills {{{hole}}}")
-        try:
-            return template.fill(values, slots, context)
-        except jinja2.TemplateError as error:
-            problems.append(f"{name}: {error}")
-            return template.source
+        problems.extend(f"{name}: nothing fills {{{hole}}}" for hole in template.holes if hole not in values)
+        return template.fill(values, slots, context)
 
     text = variation.text
     if text is not None and language != project.language:

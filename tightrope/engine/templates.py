@@ -53,14 +53,23 @@ class Template:
     """What a Jinja text names beside `slots` and `context`."""
 
     def fill(self, values: Mapping[str, Any], slots: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-        """The text with its holes filled from `values`; a name nobody knows stays as written, null prints None as Rasa does."""
+        """The text with its holes filled from `values`; a name nobody knows stays as written, null prints None as Rasa does.
+
+        Raises:
+            jinja2.TemplateError: Jinja cannot render it with these values; says nothing of them.
+        """
         if self.looks is not None:
             return "".join(
                 [space if not name else str((slots if space == "slots" else context).get(name)) for space, name in self.looks]
             )
         if self.jinja is not None:
             named = {name: values[name] for name in self.names if name in values}
-            return self.jinja.render({**named, "slots": _Values(slots), "context": _Values(context)})
+            try:
+                return self.jinja.render({**named, "slots": _Values(slots), "context": _Values(context)})
+            except jinja2.TemplateError:
+                raise
+            except Exception as error:  # a filter raises whatever its value makes it raise
+                raise jinja2.TemplateRuntimeError(type(error).__name__) from error
         if not self.holes:
             return self.parts[0][1] if self.parts else ""
         out: list[str] = []
@@ -130,6 +139,17 @@ class Condition:
 
     def holds(self, slots: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
         """Whether it is true now; one that cannot be read once rendered is false."""
+        try:
+            return self.check(slots, context)
+        except PredicateError:
+            return False
+
+    def decide(self, slots: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
+        """Whether it is true now.
+
+        Raises:
+            PredicateError: it cannot be read once rendered; says what stands in the file, not what the values made of it.
+        """
         return self.check(slots, context)
 
 
@@ -153,6 +173,6 @@ def condition(value: str | bool) -> Condition:
         try:
             return compile_predicate(template.fill({}, slots, context)).holds(slots, context)
         except (PredicateError, jinja2.TemplateError):
-            return False
+            raise PredicateError(f"the condition {value!r} cannot be read once it is rendered") from None
 
     return Condition(value, None, template, check)
