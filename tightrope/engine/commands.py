@@ -184,17 +184,21 @@ _NAMES: Mapping[type, str] = {
 
 def as_line(command: Command) -> str:
     """The command in v3 text; engine-made ones as their names."""
-    match command:
-        case StartFlow(flow):
+    return dict_line(as_dict(command))
+
+
+def dict_line(found: Mapping[str, Any]) -> str:
+    """As `as_line`, of a command object that `as_dict` wrote."""
+    match found:
+        case {"command": "start flow", "flow": flow}:
             return f"start flow {flow}"
-        case SetSlot(name, value, _):
+        case {"command": "set slot", "name": name, "value": value}:
             return f"set slot {name} {value}"
-        case Clarify(options):
+        case {"command": "clarify", "options": options}:
             return " ".join(("disambiguate flows", *options))
-        case KnowledgeAnswer():
-            return "search and reply"
-        case ChitChat():
-            return "offtopic reply"
-        case RepeatBotMessages():
-            return "repeat message"
-    return str(as_dict(command)["command"])
+        case {"command": "intent", "name": name}:
+            return f"intent {name}"
+    return _LINES.get(found["command"], str(found["command"]))
+
+
+_LINES = {"knowledge": "search and reply", "chitchat": "offtopic reply", "repeat bot messages": "repeat message"}

@@ -158,7 +158,7 @@ class TurnRunner:
             EngineError: actions asked for actions without an end.
         """
         await self.open_session(turn, message.metadata)
-        understood = await self._meaning(turn, message.text, given)
+        understood = await self.meaning(turn, message.text, given)
         turn.commands = understood.commands
         said = UserMessage(
             message.text,
@@ -188,7 +188,8 @@ class TurnRunner:
             return False
         return now - state.last_user_at > minutes * 60
 
-    async def _meaning(self, turn: Turn, text: str, given: Understood | None) -> Understood:
+    async def meaning(self, turn: Turn, text: str, given: Understood | None = None) -> Understood:
+        """What a text means at this point: a pressed button, a text that nothing may read, or what is understood (or given)."""
         if given is None:
             pressed = payload_commands(turn.state, text, strict=self._strict)
             if pressed is not None:

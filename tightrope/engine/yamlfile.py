@@ -126,6 +126,20 @@ def parse(text: str, name: str, told: Problems | None = None) -> Map:
     Raises:
         ProjectError: not YAML, or its top is no mapping.
     """
+    found = value(text, name, told)
+    if found is None:
+        found = Map()
+    if not isinstance(found, Map):
+        raise ProjectError("the top of the file must be a mapping", file=name, line=1)
+    return found
+
+
+def value(text: str, name: str, told: Problems | None = None) -> Any:
+    """As `parse`, whatever the top of the text is: a `Map`, a `Seq` or a plain value.
+
+    Raises:
+        ProjectError: not YAML.
+    """
     loader = _Loader(text)
     try:
         found = loader.get_single_data()
@@ -142,10 +156,6 @@ def parse(text: str, name: str, told: Problems | None = None) -> Map:
         if told is None:
             raise ProjectError(message, file=name, line=line)
         told.error(Place(name, line), message, "delete one of them: the second is not read", "duplicate")
-    if found is None:
-        found = Map()
-    if not isinstance(found, Map):
-        raise ProjectError("the top of the file must be a mapping", file=name, line=1)
     return found
 
 

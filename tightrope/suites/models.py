@@ -49,11 +49,16 @@ class TurnReport:
     visited: tuple[tuple[str, str], ...]
     expectations: tuple[Expectation, ...]
     problems: tuple[str, ...] = ()
+    opening: bool = False
+    """The start of the session, before the customer said anything; `user` is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseReport:
-    """One test case. `reason` says why a case was not run, or what broke it outside of its expectations."""
+    """One test case. `reason` says why a case was not run, or what broke it outside of its expectations.
+
+    A file that cannot be read is told as a failed case without turns, with everything that is wrong in it as the reason.
+    """
 
     file: str
     name: str
@@ -67,13 +72,20 @@ class CaseReport:
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """All cases of one run. `kind` is `e2e` or `du`; `project` the folder whose flows were played."""
+    """All cases of one run.
+
+    Attributes:
+        kind: `e2e` or `du`.
+        project: the folder whose flows were played.
+        notes: what a reader of the results has to know of how they came about.
+    """
 
     kind: Literal["e2e", "du"]
     project: str
     cases: tuple[CaseReport, ...]
     started: str
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def count(self, status: Status) -> int:
         """Cases of this status."""

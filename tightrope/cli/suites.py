@@ -1,0 +1,222 @@
+"""`tightrope test`: plays test files in Rasa's formats against the engine and reports on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from tightrope.engine.models import Project
+    from tightrope.infra.settings import Settings
+    from tightrope.suites.cases import FileKind
+    from tightrope.suites.commandsfile import CommandsFile
+    from tightrope.suites.discovery import Chosen
+    from tightrope.suites.models import SuiteReport
+    from tightrope.suites.service import Stage
+
+test_app = typer.Typer(
+    no_args_is_help=True,
+    help="Play test files in Rasa's formats: end-to-end conversations, and what messages are understood to mean.",
+)
+
+PathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Files, folders, or file.yml::case name. Without any: tests/e2e_test_cases.yml, e2e_tests or tests/e2e"),
+]
+DuPathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Files, folders, or file.yml::case name. Without any: dialogue_understanding_tests"),
+]
+ProjectOption = Annotated[Path | None, typer.Option("--project", help="The CALM project's folder [this one's own]")]
+ModuleOption = Annotated[
+    str | None,
+    typer.Option("--actions-module", help="Run the custom actions of this Python package of the project in this process"),
+]
+FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that fails")]
+JunitOption = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file")]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a page to read to this file")]
+CoverageOption = Annotated[
+    Path | None, typer.Option("--coverage", help="Write into this folder which flow steps and commands the cases went through")
+]
+
+
+@test_app.command("e2e")
+def e2e(
+    paths: PathsArgument = None,
+    project: ProjectOption = None,
+    commands: Annotated[
+        Path | None, typer.Option("--commands", help="What turns mean, in place of understanding (docs/test-suites.md)")
+    ] = None,
+    actions_module: ModuleOption = None,
+    fail_fast: FailFastOption = False,
+    junit: JunitOption = None,
+    html: HtmlOption = None,
+    coverage: CoverageOption = None,
+    results: Annotated[
+        Path | None, typer.Option("-o", "--e2e-results", help="Write Rasa's e2e_results files into this folder")
+    ] = None,
+) -> None:
+    """Play end-to-end tests: conversations with what they have to show. Exit 0 only if nothing failed."""
+    outputs = _Outputs(junit, html, coverage, results, None)
+    raise typer.Exit(_run("e2e", paths or [], project, commands, actions_module, fail_fast, outputs))
+
+
+@test_app.command("du")
+def du(
+    paths: DuPathsArgument = None,
+    project: ProjectOption = None,
+    actions_module: ModuleOption = None,
+    fail_fast: FailFastOption = False,
+    junit: JunitOption = None,
+    html: HtmlOption = None,
+    coverage: CoverageOption = None,
+    scores: Annotated[Path | None, typer.Option("--scores", help="Write precision, recall and F1 of each command as CSV")] = None,
+) -> None:
+    """Score understanding: each message by itself, against annotated commands. Exit 0 only if all were understood."""
+    outputs = _Outputs(junit, html, coverage, None, scores)
+    raise typer.Exit(_run("du", paths or [], project, None, actions_module, fail_fast, outputs))
+
+
+class _Outputs:
+    """Where the report goes beside the console."""
+
+    def __init__(
+        self, junit: Path | None, html: Path | None, coverage: Path | None, results: Path | None, scores: Path | None
+    ) -> None:
+        self.junit, self.html, self.coverage, self.results, self.scores = (
+            path.absolute() if path is not None else None for path in (junit, html, coverage, results, scores)
+        )
+
+    def write(self, report: SuiteReport, project: Project, console: Console) -> None:
+        """Write all that was asked for."""
+        from tightrope.suites.coverage import print_coverage, write_coverage
+        from tightrope.suites.report_html import write_html
+        from tightrope.suites.report_junit import write_junit
+        from tightrope.suites.results import write_results
+        from tightrope.suites.scores import write_scores
+
+        if self.coverage is not None:
+            print_coverage(console, write_coverage(report, project, self.coverage))
+            console.print()
+        if self.junit is not None:
+            write_junit(report, self.junit)
+        if self.html is not None:
+            write_html(report, project, self.html)
+        if self.results is not None:
+            write_results(report, self.results)
+        if self.scores is not None:
+            write_scores(report, self.scores)
+        for path in (self.junit, self.html, self.coverage, self.results, self.scores):
+            if path is not None:
+                console.print(f"[dim]written:[/dim] {path}", highlight=False, soft_wrap=True)
+
+
+def _run(
+    kind: FileKind,
+    paths: list[str],
+    folder: Path | None,
+    commands: Path | None,
+    module: str | None,
+    fail_fast: bool,
+    outputs: _Outputs,
+) -> int:
+    from tightrope.infra.settings import get_settings
+    from tightrope.suites.errors import SuiteError
+
+    console, errors = Console(), Console(stderr=True)
+    settings = get_settings()
+    root = (folder or settings.project_dir).absolute()
+    try:
+        project = _project(root)
+        report = asyncio.run(_play(kind, paths, project, settings, commands, module, fail_fast, console))
+        outputs.write(report, project, console)
+    except SuiteError as error:
+        errors.print(f"[red]Not played[/red]: {error}", highlight=False, soft_wrap=True)
+        return 1
+    except OSError as error:
+        errors.print(f"[red]Not written[/red]: {error}", highlight=False, soft_wrap=True)
+        return 1
+    return 1 if report.count("failed") else 0
+
+
+def _project(root: Path) -> Project:
+    from tightrope.engine.loader import gather
+    from tightrope.suites.errors import SuiteError
+
+    reading = gather(root)
+    wrong = reading.problems.errors
+    if reading.project is None or wrong:
+        told = "\n".join(f"  {problem}" for problem in sorted(wrong))
+        raise SuiteError(f"the project in {root} cannot be loaded:\n{told}")
+    return reading.project
+
+
+async def _play(
+    kind: FileKind,
+    paths: list[str],
+    project: Project,
+    settings: Settings,
+    commands: Path | None,
+    module: str | None,
+    fail_fast: bool,
+    console: Console,
+) -> SuiteReport:
+    from tightrope.suites.commandsfile import read_commands
+    from tightrope.suites.discovery import choose
+    from tightrope.suites.report_console import Progress, print_summary
+    from tightrope.suites.service import run_suite
+
+    root = Path(project.root)
+    chosen = choose(paths, root, kind)
+    given: CommandsFile | None = read_commands(commands, chosen, root) if commands is not None else None
+    stage, notes = await _stage(project, settings, module, chosen, given=given is not None)
+    notes = [*(given.notes if given is not None else ()), *notes]
+    # Actions in this process find the files that they name relative to the project, as Rasa runs them.
+    with _inside(root if module or project.actions_module else None), Progress(console, len(chosen.cases), notes) as progress:
+        report = await run_suite(kind, chosen, stage, given, fail_fast=fail_fast, watch=progress.done, notes=notes)
+    print_summary(console, report)
+    return report
+
+
+async def _stage(
+    project: Project, settings: Settings, module: str | None, chosen: Chosen, *, given: bool
+) -> tuple[Stage, list[str]]:
+    """Who understands and who runs actions; what is missing is a note, or an error if nothing can be played without it.
+
+    Raises:
+        SuiteError: nobody understands and no commands are given, or the module with actions cannot be used.
+    """
+    from tightrope.infra.clock import clock_from
+    from tightrope.suites import sources
+    from tightrope.suites.errors import SuiteError
+    from tightrope.suites.service import Stage
+
+    understanding, missing = await sources.understanding(settings, project)
+    if missing and not given:
+        raise SuiteError(f"{missing}; start it (`tightrope serve understanding`), or give what turns mean with --commands FILE")
+    actions, none = await sources.actions(settings, project, module)
+    notes = []
+    if none and any(case.stubs is None for case in chosen.cases):
+        notes.append(f"{none}: cases that call a custom action and do not stub it cannot be played")
+    own = sources.is_own(settings, project)
+    stage = Stage(
+        project,
+        understanding,
+        actions,
+        clock_from(settings),
+        strict_payloads=settings.strict_payloads and own,
+        prediction_cap=settings.prediction_cap,
+    )
+    return stage, notes
+
+
+@contextlib.contextmanager
+def _inside(folder: Path | None) -> Iterator[None]:
+    with contextlib.chdir(folder) if folder is not None else contextlib.nullcontext():
+        yield
