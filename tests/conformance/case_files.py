@@ -15,6 +15,7 @@ A file has `section` (of the reference, rasa-calm.md), `title`, perhaps a `proje
     condition: with `holds`, a list of {slots, is}, in place of turns: a condition of conditions, tried as the branch of a flow and as the
               condition of a response
     loaded:   attributes of the Project (engine/models.py) that the files give
+    env:      variables of the environment while the files are read
     refused:  {line, words, file}: the check reports an error there. `line` is a number, or a text that this line holds, or a list of
               such texts of which it holds one. A map of the project is written as YAML with one key a line
     warned:   the same for a warning
@@ -52,20 +53,8 @@ given); `flow_…` flow ids in order, patterns left out."""
 
 _FILE = {"section", "title", "project", "actions", "cases"}
 _CASE = {
-    "id",
-    "source",
-    "project",
-    "actions",
-    "strict",
-    "cap",
-    "flawed",
-    "turns",
-    "condition",
-    "holds",
-    "loaded",
-    "refused",
-    "warned",
-}
+    "id", "source", "project", "actions", "strict", "cap", "flawed", "turns", "condition", "holds", "loaded", "env", "refused", "warned",
+}  # fmt: skip
 _PROJECT = {"config", "domain", "flows", "endpoints", "files"}
 _PLACE = {"line", "words", "file"}
 _ANSWER = {"events", "responses", "slots"}
@@ -92,6 +81,7 @@ class Case:
     actions: Mapping[str, list[Any]]
     turns: tuple[Mapping[str, Any], ...]
     loaded: Mapping[str, Any] | None
+    env: Mapping[str, str]
     refused: Mapping[str, Any] | None
     warned: Mapping[str, Any] | None
     flawed: tuple[str, ...] = ()
@@ -169,6 +159,7 @@ class _Reader:
                     actions=self.answers({**(found.get("actions") or {}), **(raw.get("actions") or {})}),
                     turns=tuple(self.turn(turn) for turn in raw.get("turns") or ()),
                     loaded=raw.get("loaded"),
+                    env=raw.get("env") or {},
                     refused=self.place(raw, "refused"),
                     warned=self.place(raw, "warned"),
                     flawed=tuple(raw.get("flawed") or ()),

@@ -34,7 +34,9 @@ def test_the_check_says_so(case: Case, tmp_path: Path):
 
 
 @pytest.mark.parametrize("case", _params([case for case in all_cases() if case.loaded]))
-def test_the_project_is_read_so(case: Case, tmp_path: Path):
+def test_the_project_is_read_so(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for variable, setting in case.env.items():
+        monkeypatch.setenv(variable, setting)
     project = load_project(write(case, tmp_path))
     assert case.loaded is not None
     for name, value in case.loaded.items():
