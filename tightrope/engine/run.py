@@ -197,9 +197,16 @@ class Run:
         return end
 
     def release_slots(self, flow_id: str) -> None:
-        """Reset what a flow filled, when it ends or is cancelled; slots that it persists stay."""
+        """Reset a flow's slots when it ends or is cancelled; slots that it persists stay.
+
+        A journey tells each of them, also those that it never filled: public suites of CALM projects read the end of a journey from that.
+        """
         for name in sorted(self.project.resets.get(flow_id, frozenset())):
-            self.set_slot(name, self.project.initials.get(name))
+            value = self.project.initials.get(name)
+            if flow_id.startswith("pattern_"):
+                self.set_slot(name, value)
+            else:
+                self.emit("slot", name=name, value=value)
 
     def drop_journey(self, at: int) -> None:
         """Cancel the journey at `at` with all that belongs to it."""

@@ -140,3 +140,12 @@ def test_patterns_are_seen_to_start_and_end_but_questions_are_not(talk):
     assert told[-2:] == [("flow_started", "pattern_cannot_handle"), ("flow_completed", "pattern_cannot_handle")]
     talk.say("pay", "start flow pay")
     assert not any(e.get("flow_id") == "pattern_collect_information" for e in talk.events)
+
+
+def test_the_end_of_a_journey_tells_every_slot_that_it_resets(talk):
+    talk.say("pay Joe", "start flow pay\nset slot to Joe")
+    since = len(talk.events)
+    talk.say("stop", "cancel flow")
+    assert {e["name"]: e["value"] for e in talk.events[since:] if e["event"] == "slot" and e["name"] in {"to", "amount", "sure"}} == {
+        "to": None, "amount": None, "sure": None,
+    }  # fmt: skip
