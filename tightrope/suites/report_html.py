@@ -21,11 +21,31 @@ from tightrope.suites.coverage import FlowCoverage, SuiteCoverage, measure, perc
 from tightrope.suites.models import CaseReport, Expectation, SuiteReport
 from tightrope.suites.scores import paired, score, shown
 from tightrope.suites.text import differences, segments, visible
-from tightrope.suites.transcript import MARKS, NOTHING, STATUS_WORDS, bot_lines, slots_set, title
+from tightrope.suites.transcript import MARKS, NOTHING, STATUS_WORDS, bot_lines, slots_set, title, why
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _KINDS = {"e2e": "End-to-end tests", "du": "Dialogue understanding tests"}
+
+_SAID = {
+    "flow_started": "a flow starts",
+    "flow_completed": "a flow ends",
+    "flow_cancelled": "a flow is cancelled",
+    "pattern_clarification_contains": "the bot asks which is meant",
+    "slot_was_set": "a slot is set",
+    "slot_was_not_set": "a slot is not set",
+    "action_executed": "an action runs",
+    "bot_uttered": "the bot says",
+    "bot_did_not_utter": "the bot does not say",
+    "utter": "the bot says the response",
+    "bot": "the bot says",
+    "commands": "the message means",
+    "generative_response_is_relevant": "the answer is to the point",
+    "generative_response_is_grounded": "the answer follows from its sources",
+}
+"""Expectations in words, for readers who do not write tests."""
+_LINE = 240
+"""Characters of a reason in the list of failed cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +148,8 @@ def _environment() -> jinja2.Environment:
         counted=_counted,
         duration=_duration,
         shown=shown,
-        why=_why,
+        why=lambda case: why(case, _LINE),
+        said=lambda kind: _SAID.get(kind, ""),
         loop_key=id,
     )
     return found
@@ -158,15 +179,6 @@ def _verdict(report: SuiteReport) -> str:
     if not_run == cases:
         return "No case was run"
     return f"All {_counted(cases - not_run, 'case')} passed" + (f", {not_run} not run" if not_run else "")
-
-
-def _why(case: CaseReport) -> str:
-    """Why a case failed, in a line."""
-    unmet = [found for turn in case.turns for found in turn.expectations if found.status == "failed"]
-    if case.reason or not unmet:
-        return case.reason or "it failed and says no reason"
-    more = f", and {_counted(len(unmet) - 1, 'more expectation')}" if len(unmet) > 1 else ""
-    return f"{unmet[0].kind} in line {unmet[0].line} was not met{more}"
 
 
 def _left_out(report: SuiteReport) -> list[tuple[str, int, str]]:

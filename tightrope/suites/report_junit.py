@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from tightrope.suites.models import CaseReport, SuiteReport
 from tightrope.suites.text import visible
-from tightrope.suites.transcript import NOTHING, failing_case, title
+from tightrope.suites.transcript import failing_case, title, why
 
 _WIDTH = 100
 """Cells of the text in a failure."""
@@ -33,7 +33,7 @@ def write_junit(report: SuiteReport, path: Path) -> None:
     for case in report.cases:
         by_file.setdefault(case.file, []).append(case)
     for file, cases in by_file.items():
-        root.append(_suite(file, cases, report.started))
+        root.append(_suite(file, cases, report))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     root.set("time", f"{report.seconds:.3f}")
@@ -42,8 +42,12 @@ def write_junit(report: SuiteReport, path: Path) -> None:
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _suite(file: str, cases: list[CaseReport], started: str) -> Element:
-    suite = Element("testsuite", name=visible(file), file=visible(file), timestamp=visible(started))
+def _suite(file: str, cases: list[CaseReport], report: SuiteReport) -> Element:
+    suite = Element("testsuite", name=visible(file), file=visible(file), timestamp=visible(report.started))
+    if report.notes:
+        properties = SubElement(suite, "properties")
+        for note in report.notes:
+            SubElement(properties, "property", name="note", value=visible(note))
     suite.extend([_case(case) for case in cases])
     suite.set("tests", str(len(cases)))
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
@@ -71,12 +75,8 @@ def _case(case: CaseReport) -> Element:
 
 def _failure(element: Element, case: CaseReport) -> None:
     unmet = [found for turn in case.turns for found in turn.expectations if found.status == "failed"]
-    if unmet:
-        first, more = unmet[0], f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
-        told = f"{first.kind} in line {first.line}{more}: expected {first.expected}, got {first.actual or NOTHING}"
-        failure = SubElement(element, "failure", type=visible(first.kind), message=_one_line(told))
-    else:
-        failure = SubElement(element, "error", type="broken", message=_one_line(case.reason or "failed and says no reason"))
+    tag, kind = ("failure", unmet[0].kind) if unmet else ("error", "broken")
+    failure = SubElement(element, tag, type=visible(kind), message=why(case, _MESSAGE))
     failure.text = f"\n{failing_case(case, _WIDTH)}\n"
 
 
@@ -85,8 +85,3 @@ def _not_run(element: Element, case: CaseReport) -> None:
     if skipped:
         lines = [f"not run: {visible(found.kind)} in line {found.line}: {visible(found.reason)}" for found in skipped]
         SubElement(element, "system-out").text = "\n".join(lines)
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(visible(text).split())
-    return line if len(line) <= _MESSAGE else f"{line[: _MESSAGE - 1]}…"

@@ -82,6 +82,17 @@ def title(case: CaseReport) -> str:
     return f"{case.name} ({case.occurrence + 1})" if case.occurrence else case.name
 
 
+def why(case: CaseReport, limit: int) -> str:
+    """Why a case failed in one line of at most `limit` characters: what broke it, or the first expectation that was not met."""
+    unmet = [found for turn in case.turns for found in turn.expectations if found.status == "failed"]
+    told = case.reason or "it failed and says no reason"
+    if unmet and not case.reason:
+        first, more = unmet[0], f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
+        told = f"{first.kind} in line {first.line}{more}: expected {first.expected}, got {first.actual or NOTHING}"
+    line = " ".join(visible(told).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
 def _case(case: CaseReport, width: int) -> Iterator[Line]:
     place = f"{case.file}:{case.line}"
     yield from _heading("", case.status, title(case), f"{visible(place)}  {case.seconds:.2f} s", width)
@@ -93,7 +104,10 @@ def _case(case: CaseReport, width: int) -> Iterator[Line]:
 
 
 def _turn(turn: TurnReport, width: int) -> Iterator[Line]:
-    yield from _spoken("pressed" if turn.pressed else "customer", turn.user, "bold", width, line=turn.line)
+    if turn.opening:
+        yield [(_QUIET, f"{turn.line:>{_NUMBER}} the session starts")]
+    else:
+        yield from _spoken("pressed" if turn.pressed else "customer", turn.user, "bold", width, line=turn.line)
     if turn.commands:
         yield from _spoken("commands", "\n".join(turn.commands), _QUIET, width)
     changed = "\n".join(f"{name} = {value}" for name, value in slots_set(turn))

@@ -90,7 +90,7 @@ class TestWhatItTells:
             "expectations met 2 of 4",
             "flow steps run 1 of 6",
             "Played on 2026-11-20 10:00:00 +0800 in 1.5 s against the flows in /firm/bot",
-            "buys_and_asks tests/e2e/buy.yml:4 bot_uttered in line 8 was not met, and 1 more expectation",
+            "buys_and_asks tests/e2e/buy.yml:4 bot_uttered in line 8 (and 1 more): expected text_matches: 按万分之三收取, got text: 请确认",
             "stub action_x answers with no list of events",
             "1 case: excluded: voice only",
             "1 expectation: generative_response_is_relevant: needs a model as judge",
@@ -103,9 +103,9 @@ class TestWhatItTells:
             "slots quantity = 10.0 ticker = empty",
             "[是] /SetSlots(sure=true)",
             'custom {"envelope": {"kind": "handoff"}}',
-            "Problem for operators prediction cap: too many actions",
-            "✗ slot_was_set not met line 9 the slot was emptied Expected ticker = 600519 Actual nothing like it",
-            "– generative_response_is_relevant not run line 10 : needs a model as judge",
+            "Problem prediction cap: too many actions",
+            "✗ Not met: a slot is set slot_was_set line 9 the slot was emptied Expected ticker = 600519 Actual nothing like it",
+            "– Not run: the answer is to the point generative_response_is_relevant line 10 needs a model as judge",
             "✓ 1 expectation met",
             "买入股票 buy data/flows.yml 0 of 4 (+1 only in failed cases)",
             "ask lines 8–16",
@@ -126,6 +126,16 @@ class TestWhatItTells:
         wrong = expectation("failed", expected="费率万分之三", actual="费率万分之五")
         text = render_html(suite(case("a", "failed", turn(expectations=(wrong,)))), project)
         assert re.findall(r"<mark>([^<]*)</mark>", text) == ["三", "五"]
+
+    def test_the_start_of_a_session_has_no_customer(self, project):
+        text = stands(render_html(suite(case("a", "passed", turn("", opening=True, replies=()))), project)).text
+        assert "The session starts" in text
+        assert "Customer" not in text
+        assert "The bot said nothing" not in text
+
+    def test_what_a_reader_has_to_know_of_the_run_stands_at_its_head(self, project):
+        text = render_html(suite(case(), notes=("no actions are <run>",)), project)
+        assert "no actions are &lt;run&gt;" in text[: text.index("<main>")]
 
     @pytest.mark.parametrize(
         ("cases", "verdict"),

@@ -20,6 +20,8 @@ ANY = r"(?s).*"
 NESTED = {
     "testsuites": {"testsuite"},
     "testsuite": {"testcase", "properties", "system-out", "system-err"},
+    "properties": {"property"},
+    "property": set(),
     "testcase": {"skipped", "error", "failure", "system-out", "system-err"},
     "skipped": set(),
     "error": set(),
@@ -33,13 +35,15 @@ ATTRIBUTES = {
         "name": ANY, "tests": COUNT, "failures": COUNT, "errors": COUNT, "skipped": COUNT, "time": TIME, "timestamp": ANY, "file": ANY,
     },
     "testcase": {"name": ANY, "classname": ANY, "time": TIME, "file": ANY, "line": COUNT},
+    "properties": {},
+    "property": {"name": ANY, "value": ANY},
     "skipped": {"message": ANY},
     "error": {"type": ANY, "message": ANY},
     "failure": {"type": ANY, "message": ANY},
     "system-out": {},
 }  # fmt: skip
 """Attributes it allows with their form; `file` and `line` of a testcase are pytest's (xunit1) and GitLab's, beyond that schema."""
-REQUIRED = {"testsuite": {"name", "tests", "failures", "errors"}, "testcase": {"name"}}
+REQUIRED = {"testsuite": {"name", "tests", "failures", "errors"}, "testcase": {"name"}, "property": {"name", "value"}}
 
 
 def conforms(element: ElementTree.Element) -> None:
@@ -114,6 +118,14 @@ def test_expectations_that_were_not_run_are_told_also_in_a_case_that_passed(writ
     found = written(suite(case("a", "passed", judged)))[0][0]
     assert found.find("system-out").text == "not run: generative_response_is_relevant in line 7: needs a model as judge"
     assert found.find("failure") is None
+
+
+def test_what_a_reader_has_to_know_of_the_run_is_a_property_of_each_suite(written):
+    found = written(suite(case(), notes=("no actions run", "\x00 none understands"))).findall("testsuite/properties/property")
+    assert [(one.get("name"), one.get("value")) for one in found] == [
+        ("note", "no actions run"),
+        ("note", "\\x00 none understands"),
+    ]
 
 
 def test_a_run_without_cases_is_a_file_all_the_same(written):

@@ -66,6 +66,11 @@ class TestWhatIsTold:
         assert "– needs_voice" in failing_case(NOT_RUN, 80)
         assert "\n  excluded: voice only\n" in failing_case(NOT_RUN, 80)
 
+    def test_the_start_of_a_session_has_no_customer(self):
+        text = failing_case(case("a", "failed", turn("", line=3, opening=True)), 80)
+        assert "\n    3 the session starts\n" in text
+        assert "customer" not in text
+
     def test_equal_names_are_told_apart(self):
         assert [title(case(occurrence=n)) for n in (0, 1)] == ["buys", "buys (2)"]
 
