@@ -206,7 +206,7 @@ def print_coverage(console: Console, found: SuiteCoverage) -> None:
     table.add_column("flow", overflow="fold", no_wrap=console.width >= 80)
     for heading in ("coverage", "steps", "missing", *(("only failed",) if found.failed.cases else ())):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("missing lines", overflow="fold", style="dim")
+    table.add_column("at lines", overflow="fold", style="dim")
     reached = {(flow.flow.id, step.id) for flow in found.run.flows for step in flow.missing}
     saved_in_all = 0
     for flow in found.passed.flows:
