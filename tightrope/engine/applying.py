@@ -121,9 +121,6 @@ def _fill(run: Run, command: SetSlot, corrections: dict[str, Change], checks: li
     asked = asking is not None and asking[1] == slot.name
     value = coerce(slot, command.value)
     if value is REFUSED:
-        if run.slots.get(slot.name) is None:
-            # What was said is on the record; the pattern on top empties the slot again before anything reads it.
-            run.set_slot(slot.name, command.value)
         if asked and asking is not None:
             asking[0]["refused"] = command.value
         else:

@@ -30,8 +30,8 @@ def _run_slot_rejections(run: Run) -> None:
         return
     if "refused" in frame:
         value = frame.pop("refused")
-        if run.slots.get(slot.name) == value:
-            run.set_slot(slot.name, None)
+        if run.slots.get(slot.name) is None:
+            run.emit("slot", name=slot.name, value=None)
         run.utter(_REFUSALS.get(slot.type, "utter_categorical_slot_rejection"), {"value": value})
         return
     if run.slots.get(slot.name) is None:

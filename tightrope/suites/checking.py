@@ -63,7 +63,8 @@ def judge(expected: Iterable[Expected], evidence: Evidence, *, ordered: bool = F
         if found.met and item.plain:
             used.update(found.places)
         if found.met and ordered and found.places:
-            start = max(found.places) + 1
+            # One slot event may be what two items in a row mean: that it was set, and to what.
+            start = max(found.places) + (0 if isinstance(item.wanted, SlotsWanted) else 1)
         reason = ""
         if not found.met and start and _find(item.wanted, evidence, 0, set()).met:
             reason = "it is there, but not after what is expected before it (assertion_order_enabled)"
@@ -113,17 +114,21 @@ def _ended(wanted: FlowEnded, event: Event) -> bool:
 def _slots(wanted: SlotsWanted, evidence: Evidence, start: int) -> _Found:
     given = evidence.of("slot")
     if not wanted.wanted:
-        return _Found(not any(_shows(slot, event) for slot in wanted.slots for _, event in given))
-    firsts = [next((at for at, event in given if at >= start and _shows(slot, event)), None) for slot in wanted.slots]
+        return _Found(not any(_shows(slot, event, positive=False) for slot in wanted.slots for _, event in given))
+    firsts = [
+        next((at for at, event in given if at >= start and _shows(slot, event, positive=True)), None) for slot in wanted.slots
+    ]
     places = tuple(at for at in firsts if at is not None)
     return _Found(len(places) == len(firsts), places)
 
 
-def _shows(wanted: SlotWanted, event: Event) -> bool:
-    """Whether a slot event is the one meant; by name alone, any value but null is."""
+def _shows(wanted: SlotWanted, event: Event, *, positive: bool) -> bool:
+    """Whether a slot event is the one meant. By name alone any is; for `slot_was_not_set` any with a value."""
     if event["name"] != wanted.name:
         return False
-    return same(event.get("value"), wanted.value) if wanted.given else event.get("value") is not None
+    if wanted.given:
+        return same(event.get("value"), wanted.value)
+    return positive or event.get("value") is not None
 
 
 def same(left: Any, right: Any) -> bool:

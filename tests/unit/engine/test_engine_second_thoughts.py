@@ -118,11 +118,11 @@ def test_a_no_to_going_on_beside_nothing_else_still_drops_the_task(talk):
     assert not any(f["flow_id"] == "pay" for f in talk.state.stack)
 
 
-def test_a_refused_value_is_on_the_record_and_the_slot_is_empty_again(talk):
+def test_a_refused_value_never_enters_the_slot_which_is_told_to_be_empty(talk):
     talk.say("5 to Joe", "start flow pay\nset slot to Joe\nset slot amount 5")
     since = len(talk.events)
     assert talk.texts("weekly", "set slot kind weekly") == ["“weekly” is not one of the choices.", "How often?"]
-    assert _slots(talk, "kind", since) == ["weekly", None]
+    assert _slots(talk, "kind", since) == [None]
     assert talk.slot("kind") is None
 
 
