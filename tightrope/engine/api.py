@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import tightrope
 from tightrope.engine.clients import PROTOCOL_VERSION, ActionClient, UnderstandingClient
 from tightrope.engine.errors import ConversationBusy
 from tightrope.engine.loader import load_project
-from tightrope.engine.models import Project
+from tightrope.engine.models import Options, Project
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.service import Assistant
 from tightrope.engine.turn import Incoming
@@ -103,7 +104,8 @@ def create_app(
         ProjectError: the project cannot be loaded.
     """
     own = project_dir is None or project_dir.resolve() == settings.project_dir.resolve()
-    project = load_project(project_dir or settings.project_dir)
+    options = Options(settings.clarify_several_starts, complete_responses=own and settings.complete_responses)
+    project = replace(load_project(project_dir or settings.project_dir), options=options)
     prompt = Prompt.load(project)
     release = release_id(settings) if own else None
     token_path = settings.secrets_path / TOKEN_SECRET

@@ -54,7 +54,7 @@ class UnderstandingClient:
         try:
             found = orjson.loads(response.content)
             content = found["choices"][0]["message"]["content"] or ""
-            commands, refused = parse_text(content)
+            commands, refused = parse_text(content, self._prompt.command_syntax)
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             raise UnderstandingFailed("an answer that is no chat completion") from None
         record = found.get("tightrope")

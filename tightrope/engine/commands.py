@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -24,9 +24,9 @@ from tightrope.engine.models import (
     SkipQuestion,
     StartFlow,
     TriggerPattern,
+    Version,
 )
 
-Version = Literal["v1", "v2", "v3"]
 MAX_PAIRS = 10
 _NAME = r"[A-Za-z_][\w\-]*"
 _NULLS = {"None", "null", "undefined"}
@@ -45,49 +45,67 @@ def _value(text: str) -> str | None:
 
 
 def _options(text: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[\s,]+", text.strip()) if word)
+    return tuple(word for word in re.split(r"[\s,\"'`]+", text.strip()) if word)
 
 
 _Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], Command]]
+_AROUND = r"[\"'`]?"
+_END = r"[\"'`]*[.;]?$"
 
 
-def _rules(*rules: tuple[str, Callable[[re.Match[str]], Command]]) -> tuple[_Rule, ...]:
-    return tuple((re.compile(pattern), make) for pattern, make in rules)
+def _rules(*rules: tuple[str, Callable[[re.Match[str]], Command]], flags: re.RegexFlag = re.NOFLAG) -> tuple[_Rule, ...]:
+    return tuple((re.compile(pattern, flags), make) for pattern, make in rules)
 
 
-_WORDED = (
-    (rf"start flow ({_NAME})$", lambda m: StartFlow(m[1])),
-    (rf"set slot ({_NAME}) (.+)$", lambda m: SetSlot(m[1], _value(m[2]))),
-    (r"cancel flow$", lambda _m: CancelFlow()),
-    (r"disambiguate flows?((?:[\s,]+[\w\-]+)*)$", lambda m: Clarify(_options(m[1]))),
-    (r"repeat message$", lambda _m: RepeatBotMessages()),
-    (r"skip question$", lambda _m: SkipQuestion()),
-)
+def _worded(search: str) -> tuple[_Rule, ...]:
+    """The forms that v2 and v3 share; a model that writes a command with a capital means it all the same."""
+    return _rules(
+        (rf"start flow {_AROUND}({_NAME}){_END}", lambda m: StartFlow(m[1])),
+        (rf"set slot {_AROUND}({_NAME}){_AROUND} (.+)$", lambda m: SetSlot(m[1], _value(m[2]))),
+        (rf"cancel flow{_END}", lambda _m: CancelFlow()),
+        (rf"disambiguate flows?((?:[\s,\"'`]+[\w\-]+)*){_END}", lambda m: Clarify(_options(m[1]))),
+        (rf"repeat message{_END}", lambda _m: RepeatBotMessages()),
+        (rf"skip question{_END}", lambda _m: SkipQuestion()),
+        (rf"{search}{_END}", lambda _m: KnowledgeAnswer()),
+        (rf"offtopic reply{_END}", lambda _m: ChitChat()),
+        flags=re.IGNORECASE,
+    )
+
+
 _TABLE: dict[Version, tuple[_Rule, ...]] = {
-    "v3": _rules(*_WORDED, (r"search and reply$", lambda _m: KnowledgeAnswer()), (r"offtopic reply$", lambda _m: ChitChat())),
-    "v2": _rules(*_WORDED, (r"provide info$", lambda _m: KnowledgeAnswer()), (r"offtopic reply$", lambda _m: ChitChat())),
+    "v3": _worded("search and reply"),
+    "v2": _worded("provide info"),
     "v1": _rules(
-        (rf"StartFlow\(\s*({_NAME})\s*\)$", lambda m: StartFlow(m[1])),
-        (rf"SetSlot\(\s*({_NAME})\s*,\s*(.*?)\s*\)$", lambda m: SetSlot(m[1], _value(m[2]))),
-        (r"CancelFlow\(\)$", lambda _m: CancelFlow()),
-        (r"Clarify\((.*)\)$", lambda m: Clarify(_options(m[1]))),
-        (r"SearchAndReply\(\)$", lambda _m: KnowledgeAnswer()),
-        (r"ChitChat\(\)$", lambda _m: ChitChat()),
-        (r"SkipQuestion\(\)$", lambda _m: SkipQuestion()),
-        (r"RepeatLastBotMessages\(\)$", lambda _m: RepeatBotMessages()),
+        (rf"StartFlow\(\s*{_AROUND}({_NAME}){_AROUND}\s*\){_END}", lambda m: StartFlow(m[1])),
+        (rf"SetSlot\(\s*{_AROUND}({_NAME}){_AROUND}\s*,\s*(.*?)\s*\){_END}", lambda m: SetSlot(m[1], _value(m[2]))),
+        (rf"CancelFlow\(\){_END}", lambda _m: CancelFlow()),
+        (rf"Clarify\((.*)\){_END}", lambda m: Clarify(_options(m[1]))),
+        (rf"SearchAndReply\(\){_END}", lambda _m: KnowledgeAnswer()),
+        (rf"ChitChat\(\){_END}", lambda _m: ChitChat()),
+        (rf"SkipQuestion\(\){_END}", lambda _m: SkipQuestion()),
+        (rf"RepeatLastBotMessages\(\){_END}", lambda _m: RepeatBotMessages()),
     ),
 }
+_LEAD = re.compile(r"[\W\d]{0,12}")
+"""Numbering, bullets, quotes and the like before a command."""
+_FENCE = re.compile(r"\s*```\w*\s*$")
 
 
 def parse_line(line: str, version: Version = "v3") -> Command:
-    """One command.
+    """One command; what models put around one is overlooked: numbering, bullets, quotes, a full stop, capitals (v2, v3).
+
+    The set is closed: words before or after a command make the line none.
 
     Raises:
         CommandSyntaxError: the line is none of this version's commands.
     """
     line = line.strip()
+    begins = _LEAD.match(line)
+    at = begins.end() if begins else 0
+    quotes = line[len(line[:at].rstrip("\"'`")) : at]
+    end = len(line) - len(quotes) if quotes and line.endswith(quotes[::-1]) else len(line)
     for pattern, make in _TABLE[version]:
-        found = pattern.match(line)
+        found = pattern.match(line, at, end)
         if found is not None:
             return make(found)
     raise CommandSyntaxError(f"no command of {version}: {line[:80]!r}")
@@ -98,7 +116,7 @@ def parse_text(text: str, version: Version = "v3") -> tuple[tuple[Command, ...],
     commands: list[Command] = []
     refused: list[str] = []
     for line in text.splitlines():
-        if not line.strip():
+        if not line.strip() or _FENCE.match(line):
             continue
         try:
             commands.append(parse_line(line, version))

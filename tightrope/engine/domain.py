@@ -227,6 +227,7 @@ def _variation(raw: Any, place: Place, told: Problems) -> Variation | None:
         custom=_compiled(raw["custom"]) if raw.get("custom") else None,
         image=plain_template(str(raw["image"])) if raw.get("image") else None,
         attachment=_compiled(raw["attachment"]) if raw.get("attachment") else None,
+        elements=_compiled(raw["elements"]) if raw.get("elements") else None,
         channel=raw.get("channel"),
         condition=None
         if raw.get("condition") is None

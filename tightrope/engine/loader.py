@@ -15,7 +15,16 @@ from tightrope.engine.errors import ProjectError
 from tightrope.engine.flowreader import read_flows
 from tightrope.engine.models import ROUTING_SLOT, Flow, Place, Project, Response, Variation
 from tightrope.engine.problems import Problems
-from tightrope.engine.unsupported import check_config, check_data, check_endpoints, check_flows, component_name, mantle, routed
+from tightrope.engine.unsupported import (
+    check_config,
+    check_data,
+    check_endpoints,
+    check_flows,
+    command_syntax,
+    component_name,
+    mantle,
+    routed,
+)
 from tightrope.engine.yamlfile import Map, Seq, read
 
 _DEFAULTS = Path(__file__).parent / "defaults"
@@ -284,6 +293,7 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         owned=owned,
         resets=resets,
         every_turn=every_turn,
+        command_syntax=command_syntax(component),
         config=config,
         intents=_intents(parts, flows),
         routed=routed(config) and ROUTING_SLOT in parts.slots,

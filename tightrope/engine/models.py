@@ -18,6 +18,8 @@ START = "START"
 ROUTING_SLOT = "route_session_to_calm"
 """Where Rasa's coexistence routers note that CALM has the conversation."""
 
+Version = Literal["v1", "v2", "v3"]
+"""Text forms of commands: of the older command generators, of the compact one, of the search-ready one."""
 SlotType = Literal["text", "bool", "categorical", "float", "any", "list"]
 StepKind = Literal["action", "collect", "link", "call", "set_slots", "noop"]
 
@@ -116,6 +118,7 @@ class Variation:
     custom: Mapping[str, Any] | None
     image: Template | None
     attachment: Any
+    elements: Any
     channel: str | None
     condition: Condition | None
     metadata: Mapping[str, Any]
@@ -217,6 +220,7 @@ class Project:
     resets: Mapping[str, frozenset[str]]
     """Those of them that the flow's end resets."""
     every_turn: tuple[str, ...]
+    command_syntax: Version = "v3"
     config: Mapping[str, Any] = field(default_factory=dict)
     intents: frozenset[str] = frozenset()
     """Intents that the domain lists, a flow is triggered by or a slot is filled by."""

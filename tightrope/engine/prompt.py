@@ -14,7 +14,7 @@ import jinja2
 from jinja2 import meta
 
 from tightrope.engine.errors import ProjectError
-from tightrope.engine.models import Flow, Project, Slot
+from tightrope.engine.models import Flow, Project, Slot, Version
 from tightrope.engine.run import ASKING
 from tightrope.engine.state import Event, State
 from tightrope.engine.templates import ENVIRONMENT, Condition
@@ -22,10 +22,16 @@ from tightrope.engine.templates import ENVIRONMENT, Condition
 _PROMPTS = ENVIRONMENT.overlay()
 _PROMPTS.filters["to_json_escaped_string"] = lambda value: json.dumps(value, ensure_ascii=False)
 _PROMPTS.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
+_OWN = Path(__file__).parent / "defaults" / "command.jinja2"
 
 
 class Prompt:
     """A project's prompt, compiled once."""
+
+    @property
+    def command_syntax(self) -> Version:
+        """The text form in which commands are to be answered."""
+        return self._project.command_syntax
 
     def __init__(self, project: Project, source: str, name: str) -> None:
         self._project = project
@@ -38,14 +44,14 @@ class Prompt:
 
     @staticmethod
     def load(project: Project) -> Prompt:
-        """The prompt that config.yml names.
+        """The prompt that config.yml names, else our own in the command syntax of the project's command generator.
 
         Raises:
-            ProjectError: it names none, or the file is missing or cannot be compiled.
+            ProjectError: the file that it names is missing or cannot be compiled.
         """
         name = project.prompt_template
         if not name:
-            raise ProjectError("the command generator of the pipeline needs prompt_template", file="config.yml", line=1)
+            return Prompt(project, _OWN.read_text(encoding="utf-8"), f"defaults/{_OWN.name}")
         path = Path(project.root) / name
         if not path.is_file():
             raise ProjectError(f"there is no prompt {name}", file="config.yml", line=1)
@@ -67,6 +73,7 @@ class Prompt:
             "current_slot_allowed_values": question.allowed_values if question else None,
             "flow_slots": _flow_slots(project, flow, slots, asked),
             "user_message": text,
+            "command_syntax": project.command_syntax,
             "current_conversation": _transcript(recent(), text) if self.needs_history else "",
         }
         return self._template.render(values)

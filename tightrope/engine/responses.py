@@ -26,6 +26,10 @@ class Message:
     problems: tuple[str, ...] = ()
 
 
+class _IncompleteError(Exception):
+    """A response would print None where its author meant a value."""
+
+
 def _choose(
     response: Response, slots: Mapping[str, Any], context: Mapping[str, Any], channel: str, seed: str
 ) -> Variation | None:
@@ -59,7 +63,9 @@ def render(
     channel: str,
     seed: str,
 ) -> Message:
-    """The message of response `name`; the internal-error response when it does not exist, none of its variations fits or its Jinja fails."""
+    """The message of response `name`; the internal-error response when it does not exist, none of its variations fits, its Jinja
+    fails, or (with `complete_responses`) a placeholder has no value.
+    """
     response = project.responses.get(name)
     variation = _choose(response, slots, context, channel, seed) if response else None
     if response is None or variation is None:
@@ -69,6 +75,8 @@ def render(
             return _message(project, name, variation, slots, context, variables, language)
         except jinja2.TemplateError as error:
             why = f"the Jinja text of {name} fails: {error}"
+        except _IncompleteError as error:
+            why = f"{name} was not said, nothing fills {error}"
     if name == FALLBACK:
         return Message(None, _data(), {"utter_action": name}, (why,))
     instead = render(
@@ -90,6 +98,8 @@ def _message(
     values: Mapping[str, Any] = ChainMap(dict(variables), cast("dict[str, Any]", slots)) if variables else slots
 
     def fill(template: Template) -> str:
+        if project.options.complete_responses and any(values.get(hole) is None for hole in template.holes):
+            raise _IncompleteError(", ".join(f"{{{hole}}}" for hole in sorted(template.holes) if values.get(hole) is None))
         problems.extend(f"{name}: nothing fills {{{hole}}}" for hole in template.holes if hole not in values)
         return template.fill(values, slots, context)
 
@@ -105,6 +115,7 @@ def _message(
         custom=_fill_all(variation.custom, fill) if variation.custom else None,
         image=fill(variation.image) if variation.image else None,
         attachment=_fill_all(variation.attachment, fill) if variation.attachment is not None else None,
+        elements=_fill_all(variation.elements, fill) if variation.elements is not None else None,
     )
     metadata = {"utter_action": name}
     if variation.metadata:
@@ -121,10 +132,14 @@ def _message(
 
 
 def _data(
-    buttons: list[dict[str, str]] | None = None, custom: Any = None, image: str | None = None, attachment: Any = None
+    buttons: list[dict[str, str]] | None = None,
+    custom: Any = None,
+    image: str | None = None,
+    attachment: Any = None,
+    elements: Any = None,
 ) -> dict[str, Any]:
     return {
-        "elements": None,
+        "elements": elements or None,
         "quick_replies": None,
         "buttons": buttons or None,
         "attachment": attachment or None,
@@ -182,8 +197,7 @@ def from_action(
     variables = {key: value for key, value in item.items() if key not in fixed}
     name = item.get("response") or item.get("template")
     if not name:
-        data = _data(item.get("buttons"), item.get("custom"), item.get("image"), item.get("attachment"))
-        data["elements"] = item.get("elements") or None
+        data = _data(*(item.get(key) for key in ("buttons", "custom", "image", "attachment", "elements")))
         return Message(item.get("text"), data, {})
     message = render(
         project, str(name), slots=slots, context=context, variables=variables, language=language, channel=channel, seed=seed

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tightrope.engine.intents import TRIGGERABLE
-from tightrope.engine.models import Flow, Place
+from tightrope.engine.models import Flow, Place, Version
 from tightrope.engine.problems import Problems
 from tightrope.engine.yamlfile import Map, Seq
 
@@ -48,6 +48,14 @@ def component_name(item: Any) -> str:
     return str(item.get("name", "")).rpartition(".")[2] if isinstance(item, Mapping) else ""
 
 
+def command_syntax(generator: Map) -> Version:
+    """The text form that a command generator's prompt asks for: a class of one's own is known by the class it is named after."""
+    name = component_name(generator)
+    if "Compact" in name:
+        return "v2"
+    return "v1" if any(old in name for old in ("SingleStep", "MultiStep")) or name == "LLMCommandGenerator" else "v3"
+
+
 def routed(config: Map) -> bool:
     """Whether a coexistence router leads the pipeline."""
     return any(component_name(item) in ROUTERS for item, _ in _items(config.get("pipeline"), ""))
@@ -71,7 +79,7 @@ def check_config(config: Map, file: str, told: Problems) -> None:
     if passive:
         told.warn(
             Place(file, config.at("pipeline")),
-            f"{', '.join(passive)}: not run, so a typed message has no intent and no entities",
+            f"{', '.join(dict.fromkeys(passive))}: not run, so a typed message has no intent and no entities",
             "intents come from payloads (/intent{…}) and from trigger_intent",
             CODE,
         )

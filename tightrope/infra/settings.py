@@ -76,6 +76,12 @@ class Settings(BaseSettings):
         True,
         description="A message that begins with / is a button press only if a button of this session offered exactly it, once",
     )
+    complete_responses: bool = Field(
+        True, description="A response with a placeholder that has no value is not said (false: it prints None, as Rasa does)"
+    )
+    clarify_several_starts: bool = Field(
+        False, description="A first message that means several journeys is answered by a question which one (Rasa: all start)"
+    )
     prediction_cap: int = Field(30, ge=1, description="Actions that one turn of the assistant may run (Rasa's own limit is 10)")
 
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")

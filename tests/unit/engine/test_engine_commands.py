@@ -54,7 +54,17 @@ def test_each_text_form_is_read(version, line, command):
     ("version", "line"),
     [
         ("v3", "start flow"),
-        ("v3", "Start Flow a"),
+        ("v3", "please start flow a"),
+        ("v3", "start flow a since they asked"),
+        ("v3", "I would not start flow a"),
+        ("v3", "start flow 'a b'"),
+        ("v3", "1234567890123 start flow a"),
+        ("v3", "cancel flow a"),
+        ("v3", "/SetSlots(a=1)"),
+        ("v3", "/greet"),
+        ("v1", "startflow(a)"),
+        ("v1", "StartFlow(a), CancelFlow()"),
+        ("v1", "StartFlow(a b)"),
         ("v3", "start flow a b"),
         ("v3", "hand over"),
         ("v3", "provide info"),
@@ -65,6 +75,37 @@ def test_each_text_form_is_read(version, line, command):
 def test_what_is_no_command_is_refused(version, line):
     with pytest.raises(CommandSyntaxError):
         parse_line(line, version)
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "command"),
+    [
+        ("v3", "Start Flow a", StartFlow("a")),
+        ("v3", "START FLOW Check_It", StartFlow("Check_It")),
+        ("v3", "1. start flow a", StartFlow("a")),
+        ("v3", "2) * start flow a.", StartFlow("a")),
+        ("v3", "- `start flow a`", StartFlow("a")),
+        ("v3", '"start flow a"', StartFlow("a")),
+        ("v3", "start flow `a`;", StartFlow("a")),
+        ("v3", "→ cancel flow.", CancelFlow()),
+        ("v3", "* set slot count 5", SetSlot("count", "5")),
+        ("v3", '`set slot name "Li Lei"`', SetSlot("name", "Li Lei")),
+        ("v3", "'set slot name O'Neill'", SetSlot("name", "O'Neill")),
+        ("v3", "- set slot note It hurts. Badly.", SetSlot("note", "It hurts. Badly.")),
+        ("v3", "set slot `note` x", SetSlot("note", "x")),
+        ("v3", "disambiguate flows 'a', 'b'.", Clarify(("a", "b"))),
+        ("v2", "- Provide info.", KnowledgeAnswer()),
+        ("v1", '- StartFlow("a").', StartFlow("a")),
+        ("v1", "1. SetSlot('a', 'b c')", SetSlot("a", "b c")),
+        ("v1", "`Clarify('a', b)`", Clarify(("a", "b"))),
+    ],
+)
+def test_what_models_put_around_a_command_is_overlooked(version, line, command):
+    assert parse_line(line, version) == command
+
+
+def test_code_fences_are_no_lines():
+    assert parse_text("```text\nstart flow a\n```") == ((StartFlow("a"),), ())
 
 
 def test_a_text_gives_its_commands_and_the_lines_that_are_none():

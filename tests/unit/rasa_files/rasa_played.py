@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,15 +16,15 @@ from actions import context
 from actions.base import DeclaredAction
 from actions.registry import ACTIONS
 from tightrope.engine.loader import load_project
-from tightrope.engine.models import Project
+from tightrope.engine.models import Options, Project
 from tightrope.engine.testing import Conversation
 from tightrope.infra.settings import REPOSITORY
 
 
 @lru_cache(maxsize=1)
 def project() -> Project:
-    """This repository's Rasa project."""
-    return load_project(REPOSITORY)
+    """This repository's Rasa project, as it runs in production."""
+    return replace(load_project(REPOSITORY), options=Options(complete_responses=True))
 
 
 def _runner(action: DeclaredAction) -> Callable[[dict[str, Any]], dict[str, Any]]:
