@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from tightrope.engine.models import Project
+from tightrope.engine.picture import draw
 from tightrope.suites.coverage import FlowCoverage, SuiteCoverage, measure, percent, totals
 from tightrope.suites.models import CaseReport, Expectation, SuiteReport
 from tightrope.suites.scores import paired, score, shown
@@ -46,6 +49,9 @@ _SAID = {
 """Expectations in words, for readers who do not write tests."""
 _LINE = 240
 """Characters of a reason in the list of failed cases."""
+
+_PICTURED = 40
+"""Failed cases whose way through the flows is drawn; a page with hundreds of pictures opens slowly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,8 @@ def render_html(report: SuiteReport, project: Project) -> str:
             failed=[case for case in report.cases if case.status == "failed"],
             left_out=_left_out(report),
             files=_by_file(report),
+            ways=_ways(report, project),
+            drawn=_PICTURED,
             anchors={id(case): f"case-{number}" for number, case in enumerate(report.cases, start=1)},
             own=_rows(coverage, builtin=False),
             builtin=_rows(coverage, builtin=True),
@@ -179,6 +187,26 @@ def _verdict(report: SuiteReport) -> str:
     if not_run == cases:
         return "No case was run"
     return f"All {_counted(cases - not_run, 'case')} passed" + (f", {not_run} not run" if not_run else "")
+
+
+def _ways(report: SuiteReport, project: Project) -> dict[int, list[tuple[str, Markup]]]:
+    """For failed cases, by their identity: the project's own flows that the case went through, each with a picture of the way.
+
+    A flow of a single step has no way to show.
+    """
+    failed = [case for case in report.cases if case.status == "failed"]
+    return {id(case): list(_pictures(case, project)) for case in failed[:_PICTURED]}
+
+
+def _pictures(case: CaseReport, project: Project) -> Iterator[tuple[str, Markup]]:
+    paths: dict[str, list[str]] = {}
+    for flow_id, step_id in (place for turn in case.turns for place in turn.visited):
+        flow = project.flows.get(flow_id)
+        if flow is not None and not flow.builtin and len(flow.steps) > 1 and step_id in flow.steps:
+            paths.setdefault(flow_id, []).append(step_id)
+    for flow_id, path in paths.items():
+        # The picture is SVG whose texts are escaped where they are set.
+        yield flow_id, Markup(draw(project.flows[flow_id], path=path, project=project))  # noqa: S704
 
 
 def _left_out(report: SuiteReport) -> list[tuple[str, int, str]]:

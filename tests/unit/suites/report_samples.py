@@ -59,7 +59,7 @@ FAILED = case(
             {"recipient_id": "t", "custom": {"envelope": {"kind": "handoff"}}},
         ),
         events=({"event": "slot", "name": "quantity", "value": 10.0}, {"event": "slot", "name": "ticker", "value": None}),
-        visited=(("buy", "0_collect_ticker"),),
+        visited=(("buy", "ticker"),),
         expectations=(
             expectation(kind="flow_started", expected="buy", actual="buy"),
             expectation("failed", expected="text_matches: 按万分之三收取", actual=f"text: {CONFIRM}", line=8),

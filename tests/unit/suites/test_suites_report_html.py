@@ -18,10 +18,13 @@ TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "h1", "h2", "h3", "h4", "h5", "p", "span",
     "strong", "small", "code", "pre", "mark", "br", "a", "ul", "ol", "li", "dl", "dt", "dd", "div", "i", "details", "summary",
     "table", "thead", "tbody", "tr", "th", "td",
+    "svg", "g", "path", "rect", "circle", "text", "desc",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "name", "content", "http-equiv", "class", "id", "href", "style", "open", "role", "aria-label", "aria-labelledby",
     "aria-hidden",
+    "xmlns", "width", "height", "viewbox", "fill", "transform", "d", "x", "y", "r", "rx", "cx", "cy", "text-anchor",
+    "data-flow", "data-step", "data-way",
 }  # fmt: skip
 
 
@@ -165,11 +168,32 @@ class TestWhatItTells:
         assert (tmp_path / "new" / "report.html").read_text(encoding="utf-8") == render_html(suite(FAILED), project)
 
 
+class TestTheWay:
+    WALK = (("buy", "ticker"), ("pattern_collect_information", "x"), ("gone", "y"), ("buy", "old"), ("buy", "ask"))
+
+    def test_a_failed_case_shows_its_way_through_flows_of_the_project_with_more_than_one_step(self, project):
+        one = case("a", "failed", turn(visited=self.WALK), turn(visited=(("buy", "done"), ("pattern_chitchat", "chat"))))
+        text = render_html(suite(one), project)
+        assert re.findall(r"The way through <code>(\w+)</code>", text) == ["buy"]
+        on = [step for mark, step in re.findall(r'class="tf-node([^"]*)" data-step="(\w+)"', text) if "tf-on" in mark]
+        assert on == ["ticker", "ask", "done"]
+        stands(text)
+
+    def test_other_cases_have_no_picture(self, project):
+        assert "<svg" not in render_html(suite(case("a", "passed", turn(visited=self.WALK))), project)
+
+    def test_of_very_many_failed_cases_the_first_are_drawn_and_that_is_said(self, project):
+        text = render_html(suite(*(case(f"c{n}", "failed", turn(visited=self.WALK)) for n in range(42))), project)
+        assert text.count("<svg") == 40
+        assert "drawn for the first 40 of them" in text
+
+
 class TestItStandsAlone:
     def test_no_script_no_request_and_a_policy_that_forbids_both(self, page, project):
         text = render_html(suite(FAILED), project)
+        assert "<svg" in text
         assert "default-src 'none'; style-src 'unsafe-inline'" in text
-        assert not re.search(r"url\(|@import|src=|https?://|<script|<link|<img", text)
+        assert not re.search(r"url\(|@import|src=|https?://(?!www.w3.org/2000/svg)|<script|<link|<img", text)
         assert "script" not in page.tags
 
 
@@ -247,8 +271,9 @@ class TestAttacks:
             flows.replace("买入股票", f'"{evil}"').replace("id: sorry", f'id: "{evil}"').replace("else: sorry", f'else: "{evil}"')
         )
         (folder / "data" / "flows.yml").write_text(flows, encoding="utf-8")
-        page = stands(render_html(suite(), load_project(folder)))
-        assert page.text.count(evil) == 2
+        wrong = case("a", "failed", turn(visited=(("buy", "ask"), ("buy", evil))))
+        page = stands(render_html(suite(wrong), load_project(folder)))
+        assert page.text.count(evil) > 4
 
     @given(st.text(alphabet=st.sampled_from("<>&\"'{}%#/=! aA\x00\n\u2028é中"), max_size=20))
     @settings(max_examples=60, deadline=None)
