@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,11 +154,14 @@ def _import_all(root: Path, name: str, failures: dict[str, str]) -> None:
 
 
 def _modules(package: ModuleType) -> Iterator[str]:
-    """Names of all modules below a package, without importing more than packages."""
-    for found in pkgutil.iter_modules(getattr(package, "__path__", ()), package.__name__ + "."):
-        yield found.name
-        if found.ispkg and found.name in sys.modules:
-            yield from _modules(sys.modules[found.name])
+    """Names of all modules below a package, folders without an `__init__.py` included: published projects have them."""
+    for place in getattr(package, "__path__", ()):
+        for file in sorted(Path(place).rglob("*.py")):
+            parts = file.relative_to(place).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+            if parts and all(part.isidentifier() for part in parts):
+                yield ".".join((package.__name__, *parts))
 
 
 def _from(module: ModuleType, root: Path) -> bool:

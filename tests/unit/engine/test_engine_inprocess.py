@@ -144,3 +144,12 @@ print(sorted(InProcessActions(load_project(Path({str(root)!r})), "actions").name
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split("\n")[-2] == "['action_count', 'action_later', 'action_odd']"
+
+
+def test_actions_in_a_folder_without_an_init_file_are_found(folder, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    root = folder(FLOW, DOMAIN)
+    (root / "deeply" / "cards" / "more").mkdir(parents=True)
+    (root / "deeply" / "__init__.py").write_text("")
+    (root / "deeply" / "cards" / "more" / "count.py").write_text(GOOD)
+    assert "action_count" in InProcessActions(load_project(root), "deeply").names
