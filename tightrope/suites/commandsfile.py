@@ -24,9 +24,9 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tightrope.engine.commands import Version, parse_line, parse_payload
+from tightrope.engine.commands import parse_line, parse_payload
 from tightrope.engine.errors import CommandSyntaxError, ProjectError
-from tightrope.engine.models import Command, SetSlot
+from tightrope.engine.models import Command, SetSlot, Version
 from tightrope.engine.turn import Understood
 from tightrope.engine.yamlfile import Map, Seq, value
 from tightrope.suites.cases import Case, TestFile

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tightrope.engine.commands import Version, parse_line
+from tightrope.engine.commands import parse_line
 from tightrope.engine.errors import CommandSyntaxError, ProjectError
-from tightrope.engine.models import Command, Place
+from tightrope.engine.models import Command, Place, Version
 from tightrope.engine.problems import Problems
 from tightrope.engine.yamlfile import Map, Seq, read
 from tightrope.suites.cases import Case, Expected, FileKind, Stub, TestFile, UserTurn
