@@ -18,7 +18,7 @@ _UNIT = re.compile(
 """What a line is not broken within: spaces, or one wide sign or a run of narrow signs, with their punctuation."""
 _TOKEN = re.compile(r"[A-Za-z0-9_]+|.", re.DOTALL)
 _JOINER = "\u200d"
-_COMPARABLE = 4000
+_COMPARABLE = 2000
 """Characters up to which two texts are compared sign by sign; the comparison is quadratic."""
 _ALIKE = 0.5
 """Texts less alike than this are simply different; marking every sign of them would help nobody."""
@@ -29,6 +29,8 @@ def visible(text: str) -> str:
 
     What comes out can be printed to a terminal without steering it, and holds only characters that XML 1.0 allows.
     """
+    if text.replace("\n", "").isprintable():
+        return text
     return "".join(_shown(sign) for sign in text.replace("\r\n", "\n"))
 
 
