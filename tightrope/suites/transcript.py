@@ -89,7 +89,7 @@ def why(case: CaseReport, limit: int) -> str:
     if unmet and not case.reason:
         first, more = unmet[0], f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
         told = f"{first.kind} in line {first.line}{more}: expected {first.expected}, got {first.actual or NOTHING}"
-    line = " ".join(visible(told).split())
+    line = "; ".join(" ".join(part.split()) for part in visible(told).split("\n") if part.strip())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

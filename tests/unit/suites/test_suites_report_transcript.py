@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tightrope.suites.text import differences, segments, visible, wrap
-from tightrope.suites.transcript import bot_lines, failing_case, slots_set, styled_case, title
+from tightrope.suites.transcript import bot_lines, failing_case, slots_set, styled_case, title, why
 
 
 def on_console(report, width: int, color: str | None = None) -> str:
@@ -70,6 +70,15 @@ class TestWhatIsTold:
         text = failing_case(case("a", "failed", turn("", line=3, opening=True)), 80)
         assert "\n    3 the session starts\n" in text
         assert "customer" not in text
+
+    def test_why_a_case_failed_in_one_line(self):
+        wrong = expectation("failed", kind="commands", expected="start flow a\n\nset slot  b 1", actual="", line=3)
+        assert why(case("a", "failed", turn(expectations=(wrong,))), 99) == (
+            "commands in line 3: expected start flow a; set slot b 1, got nothing like it"
+        )
+        assert why(FAILED, 40) == "bot_uttered in line 8 (and 1 more): exp…"
+        assert why(BROKEN, 200) == BROKEN.reason
+        assert why(case("a", "failed"), 200) == "it failed and says no reason"
 
     def test_equal_names_are_told_apart(self):
         assert [title(case(occurrence=n)) for n in (0, 1)] == ["buys", "buys (2)"]
