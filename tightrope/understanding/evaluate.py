@@ -79,11 +79,11 @@ def evaluate(understanding: Understanding, examples: list[Example]) -> Report:
     results = [understanding.understand(offer.model_copy(update={"message": example.text})) for example in examples]
     report.milliseconds = (time.perf_counter() - started) * 1000 / max(1, len(examples))
     for example, result in zip(examples, results, strict=True):
-        outcome = _outcome(result.commands, example.label)
-        report.outcomes.setdefault(example.label, Counter())[outcome] += 1
-        if outcome != "right":
+        found = outcome(result.commands, example.label)
+        report.outcomes.setdefault(example.label, Counter())[found] += 1
+        if found != "right":
             report.errors.append(
-                (example, f"{outcome}: {result.text!r} by {result.rule or result.source} {list(result.candidates)}")
+                (example, f"{found}: {result.text!r} by {result.rule or result.source} {list(result.candidates)}")
             )
         best, probability = max(understanding.classifier.probabilities(folded(example.text)).items(), key=lambda item: item[1])
         bins[min(_BINS - 1, int(probability * _BINS))].append((probability, best == example.label))
@@ -91,7 +91,8 @@ def evaluate(understanding: Understanding, examples: list[Example]) -> Report:
     return report
 
 
-def _outcome(commands: tuple[Command, ...], label: str) -> str:
+def outcome(commands: tuple[Command, ...], label: str) -> str:
+    """What commands mean for a line of this class: `right`, `asked` (the right flow is among those offered), `nothing` or `wrong`."""
     right = wanted(label)
     if commands == right:
         return "right"

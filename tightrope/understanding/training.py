@@ -114,7 +114,12 @@ def fingerprint(folder: Path) -> str:
 
 
 def train(examples: list[Example], name: str) -> Classifier:
-    """The classifier of these lines, called `name`. Deterministic.
+    """The classifier of these lines, called `name`. Deterministic."""
+    return fit(examples, name)[0]
+
+
+def fit(examples: list[Example], name: str) -> tuple[Classifier, NDArray[np.float64]]:
+    """The classifier, and for each line the scores (lines x classes) of one that was trained on all the others.
 
     Kernel ridge regression on the classes (+1 for a line's own, -1 for the others): it is solved in one step, and its exact leave-one-out
     scores come out of the same matrix, so that every line helps to calibrate and none is scored by a model that has seen it.
@@ -131,16 +136,17 @@ def train(examples: list[Example], name: str) -> Classifier:
     factor, _ = spotrf(kernel, lower=1)
     dual, _ = spotrs(factor, targets, lower=1)
     inverse, _ = spotri(factor, lower=1)
-    left_out = targets - dual / np.diag(inverse)[:, None]
-    return Classifier(
+    left_out = (targets - dual / np.diag(inverse)[:, None]).astype(np.float64)
+    made = Classifier(
         fingerprint=name,
         classes=tuple(map(str, classes)),
         vocabulary={piece: index for index, piece in enumerate(pieces)},
         idf=idf,
         weights=np.asarray(matrix.T @ dual, dtype=np.float32),
         intercept=(_BIAS * dual.sum(axis=0)).astype(np.float32),
-        temperature=calibrate(left_out.astype(np.float64), wanted),
+        temperature=calibrate(left_out, wanted),
     )
+    return made, left_out
 
 
 def _tfidf(texts: list[str]) -> tuple[list[str], csr_matrix, NDArray[np.float32]]:
