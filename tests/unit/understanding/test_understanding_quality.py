@@ -1,0 +1,86 @@
+"""What a class of lines is worth: measured by classifiers that have not seen the line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from understanding_data import DATA
+
+from tightrope.understanding.errors import TrainingDataError
+from tightrope.understanding.quality import measure, route
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The lines of this release, to add to."""
+    return Path(shutil.copytree(DATA, tmp_path / "understanding"))
+
+
+def add(folder: Path, label: str, *texts: str, lang: str = "en") -> None:
+    with (folder / f"{label}.jsonl").open("a", encoding="utf-8") as out:
+        out.writelines(json.dumps({"text": text, "lang": lang}) + "\n" for text in texts)
+
+
+HOURS = [
+    f"{ask} {when}"
+    for ask in ("when does the branch open", "branch office opening times")
+    for when in ("today", "on sunday", "tomorrow", "now")
+]
+
+
+def test_lines_alike_are_recognised_and_one_unlike_all_others_is_a_stray(folder: Path) -> None:
+    add(folder, "check_branch_hours", *HOURS, "purple elephants sing quietly")
+    found = measure(folder, "check_branch_hours")
+    assert found.lines == {"en": 9}
+    assert found.outcomes["right"] >= 7
+    assert found.recall == found.outcomes["right"] / 9
+    assert "purple elephants sing quietly" in {stray.text for stray in found.strays}
+
+
+def test_a_trained_line_is_judged_by_the_others_alone(folder: Path) -> None:
+    add(folder, "check_branch_hours", *HOURS, "xylophone")
+    stray = next(s for s in measure(folder, "check_branch_hours").strays if s.text == "xylophone")
+    assert "check_branch_hours" not in stray.commands
+
+
+def test_a_text_is_routed_with_all_lines(folder: Path) -> None:
+    add(folder, "check_branch_hours", *HOURS)
+    assert route(folder, HOURS[0]) == "start flow check_branch_hours"
+    assert route(folder, "我要转人工") == "start flow talk_to_agent; set slot handoff_reason request"
+
+
+def test_lines_that_a_new_class_takes_are_named_with_where_they_belong(folder: Path) -> None:
+    add(folder, "view_holdings", "查持仓", "我的持仓", "看持仓", "持仓查询", "查我的持仓", "现在持仓", lang="zh")
+    taken = measure(folder, "view_holdings").taken
+    assert ("out_of_scope", "持仓") in {(line.label, line.text) for line in taken}
+    assert all("view_holdings" in line.commands for line in taken)
+
+
+def test_held_out_lines_are_counted_and_never_shown(folder: Path) -> None:
+    add(folder, "view_holdings", "查持仓", "我的持仓", "看持仓", "持仓查询", lang="zh")
+    add(folder / "heldout", "out_of_scope", "帮我看持仓吧", lang="zh")
+    found = measure(folder, "view_holdings")
+    assert "帮我看持仓吧" not in {line.text for line in (*found.taken, *found.strays)}
+    assert all(0.5 < share < 1 for share in found.heldout)
+
+
+def test_a_class_with_a_reason_is_measured_as_such() -> None:
+    found = measure(DATA, "talk_to_agent.distress")
+    assert found.recall > 0.8
+
+
+def test_every_class_of_this_project_has_what_it_needs_to_start() -> None:
+    for path in sorted(DATA.glob("*.jsonl")):
+        langs = [json.loads(line)["lang"] for line in path.read_text(encoding="utf-8").splitlines()]
+        assert min(langs.count("zh"), langs.count("en")) >= 10, path.name
+
+
+def test_a_class_that_is_not_there_and_a_spoiled_line_are_named(folder: Path) -> None:
+    with pytest.raises(TrainingDataError, match="nothing.jsonl has no lines"):
+        measure(folder, "nothing")
+    (folder / "check_x.jsonl").write_text("no json\n")
+    with pytest.raises(TrainingDataError, match=r"check_x\.jsonl:1"):
+        measure(folder, "check_x")
