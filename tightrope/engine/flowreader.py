@@ -120,7 +120,7 @@ class _FlowReader:
             id=ident,
             kind=kind,
             target=target if isinstance(target, str) else "",
-            branches=self.ways(raw, following),
+            branches=self.ways(raw, END if kind == "link" else following),
             order=raw.line,
             place=self.at(raw.line),
             description=str(raw.get("description") or ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ from tightrope.engine.domain import DomainParts, read_domain
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.flowreader import read_flows
 from tightrope.engine.models import ROUTING_SLOT, Flow, Place, Project, Response, Variation
+from tightrope.engine.neighbours import read_neighbours
 from tightrope.engine.problems import Problems
 from tightrope.engine.unsupported import (
     check_config,
@@ -106,14 +108,6 @@ def _component(config: Map) -> Map:
     for item in _maps(config.get("pipeline")):
         if component_name(item).endswith("CommandGenerator"):
             return item
-    return Map()
-
-
-def _model(component: Map, endpoints: Map) -> Map:
-    wanted = _map(component.get("llm")).get("model_group")
-    for group in _maps(endpoints.get("model_groups")):
-        if group.get("id") == wanted:
-            return next(_maps(group.get("models")), Map())
     return Map()
 
 
@@ -248,9 +242,9 @@ def _intents(parts: DomainParts, flows: Mapping[str, Flow]) -> frozenset[str]:
 
 
 def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str, Flow]) -> Project:
-    config, endpoints = reading.config, reading.endpoints
+    config = reading.config
     component = _component(config)
-    model = _model(component, endpoints)
+    neighbours = read_neighbours(reading.endpoints, component, reading.config_file, os.environ, reading.problems)
     language = str(config.get("language") or "en")
     languages = (language, *_codes(config, language))
     responses = parts.responses
@@ -284,10 +278,10 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         start_after_expiry=bool(session.get("start_session_after_expiry", True)),
         max_characters=int(_number(_map(component.get("user_input")).get("max_characters"), 420.0)),
         prompt_template=str(template) if template else None,
-        understanding_base=model.get("api_base"),
-        understanding_model=model.get("model"),
-        actions_url=_map(endpoints.get("action_endpoint")).get("url"),
-        actions_module=_map(endpoints.get("action_endpoint")).get("actions_module"),
+        understanding_base=neighbours.understanding_base,
+        understanding_model=neighbours.understanding_model,
+        actions_url=neighbours.actions_url,
+        actions_module=neighbours.actions_module,
         domain=domain,
         domain_digest=digest,
         owned=owned,
@@ -295,6 +289,7 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         every_turn=every_turn,
         command_syntax=command_syntax(component),
         config=config,
+        assistant_id=str(config["assistant_id"]) if config.get("assistant_id") else None,
         intents=_intents(parts, flows),
         routed=routed(config) and ROUTING_SLOT in parts.slots,
     )

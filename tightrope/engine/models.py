@@ -222,6 +222,8 @@ class Project:
     every_turn: tuple[str, ...]
     command_syntax: Version = "v3"
     config: Mapping[str, Any] = field(default_factory=dict)
+    assistant_id: str | None = None
+    """Stamped in the metadata of every event."""
     intents: frozenset[str] = frozenset()
     """Intents that the domain lists, a flow is triggered by or a slot is filled by."""
     routed: bool = False

@@ -35,16 +35,22 @@ class Run:
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Record an event and let it change the state."""
-        event = {"event": kind, "timestamp": self.at, **fields}
-        self.events.append(event)
+        event = self._record({"event": kind, "timestamp": self.at, **fields})
         apply(self.state, event, self.project.initials)
+
+    def _record(self, event: Event) -> Event:
+        """Add an event with the assistant's id in its metadata."""
+        if self.project.assistant_id is not None:
+            event["metadata"] = {**event.get("metadata", {}), "assistant_id": self.project.assistant_id}
+        self.events.append(event)
+        return event
 
     def sync_stack(self) -> None:
         """Record the stack if it changed since it was last recorded."""
         update = stack_update(self.state.stack)
         if update != self._stack_sent:
             self._stack_sent = update
-            self.events.append({"event": "stack", "timestamp": self.at, "update": update})
+            self._record({"event": "stack", "timestamp": self.at, "update": update})
 
     def set_slot(self, name: str, value: Any, *, by_intent: bool = False) -> None:
         """Set a slot unless it holds this value already."""

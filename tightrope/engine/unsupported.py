@@ -63,9 +63,15 @@ def routed(config: Map) -> bool:
 
 def check_config(config: Map, file: str, told: Problems) -> None:
     """What of config.yml is not run."""
+    for key in ("pipeline", "policies"):
+        for item, place in _items(config.get(key), file):
+            if not isinstance(item.get("name"), str):
+                told.error(place, f"an item of `{key}` has no name", "give the class as `name`", "config")
     passive: list[str] = []
     for item, place in _items(config.get("pipeline"), file):
         name, full = component_name(item), str(item.get("name", ""))
+        if not name:
+            continue
         if name in ROUTERS:
             told.warn(place, f"{name} is not run", "every message goes to the flows, none to an NLU-based assistant", CODE)
         elif name in _GENERATORS or name == _ADAPTER:
@@ -85,7 +91,7 @@ def check_config(config: Map, file: str, told: Problems) -> None:
         )
     for item, place in _items(config.get("policies"), file):
         name = component_name(item)
-        if name != "FlowPolicy":
+        if name and name != "FlowPolicy":
             told.warn(place, f"{name} is not run", _POLICIES.get(name, "only flows are"), CODE)
 
 

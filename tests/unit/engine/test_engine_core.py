@@ -154,7 +154,7 @@ class TestPurity:
         assert {"name", "value", "timestamp"} <= set(by_kind["slot"])
         assert {"text", "data", "metadata"} <= set(by_kind["bot"])
         user = by_kind["user"]
-        assert user["metadata"] == {"turn_id": "t"}
+        assert user["metadata"] == {"turn_id": "t", "assistant_id": "shop"}
         assert user["parse_data"]["commands"] == [
             {"command": "start flow", "flow": "order"},
             {"command": "set slot", "name": "size", "value": "large", "extractor": "LLM"},
