@@ -199,12 +199,12 @@ def _write(path: Path, text: str) -> None:
 def print_coverage(console: Console, found: SuiteCoverage) -> None:
     """A table of the project's flows by the cases that passed, a total, and a line for the built-in patterns.
 
-    Steps that only failed cases ran are missing (such a case proves nothing); the column `only failed` counts them.
+    Steps that only failed cases ran are missing (such a case proves nothing); the column `in failed` counts them.
     """
     table = Table(box=None, pad_edge=False, header_style="dim", title="Flow steps run by passed tests", title_justify="left")
     # The lines fold before the names do, where there is room for names.
     table.add_column("flow", overflow="fold", no_wrap=console.width >= 80)
-    for heading in ("coverage", "steps", "missing", *(("only failed",) if found.failed.cases else ())):
+    for heading in ("coverage", "steps", "missing", *(("in failed",) if found.failed.cases else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("at lines", overflow="fold", style="dim")
     reached = {(flow.flow.id, step.id) for flow in found.run.flows for step in flow.missing}

@@ -47,7 +47,7 @@ _SAID = {
     "generative_response_is_grounded": "the answer follows from its sources",
 }
 """Expectations in words, for readers who do not write tests."""
-_LINE = 240
+_LINE = 160
 """Characters of a reason in the list of failed cases."""
 
 _PICTURED = 40

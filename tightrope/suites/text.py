@@ -65,7 +65,7 @@ def wrap(text: str, width: int) -> list[tuple[int, int]]:
 def _paragraph(text: str, width: int) -> Iterator[tuple[int, int]]:
     start = end = used = 0
     for unit in _UNIT.finditer(text):
-        for first, last in _pieces(text, unit.start(), unit.end(), width):
+        for first, last in _pieces(text, unit.start(), unit.end(), width, width - used):
             cells = cell_len(text[first:last])
             if used + cells > width and end > start:
                 yield start, _trimmed(text, start, end)
@@ -78,12 +78,12 @@ def _paragraph(text: str, width: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _pieces(text: str, start: int, end: int, width: int) -> Iterator[tuple[int, int]]:
-    """The unit itself, or if it is wider than a line, parts of it that are not."""
+def _pieces(text: str, start: int, end: int, width: int, room: int) -> Iterator[tuple[int, int]]:
+    """The unit itself, or if it is wider than a line, parts of it that are not; the first takes the room left on the line."""
     if cell_len(text[start:end]) <= width:
         yield start, end
         return
-    at, used = start, 0
+    at, used = start, width - room if room > 1 else 0
     for index in range(start, end):
         cells = cell_len(text[index])
         if used + cells > width and index > at:

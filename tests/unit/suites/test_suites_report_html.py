@@ -90,7 +90,7 @@ class TestWhatItTells:
             "End-to-end tests of bot",
             "2 of 4 cases failed",
             "passed 1 failed 2 not run 1",
-            "expectations met 2 of 4",
+            "expectations met 2 of 4 judged",
             "flow steps run 1 of 6",
             "Played on 2026-11-20 10:00:00 +0800 in 1.5 s against the flows in /firm/bot",
             "buys_and_asks tests/e2e/buy.yml:4 bot_uttered in line 8 (and 1 more): expected text_matches: 按万分之三收取, got text: 请确认",
