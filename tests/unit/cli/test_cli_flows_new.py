@@ -185,7 +185,7 @@ def test_a_response_or_slot_of_that_name_is_refused(ours: Path) -> None:
     "wanted", [Wanted("check_x", "look", "look"), Wanted("check_x", "look", kind="private", scope="accounts:read")]
 )
 def test_a_foreign_project_is_not_given_what_it_cannot_use(foreign: Path, wanted: Wanted) -> None:
-    with pytest.raises(ScaffoldRefused, match="this project speaks en|which this project does not have"):
+    with pytest.raises(ScaffoldRefused, match=r"this project speaks en|which this project does not have"):
         plan(foreign, load_project(foreign), wanted)
 
 
@@ -204,7 +204,7 @@ def test_a_write_that_fails_takes_away_what_was_written(ours: Path) -> None:
     (ours / "tests" / "e2e").rmdir()
     (ours / "tests" / "e2e").write_text("a file where a folder should be")
     before = files(ours)
-    with pytest.raises(OSError):
+    with pytest.raises((FileExistsError, NotADirectoryError)):
         write(ours, planned)
     assert files(ours) == before
 

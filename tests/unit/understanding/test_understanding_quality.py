@@ -79,7 +79,7 @@ def test_every_class_of_this_project_has_what_it_needs_to_start() -> None:
 
 
 def test_a_class_that_is_not_there_and_a_spoiled_line_are_named(folder: Path) -> None:
-    with pytest.raises(TrainingDataError, match="nothing.jsonl has no lines"):
+    with pytest.raises(TrainingDataError, match=r"nothing\.jsonl has no lines"):
         measure(folder, "nothing")
     (folder / "check_x.jsonl").write_text("no json\n")
     with pytest.raises(TrainingDataError, match=r"check_x\.jsonl:1"):
