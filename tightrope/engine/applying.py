@@ -189,6 +189,7 @@ def _push_correction(run: Run, corrections: dict[str, Change]) -> None:
     run.push(
         "pattern_correction",
         corrected_slots=corrections,
+        new_slot_values=[change["value"] for change in corrections.values()],
         is_reset_only=fresh,
         reset_flow_id=run.stack[at]["flow_id"],
         reset_step_id=step_id,

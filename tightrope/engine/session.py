@@ -13,8 +13,8 @@ METADATA = "session_started_metadata"
 
 
 def without_turn(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What came with a request, without the caller's secret turn id."""
-    return {key: value for key, value in metadata.items() if key != "turn_id"} or None
+    """What came with a request, without the caller's secret turn id and without what the engine put there."""
+    return {key: value for key, value in metadata.items() if key not in {"turn_id", "assistant_id"}} or None
 
 
 def begin_session(run: Run, inputs: StartSession) -> bool:
