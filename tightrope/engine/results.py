@@ -55,7 +55,8 @@ def _take_event(run: Run, action: str, event: Mapping[str, Any]) -> None:
         if name not in run.project.slots:
             run.problems.append(f"{action} set the slot {name!r}, which the domain does not have; ignored")
             return
-        run.set_slot(str(name), event.get("value"))
+        # Recorded also when the value is the same: an action that answers is a fact, and tests ask what it set.
+        run.emit("slot", name=str(name), value=event.get("value"))
     elif kind == "reset_slots":
         run.reset_slots()
     elif kind == "followup" and event.get("name"):
