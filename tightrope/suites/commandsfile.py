@@ -194,7 +194,8 @@ def _files(entry: GivenCase, chosen: Chosen) -> list[TestFile]:
     names = {entry.file, entry.file.removeprefix("./")}
     exact = [file for file in found if file.name in names or any(str(top / entry.file) == str(file.path) for top in chosen.tops)]
     with_case = [file for file in found if (entry.name, entry.occurrence) in file.known]
-    return (exact if len(exact) == 1 else []) or (with_case if len(with_case) == 1 else []) or found
+    both = [file for file in exact if file in with_case]
+    return next((group for group in (both, with_case, exact) if len(group) == 1), found)
 
 
 def _attached(

@@ -23,10 +23,10 @@ from tightrope.suites.errors import CannotPlay, SuiteError
 _PROBE = httpx.Timeout(3.0)
 
 
-async def answers(settings: Settings, url: str, purpose: str) -> str:
+async def answers(settings: Settings, url: str, purpose: str, transport: httpx.AsyncBaseTransport | None = None) -> str:
     """Why a server does not answer at `url`; empty when it does, whatever it says."""
     try:
-        async with outbound_client(settings, purpose=purpose, timeout=_PROBE) as client:
+        async with outbound_client(settings, purpose=purpose, timeout=_PROBE, transport=transport) as client:
             await client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return str(error) or type(error).__name__
@@ -56,7 +56,9 @@ class NoUnderstanding:
         raise CannotPlay(f"no commands are given for {text!r}, and {self.why}")
 
 
-async def understanding(settings: Settings, project: Project) -> tuple[Understands, str]:
+async def understanding(
+    settings: Settings, project: Project, transport: httpx.AsyncBaseTransport | None = None
+) -> tuple[Understands, str]:
     """The understanding server of a project, and why it cannot be used if it cannot."""
     base = settings.understanding_url if is_own(settings, project) else project.understanding_base
     if not base:
@@ -67,12 +69,12 @@ async def understanding(settings: Settings, project: Project) -> tuple[Understan
     except ProjectError as error:
         why = f"understanding cannot be asked: {error}"
         return NoUnderstanding(why), why
-    failure = await answers(settings, base.rstrip("/") + "/models", "understanding")
+    failure = await answers(settings, base.rstrip("/") + "/models", "understanding", transport)
     if failure:
         why = f"the understanding server at {base} does not answer ({failure})"
         return NoUnderstanding(why), why
     model = project.understanding_model or "tightrope-understanding"
-    return UnderstandingClient(settings, base, model, prompt), ""
+    return UnderstandingClient(settings, base, model, prompt, transport=transport), ""
 
 
 # actions
@@ -96,7 +98,9 @@ class NoActions:
         )
 
 
-async def actions(settings: Settings, project: Project, module: str | None) -> tuple[RunsActions, str]:
+async def actions(
+    settings: Settings, project: Project, module: str | None, transport: httpx.AsyncBaseTransport | None = None
+) -> tuple[RunsActions, str]:
     """Who runs the custom actions of a project, and why nobody does if so.
 
     Raises:
@@ -112,11 +116,11 @@ async def actions(settings: Settings, project: Project, module: str | None) -> t
     if not url:
         why = "endpoints.yml names no action server (action_endpoint)"
         return NoActions(why), why
-    failure = await answers(settings, str(httpx.URL(url).copy_with(path="/health")), "actions")
+    failure = await answers(settings, str(httpx.URL(url).copy_with(path="/health")), "actions", transport)
     if failure:
         why = f"the action server at {url} does not answer ({failure})"
         return NoActions(why), why
-    return ActionClient(settings, url, project), ""
+    return ActionClient(settings, url, project, transport=transport), ""
 
 
 class CaseActions:

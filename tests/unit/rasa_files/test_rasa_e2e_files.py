@@ -1,43 +1,83 @@
-"""The e2e files that Rasa Pro runs with a licence, played here on the embedded engine with the real understanding."""
+"""The e2e files that Rasa Pro runs with a licence, played here by `tightrope test e2e`'s runner with the real understanding."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import orjson
 import pytest
-from rasa_e2e_player import Case, cases, play
 from rasa_played import project
 
+from tightrope.engine.commands import parse_text
+from tightrope.engine.prompt import Prompt
+from tightrope.engine.turn import Understood
 from tightrope.infra.settings import REPOSITORY
+from tightrope.suites.cases import Case, Expected, FlowsStarted, Said
+from tightrope.suites.discovery import choose
+from tightrope.suites.player import play as played
+from tightrope.suites.service import Stage
+from tightrope.suites.sources import NoActions
 from tightrope.understanding import training
+from tightrope.understanding.models import Request, line
 from tightrope.understanding.service import Understanding
 
-CASES = list(cases(REPOSITORY / "tests" / "e2e"))
+CASES = choose(["tests/e2e"], REPOSITORY, "e2e").cases
+
+
+class InProcess:
+    """The understanding server's answer without the server: our prompt's JSON in, command lines out."""
+
+    def __init__(self, understanding: Understanding) -> None:
+        self._understanding = understanding
+        self._prompt = Prompt.load(project())
+
+    async def understand(self, state, text, history) -> Understood:
+        request = Request.model_validate(orjson.loads(self._prompt.render(state, text, history)))
+        return Understood(parse_text("\n".join(line(command) for command in self._understanding.understand(request).commands))[0])
 
 
 @pytest.fixture(scope="module")
-def understanding(tmp_path_factory: pytest.TempPathFactory) -> Understanding:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     folder = REPOSITORY / "data" / "understanding"
-    return Understanding(training.obtained(folder, tmp_path_factory.mktemp("cache")), training.thresholds(folder))
+    understanding = Understanding(training.obtained(folder, tmp_path_factory.mktemp("cache")), training.thresholds(folder))
+    return Stage(
+        project(), InProcess(understanding), NoActions("Rasa demands a stub for every custom action"), strict_payloads=True
+    )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}:{case.name}")
-def test_case_goes_as_asserted(case: Case, understanding: Understanding) -> None:
-    assert play(case, project(), understanding) == []
+async def play(case: Case, stage: Stage) -> list[str]:
+    """What went otherwise than asserted."""
+    report = await played(stage.conversation(case), None)
+    wrong = [
+        f"{report.file}:{found.line} {found.kind}: expected {found.expected}, got {found.actual} {found.reason}"
+        for turn in report.turns
+        for found in turn.expectations
+        if found.status != "passed"
+    ]
+    problems = [problem for turn in report.turns for problem in turn.problems]
+    return wrong + problems + ([report.reason] if report.reason else [])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.path.name}:{case.name}")
+async def test_case_goes_as_asserted(case: Case, stage: Stage) -> None:
+    assert await play(case, stage) == []
 
 
 def test_every_journey_has_a_case_in_both_languages() -> None:
     flows = {flow.id for flow in project().flows.values() if not flow.is_pattern}
     by_language: dict[str, set[str]] = {}
     for case in CASES:
-        started = by_language.setdefault(case.metadata["language"], set())
-        for step in case.steps:
-            for assertion in step["assertions"]:
-                started.update(assertion.get("flow_started", {}).get("flow_ids", ()))
-                if assertion.get("bot_uttered", {}).get("utter_name") == "utter_greeting":
+        for turn in case.turns:
+            started = by_language.setdefault(turn.metadata["language"], set())
+            for expected in turn.expected:
+                if isinstance(expected.wanted, FlowsStarted):
+                    started.update(expected.wanted.flows)
+                elif isinstance(expected.wanted, Said) and expected.wanted.utter == "utter_greeting":
                     started.add("greet")
     assert by_language == {"zh": flows, "en": flows}
 
 
-def test_a_wrong_expectation_is_noticed(understanding: Understanding) -> None:
+async def test_a_wrong_expectation_is_noticed(stage: Stage) -> None:
     case = next(case for case in CASES if case.name == "balance_told")
-    steps = [{"user": "我的余额是多少？", "assertions": [{"bot_uttered": {"utter_name": "utter_greeting"}}, {"invented": 1}]}]
-    assert len(play(Case(case.file, "x", steps, case.metadata, case.stubs), project(), understanding)) == 2
+    wrong = tuple(Expected("bot_uttered", Said(utter=name), 1) for name in ("utter_greeting", "utter_invented"))
+    assert len(await play(replace(case, turns=(replace(case.turns[0], expected=wrong),)), stage)) == 2
