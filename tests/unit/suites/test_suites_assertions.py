@@ -163,6 +163,23 @@ async def test_a_slot_that_holds_its_value_from_before_was_not_set_in_this_turn(
     assert unmet(case) == [("slot_was_set", "note", 'note = "x" since before this turn')]
 
 
+async def test_by_name_alone_a_slot_that_was_emptied_was_set_and_is_not_filled(world):
+    case = await world.steps(
+        """
+        - user: start flow write
+        - user: cancel flow
+          assertions: [{slot_was_not_set: [{name: size}]}]
+        - user: start flow order; set slot size large
+        - user: cancel flow
+          assertions:
+            - slot_was_set: [{name: size}]
+            - slot_was_set: [{name: size, value: null}]
+            - slot_was_not_set: [{name: size}]
+        """
+    )
+    assert unmet(case) == []
+
+
 class TestOrder:
     async def test_order_is_free_unless_it_is_asked_for(self, world):
         wrong_way_round = "- bot_uttered: {utter_name: utter_ordered}\n- slot_was_set: [{name: size, value: small}]"
@@ -198,6 +215,10 @@ class TestOrder:
             "passed",
             "passed",
         ]
+
+    async def test_one_slot_event_may_be_meant_by_name_and_by_value_in_a_row(self, world):
+        found = await judged(world, "- slot_was_set: [{name: stock}]\n- slot_was_set: [{name: stock, value: true}]", ordered=True)
+        assert [one.status for one in found] == ["passed", "passed"]
 
     async def test_a_failure_does_not_move_what_follows(self, world):
         found = await judged(world, "- flow_started: hours\n- flow_started: order", ordered=True)

@@ -82,8 +82,8 @@ class TestUnderstanding:
             ("action_endpoint: {}", CONFIG, "endpoints.yml names no understanding server"),
             (
                 ENDPOINTS,
-                CONFIG.replace(", prompt_template: prompt.jinja2", ""),
-                "config.yml:1: the command generator of the pipeline needs",
+                CONFIG.replace("prompt.jinja2", "nowhere.jinja2"),
+                "config.yml:1: there is no prompt nowhere.jinja2",
             ),
             (ENDPOINTS.replace("127.0.0.1:8010", "api.example.com"), CONFIG, "api.example.com is not on the allow-list"),
             (ENDPOINTS, CONFIG, "the understanding server at http://127.0.0.1:8010/v1 does not answer (refused)"),
