@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +165,17 @@ def _flow_check(kind: str, turn: Turn) -> Callable[[Any], list[str]]:
 
 _VARIABLES = (
     "available_flows", "current_flow", "current_slot", "current_slot_description", "flow_slots", "current_conversation", "user_message",
+    "current_datetime",
 )  # fmt: skip
-_TEMPLATE = "{{ {" + ", ".join(f"'{name}': {name}" for name in _VARIABLES) + "} | tojson }}"
+_TEMPLATE = (
+    "{{ {" + ", ".join(f"'{name}': {name}{' | string' * (name == 'current_datetime')}" for name in _VARIABLES) + "} | tojson }}"
+)
 
 
 def _prompt(want: Any, customer: Customer) -> list[str]:
-    given = json.loads(Prompt(customer.project, _TEMPLATE, "prompt").render(customer.state, "next", lambda: customer.events))
+    now = datetime.fromtimestamp(customer.at, UTC)
+    text = Prompt(customer.project, _TEMPLATE, "prompt").render(customer.state, "next", lambda: customer.events, now)
+    given = json.loads(text)
     return [] if covers(want, given) else [f"prompt: expected {json.dumps(want)}, is {json.dumps(given)}"]
 
 

@@ -13,6 +13,7 @@ from tightrope.engine.models import Project
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import Event, State
 from tightrope.engine.turn import History, Understood
+from tightrope.infra.clock import Clock, SystemClock
 from tightrope.infra.http import outbound_client
 from tightrope.infra.settings import Settings
 
@@ -30,9 +31,17 @@ class UnderstandingClient:
     """OpenAI chat completions (docs/wire-contracts.md, Assistant -> understanding)."""
 
     def __init__(
-        self, settings: Settings, base_url: str, model: str, prompt: Prompt, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        settings: Settings,
+        base_url: str,
+        model: str,
+        prompt: Prompt,
+        *,
+        clock: Clock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._prompt = prompt
+        self._clock = clock or SystemClock()
         self._client = outbound_client(settings, purpose="understanding", timeout=UNDERSTANDING_TIMEOUT, transport=transport)
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._model = model
@@ -43,7 +52,7 @@ class UnderstandingClient:
         Raises:
             UnderstandingFailed: no answer in time, a status other than 200, or an answer of another shape.
         """
-        prompt = self._prompt.render(state, text, history)
+        prompt = self._prompt.render(state, text, history, self._clock.now())
         body = {"model": self._model, "temperature": 0.0, "max_tokens": 128, "messages": [{"role": "user", "content": prompt}]}
         try:
             response = await self._client.post(self._url, content=orjson.dumps(body), headers=_JSON)

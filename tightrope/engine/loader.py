@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tightrope.engine.domain import DomainParts, read_domain
 from tightrope.engine.errors import ProjectError
@@ -236,6 +237,19 @@ def _number(found: Any, otherwise: float) -> float:
     return float(found) if isinstance(found, int | float) else otherwise
 
 
+def _timezone(component: Map, file: str, told: Problems) -> str | None:
+    """The zone that prompts tell the time in, UTC unless the command generator says otherwise."""
+    if component.get("include_date_time") is False:
+        return None
+    name = str(component.get("timezone") or "UTC")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        told.warn(Place(file, component.at("timezone")), f"there is no timezone {name!r}", "UTC is used", "timezone")
+        return "UTC"
+    return name
+
+
 def _intents(parts: DomainParts, flows: Mapping[str, Flow]) -> frozenset[str]:
     mapped = (mapping.intents | mapping.not_intents for slot in parts.slots.values() for mapping in slot.mappings)
     return frozenset(parts.intents).union({t.intent for flow in flows.values() for t in flow.triggers}, *mapped)
@@ -278,6 +292,7 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         start_after_expiry=bool(session.get("start_session_after_expiry", True)),
         max_characters=int(_number(_map(component.get("user_input")).get("max_characters"), 420.0)),
         prompt_template=str(template) if template else None,
+        prompt_timezone=_timezone(component, reading.config_file, reading.problems),
         understanding_base=neighbours.understanding_base,
         understanding_model=neighbours.understanding_model,
         actions_url=neighbours.actions_url,

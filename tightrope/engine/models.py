@@ -209,6 +209,8 @@ class Project:
     start_after_expiry: bool
     max_characters: int
     prompt_template: str | None
+    prompt_timezone: str | None
+    """Zone of the date and time that prompts are told; None when they are told none (`include_date_time: false`)."""
     understanding_base: str | None
     understanding_model: str | None
     actions_url: str | None

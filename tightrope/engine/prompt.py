@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2 import meta
@@ -57,8 +59,8 @@ class Prompt:
             raise ProjectError(f"there is no prompt {name}", file="config.yml", line=1)
         return Prompt(project, path.read_text(encoding="utf-8"), name)
 
-    def render(self, state: State, text: str, recent: Callable[[], list[Event]] = list) -> str:
-        """The prompt for a message; `recent` gives the events for templates that want the conversation."""
+    def render(self, state: State, text: str, recent: Callable[[], list[Event]] = list, now: datetime | None = None) -> str:
+        """The prompt for a message; `recent` gives the events for templates that want the conversation, `now` the time with its zone."""
         project = self._project
         slots = {**project.initials, **state.slots}
         flow_id, asked = under_way(state)
@@ -74,6 +76,7 @@ class Prompt:
             "flow_slots": _flow_slots(project, flow, slots, asked),
             "user_message": text,
             "command_syntax": project.command_syntax,
+            "current_datetime": now.astimezone(ZoneInfo(project.prompt_timezone)) if now and project.prompt_timezone else None,
             "current_conversation": _transcript(recent(), text) if self.needs_history else "",
         }
         return self._template.render(values)
