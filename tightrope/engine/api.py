@@ -117,7 +117,9 @@ def create_app(
             pool = await stack.enter_async_context(open_pool(settings, Role.ASSISTANT, max_size=POOL_SIZE))
             base = settings.understanding_url if own else project.understanding_base or settings.understanding_url
             model = project.understanding_model or "tightrope-understanding"
-            understanding = UnderstandingClient(settings, base, model, prompt, clock=clock, transport=understanding_transport)
+            understanding = UnderstandingClient(
+                settings, base, model, prompt, clock=clock or clock_from(settings), transport=understanding_transport
+            )
             stack.push_async_callback(understanding.aclose)
             url = settings.actions_url if own else project.actions_url or settings.actions_url
             actions = ActionClient(settings, url, project, transport=actions_transport)
