@@ -167,7 +167,7 @@ class _Reader:
                     cap=raw.get("cap"),
                 )
             )
-            if not any(key in raw for key in ("turns", "loaded", "refused", "warned")):
+            if not any(raw.get(key) for key in ("turns", "loaded", "refused", "warned")):
                 raise self.wrong("nothing is expected: give turns, loaded, refused or warned")
 
     def place(self, raw: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
@@ -242,12 +242,6 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def sections() -> Mapping[str, str]:
-    """Title of each case file."""
-    return {path.name: str(read(path, CASES)["title"]) for path in sorted(CASES.glob("*.yml"))}
-
-
-@cache
 def all_cases() -> tuple[Case, ...]:
     """Every case of every file.
 
@@ -259,10 +253,17 @@ def all_cases() -> tuple[Case, ...]:
 
 def _all() -> Iterator[Case]:
     for path in sorted(CASES.glob("*.yml")):
-        found = read(path, CASES)
-        section = str(found["section"])
-        if not path.name.startswith(f"{section}-"):
-            raise ValueError(f"{path.name}: the name of a file begins with its section, here {section}-")
-        reader = _Reader(path.name)
-        reader.read(found)
-        yield from reader.found
+        yield from cases_of(path.name, read(path, CASES))
+
+
+def cases_of(name: str, found: Mapping[str, Any]) -> list[Case]:
+    """The cases of one file.
+
+    Raises:
+        ValueError: a key is unknown or missing; names the file and the case.
+    """
+    if not name.startswith(f"{found['section']}-"):
+        raise ValueError(f"{name}: the name of a file begins with its section, here {found['section']}-")
+    reader = _Reader(name)
+    reader.read(found)
+    return reader.found
