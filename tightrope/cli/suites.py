@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     from tightrope.engine.models import Project
@@ -33,7 +34,7 @@ DuPathsArgument = Annotated[
     list[str] | None,
     typer.Argument(help="Files, folders, or file.yml::case name. Without any: dialogue_understanding_tests"),
 ]
-ProjectOption = Annotated[Path | None, typer.Option("--project", help="The CALM project's folder [this one's own]")]
+ProjectOption = Annotated[Path | None, typer.Option("--project", help="The CALM project's folder; without it, our own")]
 ModuleOption = Annotated[
     str | None,
     typer.Option("--actions-module", help="Run the custom actions of this Python package of the project in this process"),
@@ -114,7 +115,9 @@ class _Outputs:
             write_scores(report, self.scores)
         for path in (self.junit, self.html, self.coverage, self.results, self.scores):
             if path is not None:
-                console.print(f"[dim]written:[/dim] {path}", highlight=False, soft_wrap=True)
+                console.print(Text.assemble(("written: ", "dim"), str(path)), soft_wrap=True)
+        if any((self.junit, self.html, self.coverage, self.results, self.scores)):
+            console.print()
 
 
 def _run(
@@ -128,6 +131,7 @@ def _run(
 ) -> int:
     from tightrope.infra.settings import get_settings
     from tightrope.suites.errors import SuiteError
+    from tightrope.suites.report_console import verdict
 
     console, errors = Console(), Console(stderr=True)
     settings = get_settings()
@@ -136,11 +140,12 @@ def _run(
         project = _project(root)
         report = asyncio.run(_play(kind, paths, project, settings, commands, module, fail_fast, console))
         outputs.write(report, project, console)
+        console.print(verdict(report))
     except SuiteError as error:
-        errors.print(f"[red]Not played[/red]: {error}", highlight=False, soft_wrap=True)
+        errors.print(Text.assemble(("Not played", "red"), f": {error}"), soft_wrap=True)
         return 1
     except OSError as error:
-        errors.print(f"[red]Not written[/red]: {error}", highlight=False, soft_wrap=True)
+        errors.print(Text.assemble(("Not written", "red"), f": {error}"), soft_wrap=True)
         return 1
     return 1 if report.count("failed") else 0
 

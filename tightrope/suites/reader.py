@@ -26,6 +26,10 @@ _STUB_EVENTS = frozenset({
     "user", "bot", "slot", "session_started", "action", "reset_slots", "restart", "reminder", "cancel_reminder", "pause", "resume",
     "followup", "export", "undo", "rewind", "entities", "active_loop", "agent", "loop_interrupted", "action_execution_rejected",
 })  # fmt: skip
+_OTHER_KIND = {
+    "commands": "this is a dialogue-understanding test, play it with `tightrope test du`",
+    "assertions": "this is an end-to-end test, play it with `tightrope test e2e`",
+}
 _NAME = re.compile(r"[a-zA-Z_][\w\-]*$")
 
 
@@ -280,7 +284,8 @@ class _Reader:
         known = ("metadata", "assertions", "assertion_order_enabled") if self.kind == "e2e" else ("metadata", "commands")
         for key in step:
             if key not in {"user", *known}:
-                self.wrong(step.at(key), f"a user step has no key {key!r}", self.expectations.close(key, list(known)))
+                hint = _OTHER_KIND.get(key) or self.expectations.close(key, list(known))
+                self.wrong(step.at(key), f"a user step has no key {key!r}", hint)
         text = step["user"]
         if not isinstance(text, str):
             self.wrong(step.at("user"), f"what the user says must be text, not {text!r}", "put it into quotes")

@@ -66,7 +66,7 @@ def print_notes(console: Console, notes: Sequence[str]) -> None:
 
 
 def print_summary(console: Console, report: SuiteReport) -> None:
-    """Counts by kind of expectation, what failed, what was not run and why, and the verdict in the last line."""
+    """Counts by kind of expectation, what was not run and why, and what failed. The verdict is told apart: it is the last line."""
     if report.kind == "du":
         print_scores(console, score(report))
         console.print()
@@ -74,7 +74,6 @@ def print_summary(console: Console, report: SuiteReport) -> None:
         _print_accuracy(console, report.cases)
     _print_list(console, "not run", [case for case in report.cases if case.status == "not_run"])
     _print_list(console, "failed", [case for case in report.cases if case.status == "failed"])
-    console.print(verdict(report))
 
 
 def _print_list(console: Console, heading: str, cases: Sequence[CaseReport]) -> None:
@@ -103,7 +102,8 @@ def _print_accuracy(console: Console, cases: Sequence[CaseReport]) -> None:
     for heading in ("met", "not met", "not run", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
     for kind, (met, failed, not_run) in counts.items():
-        share = f"{100 * met / (met + failed):.1f}%" if met + failed else "–"
+        # Cut, not rounded: only all of them are 100.0%.
+        share = f"{1000 * met // (met + failed) / 10:.1f}%" if met + failed else "–"
         style = "yellow" if failed else ""
         table.add_row(*(Text(cell, style) for cell in (kind, str(met), str(failed or ""), str(not_run or ""), share)))
     console.print(table)
@@ -111,7 +111,7 @@ def _print_accuracy(console: Console, cases: Sequence[CaseReport]) -> None:
 
 
 def verdict(report: SuiteReport) -> Text:
-    """The last line: how many cases passed, failed and were not run."""
+    """How many cases passed, failed and were not run."""
     passed, failed, not_run = (report.count(status) for status in ("passed", "failed", "not_run"))
     files = len({case.file for case in report.cases})
     judged = sum(found.status == "not_run" for case in report.cases for turn in case.turns for found in turn.expectations)

@@ -26,8 +26,9 @@ RESPONSES: Final = "rasa/shared/nlu/training_data/schemas/responses.yml"
 CONFIG: Final = "rasa/shared/utils/schemas/model_config.yml"
 E2E: Final = "rasa/e2e_test/schema/e2e_test_schema.yml"
 ASSERTIONS: Final = "rasa/e2e_test/schema/assertions_schema.yml"
+DU: Final = "rasa/dialogue_understanding_test/du_test_schema.yml"
 PATTERNS: Final = "rasa/dialogue_understanding/patterns/default_flows_for_patterns.yml"
-_DATA: Final = frozenset({FLOWS, DOMAIN, RESPONSES, CONFIG, E2E, ASSERTIONS, PATTERNS})
+_DATA: Final = frozenset({FLOWS, DOMAIN, RESPONSES, CONFIG, E2E, ASSERTIONS, DU, PATTERNS})
 
 
 def fetch() -> bool:

@@ -15,7 +15,7 @@ from tightrope.infra.settings import REPOSITORY
 from tightrope.suites.cases import Case, Expected, FlowsStarted, Said
 from tightrope.suites.discovery import choose
 from tightrope.suites.player import play as played
-from tightrope.suites.service import Stage
+from tightrope.suites.service import Stage, run_suite
 from tightrope.suites.sources import NoActions
 from tightrope.understanding import training
 from tightrope.understanding.models import Request, line
@@ -75,6 +75,20 @@ def test_every_journey_has_a_case_in_both_languages() -> None:
                 elif isinstance(expected.wanted, Said) and expected.wanted.utter == "utter_greeting":
                     started.add("greet")
     assert by_language == {"zh": flows, "en": flows}
+
+
+async def test_what_customers_write_is_understood_as_annotated(stage: Stage) -> None:
+    report = await run_suite("du", choose(["tests/dialogue_understanding_tests"], REPOSITORY, "du"), stage)
+    wrong = [
+        (turn.user, found.expected, found.actual)
+        for case in report.cases
+        for turn in case.turns
+        for found in turn.expectations
+        if found.status == "failed"
+    ]
+    assert wrong == []
+    assert [problem for case in report.cases for turn in case.turns for problem in turn.problems] == []
+    assert report.count("passed") == len(report.cases) == 10
 
 
 async def test_a_wrong_expectation_is_noticed(stage: Stage) -> None:

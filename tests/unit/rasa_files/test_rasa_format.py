@@ -84,6 +84,12 @@ class TestAgainstRasasSchemas:
         broken = {"test_cases": [{"test_case": "x", "steps": [{"user": "a", "assertions": [{"said": "b"}]}]}]}
         assert schemas.check(broken, schemas.E2E, schemas.ASSERTIONS)
 
+    @pytest.mark.parametrize(
+        "path", sorted((REPOSITORY / "tests" / "dialogue_understanding_tests").glob("*.yml")), ids=lambda path: path.name
+    )
+    def test_dialogue_understanding_files_fit(self, path: Any) -> None:
+        assert schemas.check(schemas.load(path), schemas.DU) == []
+
     def test_overridden_patterns_and_their_context_exist_in_rasa(self) -> None:
         shipped = schemas.default_patterns()
         assert {key for key in FLOWS if key.startswith("pattern_")} <= shipped["flows"].keys()

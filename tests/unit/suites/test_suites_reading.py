@@ -204,7 +204,7 @@ WRONG = [
     ("test_cases: [{test_case: c, steps: [{user: 5}]}]", "1: what the user says must be text, not 5: put it into quotes"),
     ("test_cases: [{test_case: c, steps: [{user: }]}]", "1: what the user says must be text, not None"),
     ("test_cases: [{test_case: c, steps: [{user: a, assertion: []}]}]", "1: a user step has no key 'assertion': did you mean 'assertions'?"),
-    ("test_cases: [{test_case: c, steps: [{user: a, commands: []}]}]", "1: a user step has no key 'commands'"),
+    ("test_cases: [{test_case: c, steps: [{user: a, commands: []}]}]", "1: a user step has no key 'commands': this is a dialogue-"),
     ("test_cases: [{test_case: c, steps: [{user: a, assertions: {}}]}]", "1: `assertions` must be a list"),
     ("test_cases: [{test_case: c, steps: [{user: a, assertions: [{a: 1, b: 2}]}]}]", "1: an assertion is a mapping with one key"),
     ("test_cases: [{test_case: c, steps: [{user: a, assertions: [{flow_start: f}]}]}]", "1: there is no assertion 'flow_start': did you mean"),
@@ -301,7 +301,7 @@ class TestDialogueUnderstanding:
             ("{user: hi, commands: StartFlow(f)}", "needs `commands`"),
             ("{user: hi, commands: [StartFlw(f)]}", "'StartFlw(f)' is no command"),
             ("{user: hi, commands: [SetSlot(a, b)]}", "splits a command: write the list in lines"),
-            ("{user: hi, commands: [], assertions: []}", "no key 'assertions'"),
+            ("{user: hi, commands: [], assertions: []}", "no key 'assertions': this is an end-to-end test"),
         ],
     )
     def test_mistakes(self, read, step, told):
