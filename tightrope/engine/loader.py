@@ -283,7 +283,9 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         flows=flows,
         slots=parts.slots,
         responses=responses,
-        actions=frozenset(parts.actions),
+        actions=frozenset(
+            parts.actions - parts.responses.keys()
+        ),  # a response may be listed as an action, as was once the custom
         initials={slot.name: slot.initial for slot in parts.slots.values()},
         language=language,
         languages=languages,

@@ -47,7 +47,15 @@ def read_neighbours(
     actions = endpoints.get("action_endpoint")
     actions = actions if isinstance(actions, Map) else Map()
     model = _model(endpoints, generator, config_file, told)
-    return Neighbours(text(actions, "url"), text(actions, "actions_module"), text(model, "api_base"), text(model, "model"))
+    url = text(actions, "url")
+    if url is not None and not url.startswith(("http://", "https://")):
+        scheme = "gRPC" if url.startswith("grpc") else url.partition(":")[0]
+        place = Place(_FILE, actions.at("url"))
+        told.warn(
+            place, f"action servers are asked over HTTP, not over {scheme}", "name the server's HTTP address", "action-server"
+        )
+        url = None
+    return Neighbours(url, text(actions, "actions_module"), text(model, "api_base"), text(model, "model"))
 
 
 def _model(endpoints: Map, generator: Map, config_file: str, told: Problems) -> Map:
