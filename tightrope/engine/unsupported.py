@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tightrope.engine.intents import TRIGGERABLE
-from tightrope.engine.models import Flow, Place, Version
+from tightrope.engine.models import Flow, Place, Slot, Version
 from tightrope.engine.problems import Problems
 from tightrope.engine.yamlfile import Map, Seq
 
@@ -110,8 +110,8 @@ def check_data(found: Map, file: str, told: Problems) -> None:
         told.warn(Place(file, found.at(keys[0])), f"{kinds}: part of an NLU-based assistant", "not run; flows are", CODE)
 
 
-def check_flows(root: Path, flows: Mapping[str, Flow], told: Problems) -> None:
-    """Calls of sub agents, patterns that nothing begins, triggers that cannot fire."""
+def check_flows(root: Path, flows: Mapping[str, Flow], slots: Mapping[str, Slot], told: Problems) -> None:
+    """Calls of sub agents, questions that typed words cannot answer, patterns that nothing begins, triggers that cannot fire."""
     taken: dict[str, str] = {}
     for flow in flows.values():
         for step in flow.steps.values():
@@ -119,6 +119,14 @@ def check_flows(root: Path, flows: Mapping[str, Flow], told: Problems) -> None:
                 message = f"flow {flow.id}: `call: {step.target}` calls the sub agent sub_agents/{step.target}"
                 told.error(step.place, message, "this engine runs no sub agents", CODE)
                 told.unread.add(step.target)
+            slot = slots.get(step.target) if step.kind == "collect" else None
+            if slot is not None and not _typed(slot):
+                told.warn(
+                    step.place,
+                    f"flow {flow.id}: only intents and entities fill the slot {slot.name!r}, so no typed answer does",
+                    "add a from_llm mapping, or offer buttons",
+                    CODE,
+                )
         if flow.id in _NEVER:
             told.warn(flow.place, f"flow {flow.id} is never begun", _NEVER[flow.id], CODE)
         for trigger in flow.triggers:
@@ -127,6 +135,12 @@ def check_flows(root: Path, flows: Mapping[str, Flow], told: Problems) -> None:
             elif taken.setdefault(trigger.intent, flow.id) != flow.id:
                 message = f"flow {flow.id}: the intent {trigger.intent!r} already starts {taken[trigger.intent]}"
                 told.warn(flow.place, message, "name it in one of them", CODE)
+
+
+def _typed(slot: Slot) -> bool:
+    """Whether a typed answer can fill the slot; one that no mapping of an NLU pipeline fills is not looked at."""
+    own_words = any(mapping.type == "from_text" and not mapping.intents for mapping in slot.mappings)
+    return slot.by_model or own_words or not slot.by_intent
 
 
 def mantle(root: Path, told: Problems) -> bool:

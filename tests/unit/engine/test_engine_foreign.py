@@ -100,6 +100,20 @@ policies:
         assert any("pattern_correction: no intent can begin this pattern" in m for m in messages)
         assert any("flow h: the intent 'j' already starts g" in m for m in messages)
 
+    @pytest.mark.parametrize(
+        ("mapping", "wanted"),
+        [
+            ("{type: from_entity, entity: e}", True),
+            ("{type: from_text, intent: i}", True),
+            ("{type: from_text}", False),
+            ("{type: from_entity, entity: e}, {type: from_llm}", False),
+            ("{type: controlled}", False),
+        ],
+    )
+    def test_a_question_that_no_typed_answer_answers_is_told(self, folder, mapping, wanted):
+        root = folder(FLOWS, DOMAIN.replace("{type: text}", f"{{type: text, mappings: [{mapping}]}}"))
+        assert any("no typed answer does" in message and line == 6 for _, line, message in told(root)) is wanted
+
 
 class TestRefused:
     def test_a_sub_agent_that_a_flow_calls(self, folder):
