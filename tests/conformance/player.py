@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from case_files import FAILS, Case
+from engine_stack import stack_flaws
 
-from tightrope.engine.builtins import REDO
 from tightrope.engine.clients import tracker
 from tightrope.engine.commands import parse_text
 from tightrope.engine.core import PREDICTION_CAP
 from tightrope.engine.errors import ActionFailed
 from tightrope.engine.loader import load_project
-from tightrope.engine.models import START, Project, Step
+from tightrope.engine.models import Project
 from tightrope.engine.prompt import Prompt
-from tightrope.engine.run import COLLECT
-from tightrope.engine.state import Event, Frame, State, replay
+from tightrope.engine.state import Event, State, replay
 from tightrope.engine.turn import History, Incoming, Turn, TurnRunner, Understood, settle
 
 FLOW_EVENTS = ("flow_started", "flow_completed", "flow_cancelled", "flow_resumed", "flow_interrupted")
@@ -275,44 +274,3 @@ def _problems(want: list[str], problems: list[str]) -> list[str]:
     if len(want) == len(problems) and all(words in problem for words, problem in zip(want, problems, strict=True)):
         return []
     return [f"problems: expected {want}, are {problems}"]
-
-
-def stack_flaws(project: Project, state: State) -> list[str]:
-    """What is not well formed in the stack of a conversation that waits for its customer; empty when all is well.
-
-    Every frame runs a flow and stands at a step that exist, ids are unique, a called flow lies on its caller, a question belongs to
-    a collect step below it, and the uppermost frame listens.
-    """
-    stack = state.stack
-    wrong: list[str] = []
-    ids = [frame["frame_id"] for frame in stack]
-    if len(ids) != len(set(ids)):
-        wrong.append(f"frame ids stand twice: {ids}")
-    for at, frame in enumerate(stack):
-        name = f"frame {frame['frame_id']} ({frame['flow_id']})"
-        flow = project.flows.get(frame["flow_id"])
-        at_step = str(frame["step_id"]).removeprefix(REDO)
-        if flow is None or (at_step != START and at_step not in flow.steps):
-            wrong.append(f"{name} stands at {at_step}, which does not exist")
-        caller = _step(project, stack[at - 1]) if at else None
-        if frame["frame_type"] == "call" and (caller is None or caller.kind != "call" or caller.target != frame["flow_id"]):
-            wrong.append(f"{name} was called, but what lies below it does not stand at that call")
-        if frame["type"] == COLLECT and not _asked(project, stack[:at], frame):
-            wrong.append(f"{name} asks on behalf of a step that is not on the stack")
-    top = _step(project, stack[-1]) if stack else None
-    if stack and not (state.paused or state.ended) and (top is None or top.target != "action_listen"):
-        wrong.append(f"the engine listens, but the uppermost frame {stack[-1]['flow_id']} stands at {stack[-1]['step_id']}")
-    return wrong
-
-
-def _step(project: Project, frame: Frame) -> Step | None:
-    flow = project.flows.get(frame["flow_id"])
-    return flow.steps.get(str(frame["step_id"])) if flow else None
-
-
-def _asked(project: Project, below: list[Frame], frame: Frame) -> bool:
-    """Whether a question's collect step exists and its flow waits below."""
-    flow_id, step_id = frame["of"]
-    flow = project.flows.get(flow_id)
-    step = flow.steps.get(step_id) if flow else None
-    return step is not None and step.target == frame["collect"] and any(other["flow_id"] == flow_id for other in below)
