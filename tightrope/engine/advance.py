@@ -13,6 +13,8 @@ from tightrope.engine.state import UNCOUNTED, Frame
 
 MAX_STEPS = 2000
 """Steps within one advance; more means that steps lead in a circle without an action."""
+MAX_FRAMES = 200
+"""Frames on the stack; more means that flows call each other without an end."""
 BONUS = 10
 """Predictions that the internal-error pattern may still use after the cap."""
 
@@ -27,7 +29,7 @@ def advance(run: Run) -> Effect:
         if effect is not None:
             return effect
         _over(run, f"more than {MAX_STEPS} steps in one turn: steps lead in a circle")
-    run.stack.clear()
+    run.dismiss(run.stack)
     return listen(run)
 
 
@@ -46,10 +48,13 @@ def _run_steps(run: Run) -> Effect | None:
         frame = run.top
         if frame is None:
             return listen(run)
+        if len(run.stack) > MAX_FRAMES:
+            _over(run, f"more than {MAX_FRAMES} flows upon each other: flows call each other in a circle")
+            continue
         flow = run.flow(frame)
         if flow is None:
             run.problems.append(f"a frame named the flow {frame['flow_id']}, which does not exist; it was dropped")
-            run.stack.pop()
+            run.dismiss([frame])
             continue
         try:
             effect = _run_step(run, frame, flow)
@@ -83,7 +88,7 @@ def _run_step(run: Run, frame: Frame, flow: Flow) -> Effect | None:
 def _over(run: Run, why: str) -> None:
     run.problems.append(f"prediction cap: {why}")
     if run.state.within.bonus:
-        run.stack.clear()
+        run.dismiss(run.stack)
         return
     run.state.within.bonus = BONUS
     fail(run, "rasa_internal_error_default", free=False)
@@ -213,7 +218,7 @@ def _collect(run: Run, frame: Frame, step: Step) -> None:
 def _link(run: Run, frame: Frame, step: Step) -> None:
     run.stack.pop()
     run.emit("flow_completed", flow_id=frame["flow_id"], step_id=frame["step_id"])
-    run.release_slots(frame["flow_id"])
+    run.release_slots(frame)
     if step.target not in run.project.flows:
         run.problems.append(f"{frame['flow_id']} links to {step.target}, which does not exist")
         return
@@ -229,7 +234,7 @@ def end_flow(run: Run, frame: Frame, flow: Flow) -> None:
         run.emit("flow_completed", flow_id=flow.id, step_id=frame["step_id"])
     if frame["frame_type"] == "call":
         return
-    run.release_slots(flow.id)
+    run.release_slots(frame)
     if not is_pattern(frame):
         _after_journey(run, flow.id)
     elif flow.id == "pattern_cancel_flow":
@@ -277,7 +282,7 @@ def fail(run: Run, error_type: str, *, free: bool, info: dict[str, object] | Non
             at -= 1
         if at >= 0 and is_pattern(run.stack[at]):
             failed = run.stack[at]["flow_id"]
-            del run.stack[at:]
+            run.dismiss(run.stack[at:])
             if failed == "pattern_internal_error":
                 run.utter("utter_internal_error_rasa")
                 return

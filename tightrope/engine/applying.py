@@ -176,8 +176,7 @@ def _pending_corrections(run: Run) -> dict[str, Change]:
     end = at + 1
     while end < len(run.stack) and run.stack[end]["type"] in ASKING:
         end += 1
-    del run.stack[at:end]
-    run.release_slots("pattern_correction")
+    run.dismiss(run.stack[at:end])
     return pending
 
 
@@ -218,10 +217,7 @@ def _drop_repairs(run: Run) -> None:
     """A new task makes waiting repair questions (go on? anything else? really change?) pointless."""
     newest = next(run.roots(), None)
     keep = 0 if newest is None else run.segment(newest)
-    for frame in run.stack[keep:]:
-        if frame["type"] not in ASKING:
-            run.release_slots(frame["flow_id"])
-    del run.stack[keep:]
+    run.dismiss(run.stack[keep:])
 
 
 def _repair(run: Run, command: Command) -> None:
@@ -259,8 +255,8 @@ def restart_changed(run: Run) -> bool:
         return False
     again = [run.stack[at]["flow_id"] for at in run.roots()]
     waited = {run.stack[at]["flow_id"]: run.stack[at]["step_id"] for at in run.roots()}
-    for flow_id in again:
-        run.release_slots(flow_id)
+    for frame in run.stack:
+        run.release_slots(frame)
     run.stack.clear()
     for flow_id in reversed(again):
         if flow_id in run.project.flows:

@@ -101,14 +101,7 @@ def push_validation(run: Run, name: str, at: int | None = None, **context: Any) 
 def _cancel_flow(run: Run) -> None:
     frame = _pattern(run, "pattern_cancel_flow")
     doomed = set(frame["canceled_frames"]) if frame else set()
-    while True:
-        at = next((i for i in range(len(run.stack) - 1, -1, -1) if run.stack[i]["frame_id"] in doomed), None)
-        if at is None:
-            return
-        gone = run.stack.pop(at)
-        if not is_pattern(gone) and gone["frame_type"] != "call":
-            run.emit("flow_cancelled", flow_id=gone["flow_id"], step_id=gone["step_id"])
-            run.release_slots(gone["flow_id"])
+    run.dismiss([one for one in run.stack if one["frame_id"] in doomed])
 
 
 def _wanted_flow(run: Run, frame: Frame) -> str | None:
@@ -177,10 +170,7 @@ def _clean_stack(run: Run) -> None:
         for frame in run.stack
         if keep is None or frame["frame_id"] in keep.get("stale_frames", (frame["frame_id"],))
     }
-    for at in list(run.roots()):
-        if run.stack[at]["frame_id"] in doomed:
-            run.drop_journey(at)
-    run.state.stack[:] = [frame for frame in run.stack if frame is keep or frame["frame_id"] not in doomed]
+    run.dismiss([frame for frame in run.stack if frame is not keep and frame["frame_id"] in doomed])
 
 
 def _trigger_search(run: Run) -> None:

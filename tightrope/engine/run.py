@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tightrope.engine import responses
@@ -67,11 +67,11 @@ class Run:
         self.emit("reset_slots")
 
     def wipe(self, kind: str) -> None:
-        """Record that slots and stack begin anew; the pattern that says so goes on."""
+        """Record that slots and stack begin anew; the pattern that says so goes on, unless it asks for what is gone."""
         top = self.top
         self.emit(kind)
         self._stack_sent = stack_update([])
-        if top is not None and is_pattern(top):
+        if top is not None and is_pattern(top) and top["type"] not in ASKING:
             self.state.stack.append(top)
 
     def acted(self, name: str) -> None:
@@ -134,6 +134,8 @@ class Run:
             "flow_hash": flow.hash if flow else "",
             **context,
         }
+        if flow is not None and not flow.builtin and (resets := self.project.resets[flow_id]):
+            frame["resets"] = sorted(resets)
         if at is None:
             self.state.stack.append(frame)
         else:
@@ -202,25 +204,34 @@ class Run:
             end += 1
         return end
 
-    def release_slots(self, flow_id: str) -> None:
-        """Reset a flow's slots when it ends or is cancelled; slots that it persists stay.
+    def release_slots(self, frame: Frame) -> None:
+        """Reset the slots of a frame's flow when it ends or is cancelled; slots that it persists stay.
 
         A journey tells each of them, also those that it never filled: public suites of CALM projects read the end of a journey from that.
+        Among them are those of the flow as it was when the frame began, should a release have changed it since.
         """
-        for name in sorted(self.project.resets.get(flow_id, frozenset())):
+        names = self.project.resets.get(frame["flow_id"], frozenset())
+        for name in sorted(names.union(frame.get("resets", ()))):
             value = self.project.initials.get(name)
-            if flow_id.startswith("pattern_"):
+            if is_pattern(frame):
                 self.set_slot(name, value)
             else:
                 self.emit("slot", name=name, value=value)
 
+    def dismiss(self, frames: Iterable[Frame]) -> None:
+        """Take frames off the stack that did not come to their end, with all that they filled; a journey counts as cancelled."""
+        ids = {frame["frame_id"] for frame in frames}
+        gone = [frame for frame in reversed(self.state.stack) if frame["frame_id"] in ids]
+        self.state.stack[:] = [frame for frame in self.state.stack if frame["frame_id"] not in ids]
+        for frame in gone:
+            if not is_pattern(frame) and frame["frame_type"] != "call":
+                self.emit("flow_cancelled", flow_id=frame["flow_id"], step_id=frame["step_id"])
+            if frame["frame_type"] != "call":
+                self.release_slots(frame)
+
     def drop_journey(self, at: int) -> None:
         """Cancel the journey at `at` with all that belongs to it."""
-        end = self.segment(at)
-        frame = self.state.stack[at]
-        del self.state.stack[at:end]
-        self.emit("flow_cancelled", flow_id=frame["flow_id"], step_id=frame["step_id"])
-        self.release_slots(frame["flow_id"])
+        self.dismiss(self.state.stack[at : self.segment(at)])
 
     def name_of(self, flow_id: str) -> str:
         """A flow's readable name in the customer's language."""

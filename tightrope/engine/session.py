@@ -19,8 +19,7 @@ def without_turn(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def begin_session(run: Run, inputs: StartSession) -> bool:
     """What comes before the first message of a session; true if the project has an action_session_start of its own to run."""
-    end_journeys(run)
-    run.stack.clear()
+    run.dismiss(run.stack)
     run.sync_stack()
     metadata = without_turn(inputs.metadata)
     if ACTION in run.project.actions:

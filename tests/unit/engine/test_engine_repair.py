@@ -185,6 +185,13 @@ class TestFailures:
         assert talk.texts("f", "start flow f") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"]
         assert len(talk.ran) < 12
 
+    def test_flows_that_call_each_other_in_a_circle_end(self, project):
+        made = project("flows: {f: {description: d, steps: [{call: g}]}, g: {description: d, steps: [{call: f}]}}")
+        talk = Conversation(made)
+        assert talk.texts("f", "start flow f") == ["抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"]
+        assert any("flows call each other in a circle" in problem for problem in talk.problems)
+        assert (talk.state.stack, len(talk.events) < 300) == ([], True)
+
     def test_steps_in_a_circle_without_an_action_end(self, project):
         made = project("flows: {f: {description: d, steps: [{id: a, noop: true, next: b}, {id: b, noop: true, next: a}]}}")
         talk = Conversation(made)
