@@ -11,6 +11,7 @@ from collections.abc import Callable
 import httpx
 
 from tightrope.infra import network_log
+from tightrope.infra.kept import KeptTransport
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 
@@ -81,3 +82,49 @@ def outbound_client(
         follow_redirects=False,
         trust_env=False,
     )
+
+
+class Poster:
+    """Posts JSON to one address over kept connections; made by `outbound_poster`."""
+
+    def __init__(self, url: str, timeout: httpx.Timeout, transport: httpx.AsyncBaseTransport) -> None:
+        self._url = httpx.URL(url)
+        self._extensions = {"timeout": timeout.as_dict()}
+        self._transport = transport
+
+    async def post(self, content: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+        """Send a body and read the whole answer.
+
+        Raises:
+            httpx.ConnectError, httpx.ConnectTimeout: nothing was sent (`OutboundRefused`: and nothing ever will be).
+            httpx.TransportError: it is not known whether the server acted.
+        """
+        sent = {"content-type": "application/json", "accept-encoding": "identity", **(headers or {})}
+        request = httpx.Request("POST", self._url, headers=sent, content=content, extensions=self._extensions)
+        response = await self._transport.handle_async_request(request)
+        await response.aread()
+        return response
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._transport.aclose()
+
+
+def outbound_poster(
+    settings: Settings,
+    *,
+    purpose: str,
+    url: str,
+    timeout: httpx.Timeout = TIMEOUT,
+    max_bytes: int = 4_194_304,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Poster:
+    """As `outbound_client`, for calls that are made so often that their own cost counts: POST to one address.
+
+    Args:
+        timeout: `read` bounds the time from sending to the last byte of the answer.
+        max_bytes: the largest answer taken.
+        transport: what carries the allowed requests; tests pass `httpx.MockTransport` or `httpx.ASGITransport`.
+    """
+    inner = transport or KeptTransport(max_bytes=max_bytes)
+    return Poster(url, timeout, _AllowListTransport(settings.allow_list, purpose, inner))
