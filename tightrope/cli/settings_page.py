@@ -17,8 +17,9 @@ _HEAD = """\
 
 <!-- Made by `make docs` from tightrope/infra/settings.py and tightrope/cli/settings_page.py. Do not edit. -->
 
-Every process reads its settings from the environment once, at its start. All names begin with `TIGHTROPE_`. Nothing else is read from the
-environment and there is no settings file. Every process of one installation gets the same values.
+Every process reads its settings from the environment once, at its start. All names begin with `TIGHTROPE_`; where Rasa has a name of its own for
+the same thing, that is read as well and told. Nothing else is read from the environment and there is no settings file. Every process of one
+installation gets the same values.
 """
 
 _SECRETS = """\

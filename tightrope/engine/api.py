@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from psycopg_pool import PoolTimeout
 
 import tightrope
+from tightrope.engine import trace
 from tightrope.engine.clients import PROTOCOL_VERSION, ActionClient, UnderstandingClient
 from tightrope.engine.errors import ConversationBusy
 from tightrope.engine.loader import load_project
@@ -203,6 +204,7 @@ def _routes(app: FastAPI, project: Project, release: str | None, token: str | No
 
     @app.post("/webhooks/rest/webhook")
     async def webhook(request: Request) -> Response:
+        trace.take(request.headers.raw)
         return _json(await assistant().answer(_incoming(await _body(request))))
 
     @app.get("/conversations/{sender}/tracker")

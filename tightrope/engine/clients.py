@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
 import orjson
 
+from tightrope.engine import trace
+from tightrope.engine.answers import read_action, read_json
 from tightrope.engine.commands import parse_text
-from tightrope.engine.errors import ActionFailed, UnderstandingFailed
+from tightrope.engine.errors import ActionFailed, ActionMissing, UnderstandingFailed
 from tightrope.engine.models import Project
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import Event, State
 from tightrope.engine.turn import History, Understood
 from tightrope.infra.clock import Clock, SystemClock
-from tightrope.infra.http import outbound_client
+from tightrope.infra.http import OutboundRefused, Poster, outbound_poster
 from tightrope.infra.settings import Settings
 
 PROTOCOL_VERSION = "3.21.0"
@@ -22,9 +28,62 @@ PROTOCOL_VERSION = "3.21.0"
 MAX_EVENTS = 50
 """Events of the current session that an action request carries at most."""
 NEEDS_DOMAIN = 449
+REJECTED = 400
 UNDERSTANDING_TIMEOUT = httpx.Timeout(connect=2.0, read=8.0, write=5.0, pool=2.0)
 ACTION_TIMEOUT = httpx.Timeout(connect=2.0, read=10.0, write=5.0, pool=2.0)
-_JSON = {"content-type": "application/json"}
+MAX_UNDERSTOOD = 262_144
+MAX_ACTED = 1_048_576
+"""Bytes of an answer; more is no answer."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.8
+
+
+class Patience:
+    """Repeats requests that were surely not sent, while a neighbour starts again.
+
+    Once it was waited for in vain, it is asked only once a request until it can be reached: a dead neighbour must not hold every turn.
+    """
+
+    def __init__(
+        self,
+        poster: Poster,
+        seconds: float,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._poster = poster
+        self._seconds = seconds
+        self._sleep = sleep
+        self._now = now
+        self._given_up = False
+
+    async def post(self, content: bytes, headers: Mapping[str, str] = {}) -> httpx.Response:
+        """Post, again and again while nothing can be sent.
+
+        Raises:
+            httpx.TransportError: as `Poster.post`.
+        """
+        until = self._now() + self._seconds
+        wait = _FIRST_WAIT
+        sent = {**trace.headers(), **headers}
+        while True:
+            try:
+                response = await self._poster.post(content, sent)
+            except OutboundRefused:
+                raise
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if self._given_up or self._now() + wait > until:
+                    self._given_up = True
+                    raise
+                await self._sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+            else:
+                self._given_up = False
+                return response
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._poster.aclose()
 
 
 class UnderstandingClient:
@@ -42,9 +101,18 @@ class UnderstandingClient:
     ) -> None:
         self._prompt = prompt
         self._clock = clock or SystemClock()
-        self._client = outbound_client(settings, purpose="understanding", timeout=UNDERSTANDING_TIMEOUT, transport=transport)
-        self._url = base_url.rstrip("/") + "/chat/completions"
         self._model = model
+        self._http = Patience(
+            outbound_poster(
+                settings,
+                purpose="understanding",
+                url=base_url.rstrip("/") + "/chat/completions",
+                timeout=UNDERSTANDING_TIMEOUT,
+                max_bytes=MAX_UNDERSTOOD,
+                transport=transport,
+            ),
+            settings.neighbour_patience_seconds,
+        )
 
     async def understand(self, state: State, text: str, history: History) -> Understood:
         """Commands for a text; empty when nothing was understood.
@@ -54,17 +122,14 @@ class UnderstandingClient:
         """
         prompt = self._prompt.render(state, text, history, self._clock.now())
         body = {"model": self._model, "temperature": 0.0, "max_tokens": 128, "messages": [{"role": "user", "content": prompt}]}
-        try:
-            response = await self._client.post(self._url, content=orjson.dumps(body), headers=_JSON)
-        except httpx.HTTPError as error:
-            raise UnderstandingFailed(type(error).__name__) from None
+        response = await self._ask(orjson.dumps(body))
         if response.status_code != httpx.codes.OK:
             raise UnderstandingFailed(f"status {response.status_code}")
         try:
-            found = orjson.loads(response.content)
+            found = read_json(response.content)
             content = found["choices"][0]["message"]["content"] or ""
             commands, refused = parse_text(content, self._prompt.command_syntax)
-        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise UnderstandingFailed("an answer that is no chat completion") from None
         record = found.get("tightrope")
         return Understood(
@@ -72,9 +137,21 @@ class UnderstandingClient:
             {**(record if isinstance(record, dict) else {"source": "model"}), **({"refused": list(refused)} if refused else {})},
         )
 
+    async def _ask(self, content: bytes) -> httpx.Response:
+        for attempt in (1, 2):
+            try:
+                return await self._http.post(content)
+            except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+                # Asking changes nothing, so a connection that broke under the question is no reason to give up.
+                if attempt == 2:
+                    raise UnderstandingFailed(type(error).__name__) from None
+            except httpx.HTTPError as error:
+                raise UnderstandingFailed(type(error).__name__) from None
+        raise AssertionError
+
     async def aclose(self) -> None:
         """Close connections."""
-        await self._client.aclose()
+        await self._http.aclose()
 
 
 class ActionClient:
@@ -83,14 +160,19 @@ class ActionClient:
     def __init__(
         self, settings: Settings, url: str, project: Project, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self._client = outbound_client(settings, purpose="actions", timeout=ACTION_TIMEOUT, transport=transport)
-        self._url = url
         self._project = project
+        self._deflate = settings.compress_action_requests
+        self._http = Patience(
+            outbound_poster(
+                settings, purpose="actions", url=url, timeout=ACTION_TIMEOUT, max_bytes=MAX_ACTED, transport=transport
+            ),
+            settings.neighbour_patience_seconds,
+        )
 
     async def run(self, name: str, state: State, events: list[Event]) -> tuple[list[Any], list[Any]]:
         """Events and responses of an action.
 
-        A request that could not be sent is sent once more; one that was sent never is, since the action may have acted.
+        A request that could not be sent is sent again; one that was sent never is, since the action may have acted.
 
         Raises:
             ActionFailed: with what the server said or did not say; never with the text of its error, which may hold customers' data.
@@ -102,41 +184,33 @@ class ActionClient:
             "domain_digest": self._project.domain_digest,
             "tracker": {**tracker(self._project, state), "events": current_session(events)},
         }
+        if name in self._project.without_domain:
+            body["domain"] = {}
         response = await self._post(name, body)
         if response.status_code == NEEDS_DOMAIN:
+            # The server has not run the action: it wants the domain first.
             response = await self._post(name, {**body, "domain": self._project.domain})
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise ActionMissing(name, "the action server has no such action (status 404)")
+        if response.status_code == REJECTED:
+            raise ActionFailed(name, "the action rejected its execution (status 400)")
         if response.status_code != httpx.codes.OK:
             raise ActionFailed(name, f"status {response.status_code}")
-        try:
-            found = orjson.loads(response.content)
-        except orjson.JSONDecodeError:
-            raise ActionFailed(name, "an answer that is no JSON") from None
-        if not isinstance(found, dict):
-            raise ActionFailed(name, "an answer without events and responses")
-        events_found, responses = found.get("events") or [], found.get("responses") or []
-        if not _all_mappings(events_found) or not _all_mappings(responses):
-            raise ActionFailed(name, "events or responses of another shape")
-        return events_found, responses
+        return read_action(name, response.content)
 
     async def _post(self, name: str, body: dict[str, Any]) -> httpx.Response:
         content = orjson.dumps(body)
-        for attempt in (1, 2):
-            try:
-                return await self._client.post(self._url, content=content, headers=_JSON)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if attempt == 2:
-                    raise ActionFailed(name, type(error).__name__) from None
-            except httpx.HTTPError as error:
-                raise ActionFailed(name, type(error).__name__) from None
-        raise AssertionError
+        headers = {}
+        if self._deflate:
+            content, headers = zlib.compress(content), {"content-encoding": "deflate"}
+        try:
+            return await self._http.post(content, headers)
+        except httpx.HTTPError as error:
+            raise ActionFailed(name, type(error).__name__) from None
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._client.aclose()
-
-
-def _all_mappings(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(item, dict) for item in found)
+        await self._http.aclose()
 
 
 def current_session(events: list[Event]) -> list[Event]:

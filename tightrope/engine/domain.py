@@ -41,6 +41,7 @@ class DomainParts:
     builtin_slots: set[str] = field(default_factory=set)
     builtin_responses: set[str] = field(default_factory=set)
     action_places: dict[str, Place] = field(default_factory=dict)
+    wants_domain: set[str] = field(default_factory=set)
 
 
 def _unreadable(text: Any) -> Condition:
@@ -313,6 +314,8 @@ def _read_actions(found: Map, file: str, parts: DomainParts, told: Problems) -> 
             continue
         for name in action if isinstance(action, Map) else (action,):
             parts.actions.add(name)
+            if isinstance(action, Map) and isinstance(action[name], Map) and action[name].get("send_domain") is True:
+                parts.wants_domain.add(name)
             parts.action_places.setdefault(name, Place(file, listed.item_lines[number]))
 
 

@@ -255,6 +255,12 @@ def _intents(parts: DomainParts, flows: Mapping[str, Flow]) -> frozenset[str]:
     return frozenset(parts.intents).union({t.intent for flow in flows.values() for t in flow.triggers}, *mapped)
 
 
+def _model_id(domain_digest: str, flows: Mapping[str, Flow], language: str) -> str:
+    """What of a project a conversation under way depends on, as one id: Rasa stamps such an id on events as `model_id`."""
+    lines = [domain_digest, language, *(f"{flow.id} {flow.hash} {sorted(flow.persisted)}" for _, flow in sorted(flows.items()))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
 def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str, Flow]) -> Project:
     config = reading.config
     component = _component(config)
@@ -278,14 +284,14 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
     owned, resets = _with_called(flows)
     every_turn = tuple(dict.fromkeys(name for slot in parts.slots.values() for name in slot.every_turn))
     template = component.get("prompt_template")
+    # A response may be listed as an action, as was once the custom.
+    actions = frozenset(parts.actions - parts.responses.keys())
     return Project(
         root=str(root),
         flows=flows,
         slots=parts.slots,
         responses=responses,
-        actions=frozenset(
-            parts.actions - parts.responses.keys()
-        ),  # a response may be listed as an action, as was once the custom
+        actions=actions,
         initials={slot.name: slot.initial for slot in parts.slots.values()},
         language=language,
         languages=languages,
@@ -299,8 +305,10 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         understanding_model=neighbours.understanding_model,
         actions_url=neighbours.actions_url,
         actions_module=neighbours.actions_module,
+        without_domain=actions - parts.wants_domain if neighbours.selective_domain else frozenset(),
         domain=domain,
         domain_digest=digest,
+        model_id=_model_id(digest, flows, language),
         owned=owned,
         resets=resets,
         every_turn=every_turn,

@@ -215,8 +215,12 @@ class Project:
     understanding_model: str | None
     actions_url: str | None
     actions_module: str | None
+    without_domain: frozenset[str]
+    """Actions that get an empty domain: with `enable_selective_domain` all that do not say `send_domain: true`."""
     domain: Mapping[str, Any]
     domain_digest: str
+    model_id: str
+    """Changes with everything that a conversation under way depends on: domain, steps, persisted slots."""
     owned: Mapping[str, frozenset[str]]
     """Slots that each flow and the flows it calls collect or set."""
     resets: Mapping[str, frozenset[str]]

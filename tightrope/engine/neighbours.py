@@ -23,6 +23,7 @@ class Neighbours:
     actions_module: str | None = None
     understanding_base: str | None = None
     understanding_model: str | None = None
+    selective_domain: bool = False
 
 
 def read_neighbours(
@@ -55,7 +56,13 @@ def read_neighbours(
             place, f"action servers are asked over HTTP, not over {scheme}", "name the server's HTTP address", "action-server"
         )
         url = None
-    return Neighbours(url, text(actions, "actions_module"), text(model, "api_base"), text(model, "model"))
+    return Neighbours(
+        url,
+        text(actions, "actions_module"),
+        text(model, "api_base"),
+        text(model, "model"),
+        actions.get("enable_selective_domain") is True,
+    )
 
 
 def _model(endpoints: Map, generator: Map, config_file: str, told: Problems) -> Map:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Settings(BaseSettings):
     """Where each part is, who it is, and how strict it has to be."""
 
-    model_config = SettingsConfigDict(env_prefix="TIGHTROPE_", env_file=None, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TIGHTROPE_", env_file=None, extra="ignore", populate_by_name=True)
 
     mode: Literal["demo", "production"] = Field("demo", description="`production` refuses sandbox addresses and default secrets")
     project_dir: Path = Field(REPOSITORY, description="The Rasa project with prompts/ and knowledge_base/")
@@ -84,6 +84,16 @@ class Settings(BaseSettings):
     )
     prediction_cap: int = Field(30, ge=1, description="Actions that one turn of the assistant may run (Rasa's own limit is 10)")
 
+    compress_action_requests: bool = Field(
+        False,
+        validation_alias=AliasChoices("TIGHTROPE_COMPRESS_ACTION_REQUESTS", "COMPRESS_ACTION_SERVER_REQUEST"),
+        description="Requests to the action server are compressed (deflate). Rasa's name: `COMPRESS_ACTION_SERVER_REQUEST`",
+    )
+    neighbour_patience_seconds: float = Field(
+        6.0,
+        ge=0,
+        description="How long the assistant waits for an action or understanding server that refuses connections: the time one needs to start again",
+    )
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
 
     @property

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -15,6 +15,8 @@ from tightrope.engine.api import create_app
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
 
+SORRY = "抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"
+PRICE = {"response": "utter_price", "price": "12.50", "text": None, "buttons": [], "custom": {}}
 SHOP = Path(__file__).parents[2] / "golden" / "engine" / "shop"
 
 
@@ -23,6 +25,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def answering(**body: Any) -> httpx.Response:
+    """An action server's answer."""
+    return httpx.Response(200, json={"events": [], "responses": [], **body})
 
 
 class Neighbours:
@@ -97,14 +104,16 @@ async def serving(
     neighbours: Neighbours,
     project: Path = SHOP,
     *,
-    actions_transport: httpx.AsyncBaseTransport | None = None,
+    actions_transport: Literal["scripted", "real"] = "scripted",
+    patient: bool = False,
 ) -> AsyncIterator[Server]:
+    """A server whose neighbours are scripted; `real` actions are reached over the network. Dead neighbours are given up soon unless `patient`."""
     app = create_app(
-        settings,
+        settings if patient else settings.model_copy(update={"neighbour_patience_seconds": 0.3}),
         project,
         clock=clock,
         understanding_transport=httpx.MockTransport(neighbours.understand),
-        actions_transport=actions_transport or httpx.MockTransport(neighbours.act),
+        actions_transport=httpx.MockTransport(neighbours.act) if actions_transport == "scripted" else None,
     )
     token = settings.secret("assistant_token").get_secret_value()
     async with (

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 
 import httpx
 import pytest
-from engine_bench import SHOP, Neighbours, free_port, serving
+from engine_bench import Neighbours, serving
 
 pytestmark = pytest.mark.integration
 TURN = "t" * 43
@@ -170,109 +168,3 @@ class TestUnderstanding:
     async def test_a_nul_character_in_metadata_does_no_harm(self, server):
         assert [r["text"] for r in await server.say("嗯", note="a\x00b")] == [REPHRASE]
         assert (await server.tracker())["latest_message"]["metadata"]["note"] == "a\x00b"
-
-
-class TestActions:
-    async def test_the_domain_goes_only_when_it_is_asked_for(self, server):
-        seen = []
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            body = json.loads(request.content)
-            seen.append("domain" in body)
-            assert body["domain_digest"]
-            return httpx.Response(200 if "domain" in body or len(seen) > 2 else 449, json={"events": [], "responses": []})
-
-        server.neighbours.action_answer = answer
-        server.neighbours.lines = {"多少钱": "start flow price"}
-        await server.say("多少钱")
-        await server.say("多少钱")
-        assert seen == [False, True, False]
-
-    async def test_the_request_is_rasa_s_and_its_events_are_bounded_to_this_session(self, server):
-        server.neighbours.lines = {"多少钱": "start flow price"}
-        for _ in range(9):
-            await server.say("多少钱", turn_id=None)
-        body = server.neighbours.calls[-1]
-        assert body["next_action"] == "action_price"
-        assert body["version"] == "3.21.0"
-        tracker = body["tracker"]
-        assert len(tracker["events"]) == 50
-        assert tracker["latest_message"]["text"] == "多少钱"
-        assert tracker["stack"][-1]["flow_id"] == "price"
-        server.clock.advance(3600)
-        await server.say("多少钱", turn_id=TURN)
-        events = server.neighbours.calls[-1]["tracker"]["events"]
-        assert events[0]["event"] == "session_started"
-        assert sum(e["event"] == "user" for e in events) == 1
-        assert server.neighbours.calls[-1]["tracker"]["latest_message"]["metadata"]["turn_id"] == TURN
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            httpx.Response(400, json={"error": "refused", "action_name": "action_price"}),
-            httpx.Response(404, json={"error": "unknown", "action_name": "action_price"}),
-            httpx.Response(449, json={"error": "domain", "action_name": "action_price"}),
-            httpx.Response(500, json={"error": "secret figure 12345", "request_body": {}}),
-            httpx.Response(200, content=b"<html>"),
-            httpx.Response(200, json=None),
-            httpx.Response(200, json={"events": {"a": 1}}),
-            httpx.Response(200, json={"events": [], "responses": ["x"]}),
-        ],
-    )
-    async def test_each_way_to_fail_ends_in_the_error_pattern(self, server, answer):
-        server.neighbours.lines = {"多少钱": "start flow price"}
-        server.neighbours.action_answer = lambda _request: answer
-        assert [r["text"] for r in await server.say("多少钱", turn_id=TURN)] == [SORRY]
-        assert "12345" not in json.dumps(await server.tracker())
-
-    @pytest.mark.parametrize(
-        ("error", "tries"), [(httpx.ConnectError, 2), (httpx.ReadTimeout, 1), (httpx.RemoteProtocolError, 1)]
-    )
-    async def test_only_a_request_that_was_not_sent_is_sent_again(self, server, error, tries):
-        count = 0
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            nonlocal count
-            count += 1
-            raise error("x", request=request)
-
-        server.neighbours.lines = {"多少钱": "start flow price"}
-        server.neighbours.action_answer = answer
-        assert [r["text"] for r in await server.say("多少钱")] == [SORRY]
-        assert count == tries
-
-    async def test_a_real_rasa_sdk_server_runs_the_actions(self, database, clock, tmp_path, superuser):
-        port = free_port()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "rasa_sdk", "--actions", "shop_actions", "--port", str(port),
-            cwd=SHOP, env={"PYTHONPATH": str(SHOP), "SANIC_HOST": "127.0.0.1", "HOME": str(tmp_path), "PATH": ""},
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            async with httpx.AsyncClient() as probe:
-                for _ in range(200):
-                    try:
-                        if (await probe.get(f"http://127.0.0.1:{port}/health")).status_code == 200:
-                            break
-                    except httpx.TransportError:
-                        await asyncio.sleep(0.1)
-            neighbours = Neighbours()
-            neighbours.lines = {
-                "多少钱": "start flow price",
-                "账户": "start flow private",
-                "下": "start flow order\nset slot size large\nset slot count 1",
-                "对": "set slot confirmed true",
-            }
-            real = httpx.AsyncHTTPTransport()
-            made = database.model_copy(update={"actions_url": f"http://127.0.0.1:{port}/webhook", "project_dir": SHOP})
-            async with serving(made, clock, neighbours, actions_transport=real) as server:
-                sender = f"cw-1-{port}-e0"
-                assert [r["text"] for r in await server.say("多少钱", sender, price="9.99")] == ["价格 9.99。"]
-                assert [r["text"] for r in await server.say("账户", sender)] == ["请先登录。"]
-                assert await server.say("/SetSlots(login_state=done)", sender) == []
-                await server.say("下", sender)
-                assert [r["text"] for r in await server.say("对", sender)] == [SORRY]
-                assert [r["text"] for r in await server.say("多少钱", sender)] == [SORRY]
-        finally:
-            process.terminate()
-            await process.wait()
