@@ -49,7 +49,7 @@ def test_the_project_is_read_so(case: Case, tmp_path: Path, monkeypatch: pytest.
 def _stands(problem: Problem, wanted: object, case: Case) -> bool:
     assert isinstance(wanted, dict)
     file, line = wanted.get("file", "data/flows.yml"), wanted["line"]
-    if problem.file != file or wanted["words"].casefold() not in problem.message.casefold():
+    if problem.file != file or wanted["words"].casefold() not in str(problem).casefold():
         return False
     text = case.files()[file].splitlines()[problem.line - 1]
     return (

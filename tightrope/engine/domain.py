@@ -123,6 +123,9 @@ def _slot(name: str, raw: Any, place: Place, told: Problems) -> Slot | None:
     if not isinstance(validation, Map):
         told.error(Place(place.file, raw.at("validation")), f"`validation` of the slot {name!r} holds rejections", code="slot")
         validation = Map()
+    if validation and not validation.get("rejections"):
+        message = f"`validation` of the slot {name!r} has no rejections"
+        told.error(Place(place.file, raw.at("validation")), message, "list {if, utter} below `rejections`", "slot")
     return Slot(
         name=name,
         type=cast("SlotType", kind),

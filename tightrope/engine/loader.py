@@ -264,7 +264,7 @@ def _model_id(domain_digest: str, flows: Mapping[str, Flow], language: str) -> s
 def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str, Flow]) -> Project:
     config = reading.config
     component = _component(config)
-    neighbours = read_neighbours(reading.endpoints, component, reading.config_file, os.environ, reading.problems)
+    neighbours = read_neighbours(reading.endpoints, component, os.environ, reading.problems)
     language = str(config.get("language") or "en")
     languages = (language, *_codes(config, language))
     responses = parts.responses

@@ -26,9 +26,7 @@ class Neighbours:
     selective_domain: bool = False
 
 
-def read_neighbours(
-    endpoints: Map, generator: Map, config_file: str, environment: Mapping[str, str], told: Problems
-) -> Neighbours:
+def read_neighbours(endpoints: Map, generator: Map, environment: Mapping[str, str], told: Problems) -> Neighbours:
     """The neighbours of a project whose command generator is `generator`.
 
     `${NAME}` stands for a variable of the environment; a value with one that is not set is left out and told.
@@ -47,7 +45,7 @@ def read_neighbours(
 
     actions = endpoints.get("action_endpoint")
     actions = actions if isinstance(actions, Map) else Map()
-    model = _model(endpoints, generator, config_file, told)
+    model = _model(endpoints, generator)
     url = text(actions, "url")
     if url is not None and not url.startswith(("http://", "https://")):
         scheme = "gRPC" if url.startswith("grpc") else url.partition(":")[0]
@@ -65,7 +63,7 @@ def read_neighbours(
     )
 
 
-def _model(endpoints: Map, generator: Map, config_file: str, told: Problems) -> Map:
+def _model(endpoints: Map, generator: Map) -> Map:
     """The first model of the group that the command generator names."""
     llm = generator.get("llm")
     wanted = llm.get("model_group") if isinstance(llm, Map) else None
@@ -74,8 +72,6 @@ def _model(endpoints: Map, generator: Map, config_file: str, told: Problems) -> 
     for group in _maps(endpoints.get("model_groups")):
         if group.get("id") == wanted:
             return next(_maps(group.get("models")), Map())
-    message = f"there is no model group {wanted!r} in {_FILE}"
-    told.warn(Place(config_file, llm.at("model_group")), message, "add it below model_groups", "model-group")
     return Map()
 
 
