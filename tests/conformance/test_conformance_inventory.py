@@ -13,6 +13,7 @@ from case_files import FAILS, Case, all_cases
 
 _AT = "shared/reference/rasa-calm.md"
 REFERENCE = next((above / _AT for above in Path(__file__).parents if (above / _AT).is_file()), None)
+_DOCS = Path(__file__).parents[2] / "docs" / "engine.md"
 _HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?)\.? ")
 _WORD = re.compile(r"[^\W\d]\w*|\d[\w.]*")
 _PREFIX = re.compile(r"^(utter_ask_|utter_|action_ask_|action_|validate_|pattern_)(.+)$")
@@ -22,6 +23,15 @@ def test_ids_are_unique_and_say_what_they_are():
     twice = [name for name, count in Counter(case.id for case in all_cases()).items() if count > 1]
     unfit = [case.id for case in all_cases() if not re.fullmatch(r"[a-z0-9_]+", case.id)]
     assert (twice, unfit) == ([], [])
+
+
+def test_the_documentation_claims_no_case_that_is_not_there():
+    held = Counter(case.source.section for case in all_cases())
+    table = _DOCS.read_text(encoding="utf-8").partition("## Conformance")[2]
+    claimed = {row[1]: int(row[2]) for row in re.finditer(r"^\| (\d+(?:\.\d+)?) [^|]*\| (\d+) \|$", table, re.MULTILINE)}
+    assert {section: count for section, count in claimed.items() if held[section] < count} == {}
+    assert set(held) - set(claimed) == set(), "sections that the table of docs/engine.md does not list"
+    assert sum(held.values()) >= 250
 
 
 def test_every_case_stands_in_a_file_of_its_section():
