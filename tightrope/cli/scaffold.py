@@ -93,7 +93,7 @@ def plan(root: Path, project: Project, wanted: Wanted) -> Plan:
     if reasons:
         raise ScaffoldRefused(reasons)
     folder = "data/flows" if (root / "data" / "flows").is_dir() else "data"
-    tests = next((name for name in ("tests/e2e", "e2e_tests", "tests") if (root / name).is_dir()), "e2e_tests")
+    tests = next((name for name in ("e2e_tests", "tests/e2e") if (root / name).is_dir()), "e2e_tests")
     e2e = f"{tests}/{wanted.id}.yml"
     values = _values(project, wanted) | {"path": e2e}
     domain = _render("domain", values)

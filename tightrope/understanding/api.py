@@ -139,13 +139,18 @@ def completion(result: Result, clock: Clock, size: int) -> dict[str, Any]:
         "model": MODEL,
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "logprobs": None, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": size // 4, "completion_tokens": len(text) // 4, "total_tokens": size // 4 + len(text) // 4},
-        "tightrope": {
-            "source": result.source,
-            "rule": result.rule,
-            "candidates": [list(candidate) for candidate in result.candidates],
-            "threshold": result.threshold,
-            "classifier": result.classifier,
-        },
+        "tightrope": record(result),
+    }
+
+
+def record(result: Result) -> dict[str, Any]:
+    """How commands came about, as the record of a turn keeps it."""
+    return {
+        "source": result.source,
+        "rule": result.rule,
+        "candidates": [list(candidate) for candidate in result.candidates],
+        "threshold": result.threshold,
+        "classifier": result.classifier,
     }
 
 
