@@ -189,7 +189,7 @@ def _json(line: str, answer: Answer) -> None:
         found = json.loads(line)
     except ValueError as error:
         raise ValueError(f"no JSON: {error}") from None
-    lists = {key: found.get(key) or [] for key in ("events", "responses")}
+    lists = {key: found.get(key, []) for key in ("events", "responses")}
     if not found.keys() <= lists.keys() or not all(_mappings(items) for items in lists.values()):
         raise ValueError('Rasa\'s JSON has "events" and "responses", lists of objects')
     for key, items in lists.items():

@@ -197,12 +197,14 @@ async def _stage(
     Raises:
         SuiteError: nobody understands and no commands are given, or the module with actions cannot be used.
     """
+    from tightrope.cli import neighbours
     from tightrope.infra.clock import clock_from
     from tightrope.suites import sources
     from tightrope.suites.errors import SuiteError
     from tightrope.suites.service import Stage
 
-    understanding, missing = await sources.understanding(settings, project)
+    found, who = await neighbours.understanding(settings, project)
+    understanding, missing = (found, "") if found is not None else (sources.NoUnderstanding(who), who)
     if missing and not given:
         raise SuiteError(f"{missing}; start it (`tightrope serve understanding`), or give what turns mean with --commands FILE")
     actions, none = await sources.actions(settings, project, module)
