@@ -138,13 +138,18 @@ def same(left: Any, right: Any) -> bool:
 
 def _said(wanted: Said, event: Event) -> bool:
     text = str(event.get("text") or "")
-    if wanted.utter is not None and wanted.utter not in {PLACEHOLDER, (event.get("metadata") or {}).get("utter_action")}:
+    if wanted.utter is not None and wanted.utter != PLACEHOLDER and wanted.utter != _name(event):
         return False
     if wanted.text is not None and wanted.text.strip() != text.strip():
         return False
     if wanted.pattern is not None and not occurs(wanted.pattern, text):
         return False
     return wanted.buttons is None or _same_buttons(wanted.buttons, _buttons(event))
+
+
+def _name(event: Event) -> Any:
+    """The response that a message is, if it is one."""
+    return (event.get("metadata") or {}).get("utter_action")
 
 
 def occurs(pattern: str, text: str) -> bool:
@@ -163,7 +168,7 @@ def _buttons(event: Event) -> list[Mapping[str, Any]]:
 
 def _same_buttons(wanted: tuple[ButtonWanted, ...], found: list[Mapping[str, Any]]) -> bool:
     return len(wanted) == len(found) and all(
-        one.title in {None, button.get("title")} and one.payload in {None, button.get("payload")}
+        (one.title is None or one.title == button.get("title")) and (one.payload is None or one.payload == button.get("payload"))
         for one, button in zip(wanted, found, strict=True)
     )
 
@@ -229,7 +234,7 @@ def _actual_slots(wanted: SlotsWanted, evidence: Evidence) -> str:
 def _actual_messages(wanted: Said, evidence: Evidence) -> str:
     """The messages as far as they matter to what was wanted: those of the response that was asked for, if there are any."""
     events = [event for _, event in evidence.of("bot")]
-    named = [event for event in events if (event.get("metadata") or {}).get("utter_action") == wanted.utter]
+    named = [event for event in events if _name(event) == wanted.utter]
     if not wanted.wanted:
         events = [event for event in events if _said(replace(wanted, wanted=True), event)]
     elif wanted.utter is not None and named:
@@ -238,7 +243,7 @@ def _actual_messages(wanted: Said, evidence: Evidence) -> str:
 
 
 def _as_wanted(wanted: Said, event: Event) -> Said:
-    name = (event.get("metadata") or {}).get("utter_action")
+    name = _name(event)
     text = event.get("text")
     by_name = wanted.utter is not None and name is not None
     with_text = wanted.text is not None or wanted.pattern is not None or not by_name

@@ -147,7 +147,7 @@ def _entry(item: Map, place: str, file: str) -> GivenCase:
     if not isinstance(occurrence, int) or isinstance(occurrence, bool):
         problems.append(f"{place}: `occurrence` must be a number from 0")
         occurrence = 0
-    reason = "" if excluded in {None, False} else "excluded" if excluded is True else str(excluded)
+    reason = "" if excluded is None or excluded is False else "excluded" if excluded is True else str(excluded)
     return GivenCase(item["file"], str(item["test_case"]).strip(), occurrence, place, turns, reason, tuple(problems))
 
 

@@ -108,7 +108,7 @@ class ExpectationReader:
             return FlowsStarted(flows) if flows else None
         self._keys(found, ("operator", "flow_ids"), "flow_started")
         operator = found.get("operator", "all")
-        if operator not in {"all", "any"}:
+        if not isinstance(operator, str) or operator not in {"all", "any"}:
             self.wrong(found.at("operator"), f"the operator {operator!r} is not known", "write all or any")
             return None
         flows = self._texts(found.get("flow_ids"), found.at("flow_ids"), "`flow_ids`")

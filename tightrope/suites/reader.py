@@ -159,7 +159,7 @@ class _Reader:
                     self.wrong(value.at(key), f"a stub has no key {key!r}", "it has events and responses")
             events = self._maps(value, "events")
             for event in events:
-                if event.get("event") not in _STUB_EVENTS:
+                if not isinstance(event.get("event"), str) or event["event"] not in _STUB_EVENTS:
                     self.wrong(
                         event.line,
                         f"the stub {name!r} returns the event {event.get('event')!r}",
