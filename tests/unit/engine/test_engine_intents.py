@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tightrope.engine.commands import parse_payload
 from tightrope.engine.core import payload_commands, step
+from tightrope.engine.errors import CommandSyntaxError
 from tightrope.engine.intents import known_intents, triggered
 from tightrope.engine.mappings import Entity, MappingError
 from tightrope.engine.models import Intent, SetSlot, UserMessage
@@ -63,6 +67,36 @@ responses:
   utter_ask_rephrase: [{text: pardon}]
   utter_corrected_previous_input: [{text: corrected}]
 """
+
+
+INTENTS = [
+    "request_pizza",
+    "inform",
+    "affirm",
+    "deny",
+    "moan",
+    "hungry",
+    "open_sesame",
+    "restart",
+    "session_start",
+    "session_end",
+    "x",
+]
+ENTITIES = ["pizza_type", "number", "city"]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@pytest.fixture
+def made(project):
+    return project(FLOWS + QUIET, DOMAIN)
 
 
 @pytest.fixture
@@ -298,3 +332,23 @@ class TestWhoWins:
         talk.say("x", "start flow order_pizza\nset slot pizza a")
         assert "corrected" in talk.texts('/inform{"pizza_type": "b"}')
         assert talk.state.by_intent == ["pizza"]
+
+
+class TestAnything:
+    @given(st.text(max_size=60).map(lambda text: "/" + text))
+    def test_a_text_is_a_payload_or_it_is_refused(self, text):
+        try:
+            commands = parse_payload(text)
+        except CommandSyntaxError:
+            return
+        assert commands
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(st.tuples(st.sampled_from(INTENTS), st.dictionaries(st.sampled_from(ENTITIES), VALUES, max_size=3)), max_size=6)
+    )
+    def test_any_intents_with_any_entities_leave_a_conversation_that_replays(self, made, said):
+        """`Conversation.say` compares the state with the replay of its events after each turn."""
+        talk = Conversation(made, strict=False)
+        for intent, entities in said:
+            talk.say(f"/{intent}{orjson.dumps(entities).decode()}")
