@@ -62,8 +62,10 @@ def _take_event(run: Run, action: str, event: Mapping[str, Any]) -> None:
     elif kind == "followup" and event.get("name"):
         run.emit("followup", name=str(event["name"]))
         run.state.within.queue.append(str(event["name"]))
-    elif kind in {"pause", "resume", "session_ended"}:
+    elif kind in {"pause", "resume"}:
         run.emit(str(kind))
+    elif kind == "session_ended":
+        run.emit("session_ended", metadata=event.get("metadata") or {})
     elif kind == "restart":
         run.wipe("restart")
     elif kind == "session_started":

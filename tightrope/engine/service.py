@@ -87,13 +87,15 @@ class Assistant:
         """Append events from outside to a conversation, as Rasa's tracker API does.
 
         Raises:
-            ValueError: an event has no kind, or sets a slot that the domain does not have.
+            ValueError: an event has no kind, or sets a slot that the domain does not have, or the conversation is closed for good.
         """
         now = self._clock.now()
         checked = [_checked(self.project, event, now.timestamp()) for event in events]
         async with self._locks.setdefault(sender, asyncio.Lock()), self._pool.connection() as connection:
             loaded = await repository.lock_and_load(connection, sender, None)
             state = loaded.state or State(sender, zlib.crc32(sender.encode()))
+            if state.ended:
+                raise ValueError("the conversation is closed for good; nothing can be appended")
             try:
                 for event in checked:
                     apply(state, event, self.project.initials)

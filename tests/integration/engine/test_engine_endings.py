@@ -27,6 +27,9 @@ class TestClosed:
         assert await server.say("多少钱") == []
         assert (await server.tracker())["events"] == before
         assert len(server.neighbours.prompts) == asked
+        url, params = "/conversations/cw-1-1-e0/tracker/events", {"token": server.token}
+        answer = await server.client.post(url, params=params, json=[{"event": "session_started"}])
+        assert (answer.status_code, "closed for good" in answer.json()["message"]) == (400, True)
 
 
 class TestTypedPayloads:
