@@ -15,6 +15,7 @@ from tightrope.engine.models import Project
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import State
 from tightrope.engine.turn import History, Understands, Understood
+from tightrope.infra.clock import Clock
 from tightrope.infra.settings import Settings
 from tightrope.suites import sources
 from tightrope.understanding.api import build, record
@@ -49,9 +50,9 @@ class LocalUnderstanding:
         return Understood(parse_text(result.text)[0], told)
 
 
-async def understanding(settings: Settings, project: Project) -> tuple[Understands | None, str]:
-    """Who understands, and in words who it is; nobody, and why, when there is none."""
-    found, missing = await sources.understanding(settings, project)
+async def understanding(settings: Settings, project: Project, clock: Clock | None = None) -> tuple[Understands | None, str]:
+    """Who understands, and in words who it is; nobody, and why, when there is none. `clock` is what prompts take the time from."""
+    found, missing = await sources.understanding(settings, project, clock)
     if not missing:
         base = settings.understanding_url if sources.is_own(settings, project) else project.understanding_base
         return found, f"the server at {base}"

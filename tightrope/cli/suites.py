@@ -201,9 +201,11 @@ async def _stage(
     from tightrope.infra.clock import clock_from
     from tightrope.suites import sources
     from tightrope.suites.errors import SuiteError
+    from tightrope.suites.player import CaseClock
     from tightrope.suites.service import Stage
 
-    found, who = await neighbours.understanding(settings, project)
+    clock = CaseClock(clock_from(settings))
+    found, who = await neighbours.understanding(settings, project, clock)
     understanding, missing = (found, "") if found is not None else (sources.NoUnderstanding(who), who)
     if missing and not given:
         raise SuiteError(f"{missing}; start it (`tightrope serve understanding`), or give what turns mean with --commands FILE")
@@ -216,7 +218,7 @@ async def _stage(
         project,
         understanding,
         actions,
-        clock_from(settings),
+        clock,
         strict_payloads=settings.strict_payloads and own,
         prediction_cap=settings.prediction_cap,
     )

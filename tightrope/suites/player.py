@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +38,22 @@ class Given(Protocol):
         ...
 
 
+class CaseClock:
+    """The time of the case that is played: a real clock, moved to the case's mocked_datetime."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The time now."""
+        return self._clock.now() + self._ahead
+
+    def turn_to(self, moment: datetime | None) -> None:
+        """It is this time now; or, with None, what the real clock says."""
+        self._ahead = moment - self._clock.now() if moment is not None else timedelta()
+
+
 class Conversation:
     """The customer of one test case: state and history over its turns, with the case's fixtures, stubs and clock.
 
@@ -50,7 +67,7 @@ class Conversation:
         case: Case,
         understanding: Understands,
         actions: RunsActions,
-        clock: Clock,
+        clock: CaseClock,
         sender: str,
         *,
         strict_payloads: bool,
@@ -61,7 +78,8 @@ class Conversation:
         self.sender = sender
         self.state = State(sender, zlib.crc32(f"{case.file}::{case.name}::{case.occurrence}".encode()))
         self.history: list[Event] = []
-        self.now = _clock(case, clock)
+        clock.turn_to(case.clock)
+        self._clock = clock
         self.runner = TurnRunner(
             project,
             understanding,
@@ -70,6 +88,10 @@ class Conversation:
             strict_payloads=strict_payloads,
             prediction_cap=prediction_cap,
         )
+
+    def now(self) -> float:
+        """The time in Unix seconds."""
+        return self._clock.now().timestamp()
 
     def turn(self) -> Turn:
         """A new turn at the end of the conversation."""
@@ -101,14 +123,6 @@ class Conversation:
             CannotPlay: something that the case needs is not there.
         """
         await self.runner.run(turn, Incoming(self.sender, user.text, user.metadata), given)
-
-
-def _clock(case: Case, clock: Clock) -> Callable[[], float]:
-    """The time in Unix seconds; from the case's mocked_datetime on if it has one."""
-    if case.clock is None:
-        return lambda: clock.now().timestamp()
-    ahead = (case.clock - clock.now()).total_seconds()
-    return lambda: clock.now().timestamp() + ahead
 
 
 async def play(talk: Conversation, given: Given | None) -> CaseReport:

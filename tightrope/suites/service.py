@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from tightrope.engine.core import PREDICTION_CAP
 from tightrope.engine.models import Project
 from tightrope.engine.turn import RunsActions, Understands
-from tightrope.infra.clock import Clock, SystemClock
+from tightrope.infra.clock import SystemClock
 from tightrope.suites.cases import Case, FileKind
 from tightrope.suites.commandsfile import CommandsFile, GivenCase
 from tightrope.suites.discovery import Chosen
 from tightrope.suites.du import score
 from tightrope.suites.models import CaseReport, SuiteReport
-from tightrope.suites.player import Conversation, play
+from tightrope.suites.player import CaseClock, Conversation, play
 
 NOT_READ = "(the file cannot be read)"
 Watch = Callable[[CaseReport], None]
@@ -34,7 +34,7 @@ class Stage:
     project: Project
     understanding: Understands
     actions: RunsActions
-    clock: Clock = field(default_factory=SystemClock)
+    clock: CaseClock = field(default_factory=lambda: CaseClock(SystemClock()))
     strict_payloads: bool = False
     prediction_cap: int = PREDICTION_CAP
 
@@ -69,6 +69,7 @@ async def run_suite(
         fail_fast: after the first failed case the others are told as not run.
         notes: what a reader of the results has to know beside what the commands file says of itself.
     """
+    stage.clock.turn_to(None)
     started, began = stage.clock.now(), time.perf_counter()
     reports: list[CaseReport] = []
 

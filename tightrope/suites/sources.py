@@ -15,6 +15,7 @@ from tightrope.engine.models import Project
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import Event, State
 from tightrope.engine.turn import History, RunsActions, Understands, Understood
+from tightrope.infra.clock import Clock
 from tightrope.infra.http import outbound_client
 from tightrope.infra.settings import Settings
 from tightrope.suites.cases import Case
@@ -57,9 +58,9 @@ class NoUnderstanding:
 
 
 async def understanding(
-    settings: Settings, project: Project, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings, project: Project, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None
 ) -> tuple[Understands, str]:
-    """The understanding server of a project, and why it cannot be used if it cannot."""
+    """The understanding server of a project, and why it cannot be used if it cannot; `clock` is what prompts take the time from."""
     base = settings.understanding_url if is_own(settings, project) else project.understanding_base
     if not base:
         why = "endpoints.yml names no understanding server (model_groups with an api_base)"
@@ -74,7 +75,7 @@ async def understanding(
         why = f"the understanding server at {base} does not answer ({failure})"
         return NoUnderstanding(why), why
     model = project.understanding_model or "tightrope-understanding"
-    return UnderstandingClient(settings, base, model, prompt, transport=transport), ""
+    return UnderstandingClient(settings, base, model, prompt, clock=clock, transport=transport), ""
 
 
 # actions

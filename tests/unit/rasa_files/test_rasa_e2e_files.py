@@ -4,45 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import orjson
 import pytest
 from rasa_played import project
 
-from tightrope.engine.commands import parse_text
-from tightrope.engine.prompt import Prompt
-from tightrope.engine.turn import Understood
-from tightrope.infra.settings import REPOSITORY
+from tightrope.cli.neighbours import LocalUnderstanding
+from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.suites.cases import Case, Expected, FlowsStarted, Said
 from tightrope.suites.discovery import choose
 from tightrope.suites.player import play as played
 from tightrope.suites.service import Stage, run_suite
 from tightrope.suites.sources import NoActions
-from tightrope.understanding import training
-from tightrope.understanding.models import Request, line
-from tightrope.understanding.service import Understanding
 
 CASES = choose(["tests/e2e"], REPOSITORY, "e2e").cases
 
 
-class InProcess:
-    """The understanding server's answer without the server: our prompt's JSON in, command lines out."""
-
-    def __init__(self, understanding: Understanding) -> None:
-        self._understanding = understanding
-        self._prompt = Prompt.load(project())
-
-    async def understand(self, state, text, history) -> Understood:
-        request = Request.model_validate(orjson.loads(self._prompt.render(state, text, history)))
-        return Understood(parse_text("\n".join(line(command) for command in self._understanding.understand(request).commands))[0])
-
-
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    folder = REPOSITORY / "data" / "understanding"
-    understanding = Understanding(training.obtained(folder, tmp_path_factory.mktemp("cache")), training.thresholds(folder))
-    return Stage(
-        project(), InProcess(understanding), NoActions("Rasa demands a stub for every custom action"), strict_payloads=True
-    )
+    settings = Settings(state_dir=tmp_path_factory.mktemp("state"))
+    nobody = NoActions("Rasa demands a stub for every custom action")
+    return Stage(project(), LocalUnderstanding(settings, project()), nobody, strict_payloads=True)
 
 
 async def play(case: Case, stage: Stage) -> list[str]:

@@ -13,6 +13,7 @@ from tightrope.engine.turn import Understood
 from tightrope.infra.clock import FixedClock
 from tightrope.suites.discovery import choose
 from tightrope.suites.models import CaseReport, SuiteReport
+from tightrope.suites.player import CaseClock
 from tightrope.suites.service import Stage, run_suite
 
 DOMAIN = """
@@ -118,7 +119,7 @@ class World:
 
     @property
     def stage(self) -> Stage:
-        return Stage(self.project, self.understanding, self.actions, self.clock)
+        return Stage(self.project, self.understanding, self.actions, CaseClock(self.clock))
 
     async def suite(self, *paths: str, kind="e2e", commands=None, **options) -> SuiteReport:
         """Play what is there."""

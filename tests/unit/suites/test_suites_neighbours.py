@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from tightrope.engine.inprocess import InProcessActions
 from tightrope.engine.loader import load_project
 from tightrope.engine.state import State
 from tightrope.suites.errors import CannotPlay, SuiteError
+from tightrope.suites.player import CaseClock
 from tightrope.suites.sources import actions, understanding
 
 ENDPOINTS = """
@@ -30,10 +32,10 @@ pipeline: [{name: SearchReadyLLMCommandGenerator, llm: {model_group: m}, prompt_
 def bot(tmp_path):
     """Writes the bot with these neighbours."""
 
-    def make(endpoints=ENDPOINTS, config=CONFIG):
+    def make(endpoints=ENDPOINTS, config=CONFIG, prompt="{{ user_message }}"):
         write_bot(tmp_path, endpoints=endpoints)
         (tmp_path / "config.yml").write_text(config, encoding="utf-8")
-        (tmp_path / "prompt.jinja2").write_text("{{ user_message }}", encoding="utf-8")
+        (tmp_path / "prompt.jinja2").write_text(prompt, encoding="utf-8")
         return load_project(tmp_path)
 
     return make
@@ -61,7 +63,7 @@ COMPLETION = {"choices": [{"message": {"content": "start flow hours"}}]}
 class TestUnderstanding:
     async def test_the_server_of_endpoints_yml_is_asked_after_it_answered_once(self, bot, settings):
         wire = Wire(httpx.Response(404), httpx.Response(200, json=COMPLETION))
-        found, missing = await understanding(settings, bot(), wire.transport)
+        found, missing = await understanding(settings, bot(), transport=wire.transport)
         assert missing == ""
         assert [command.flow for command in (await found.understand(State("s"), "when?", list)).commands] == ["hours"]
         assert [str(request.url) for request in wire.asked] == [
@@ -73,7 +75,7 @@ class TestUnderstanding:
         project = bot()
         own = settings.model_copy(update={"project_dir": Path(project.root), "understanding_url": "http://localhost:1/v1"})
         wire = Wire(httpx.Response(200))
-        await understanding(own, project, wire.transport)
+        await understanding(own, project, transport=wire.transport)
         assert str(wire.asked[0].url) == "http://localhost:1/v1/models"
 
     @pytest.mark.parametrize(
@@ -90,15 +92,25 @@ class TestUnderstanding:
         ],
     )
     async def test_what_is_missing_is_told_at_once_and_by_the_turn_that_needs_it(self, bot, settings, endpoints, config, why):
-        found, missing = await understanding(settings, bot(endpoints, config), Wire(httpx.ConnectError("refused")).transport)
+        found, missing = await understanding(
+            settings, bot(endpoints, config), transport=Wire(httpx.ConnectError("refused")).transport
+        )
         assert why in missing
         with pytest.raises(CannotPlay, match=r"no commands are given for 'when\?', and "):
             await found.understand(State("s"), "when?", list)
 
     async def test_a_server_that_fails_later_is_the_bots_to_handle(self, bot, settings):
-        found, _ = await understanding(settings, bot(), Wire(httpx.Response(200), httpx.Response(500)).transport)
+        found, _ = await understanding(settings, bot(), transport=Wire(httpx.Response(200), httpx.Response(500)).transport)
         with pytest.raises(UnderstandingFailed):
             await found.understand(State("s"), "when?", list)
+
+    async def test_prompts_say_the_time_of_the_case(self, bot, settings, clock):
+        case_clock = CaseClock(clock)
+        case_clock.turn_to(datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+        wire = Wire(httpx.Response(200), httpx.Response(200, json=COMPLETION))
+        found, _ = await understanding(settings, bot(prompt="{{ current_datetime }}"), case_clock, wire.transport)
+        await found.understand(State("s"), "when?", list)
+        assert "2030-01-02 03:04" in wire.asked[1].content.decode()
 
 
 class TestActions:
