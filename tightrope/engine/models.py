@@ -107,6 +107,10 @@ class Button:
     payload: Template
     translated: Mapping[str, tuple[Template, Template]]
 
+    def in_language(self, language: str) -> tuple[Template, Template]:
+        """Title and payload in this language, else in the project's own."""
+        return self.translated.get(language, (self.title, self.payload))
+
 
 @dataclass(frozen=True, slots=True)
 class Variation:

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import jinja2
 
-from tightrope.engine.models import Project, Response, Variation
+from tightrope.engine.commands import parse_payload
+from tightrope.engine.errors import CommandSyntaxError
+from tightrope.engine.models import Intent, Project, Response, Variation
 from tightrope.engine.templates import Template
 
 FALLBACK = "utter_internal_error_rasa"
@@ -106,9 +108,14 @@ def _message(
     text = variation.text
     if text is not None and language != project.language:
         text = variation.translated.get(language, text)
-    buttons = [
-        _button(button.title, button.payload, button.translated, language, project.language, fill) for button in variation.buttons
-    ]
+    buttons: list[dict[str, str]] = []
+    for button in variation.buttons:
+        title, payload = (button.title, button.payload) if language == project.language else button.in_language(language)
+        made = {"title": fill(title), "payload": fill(payload)}
+        if _keeps_its_form(payload, made["payload"]):
+            buttons.append(made)
+        else:
+            problems.append(f"{name}: a value would change what the button {payload.source!r} does; it is left out")
     buttons.extend(_offers(project, variation.metadata, context, language))
     data = _data(
         buttons=buttons,
@@ -148,12 +155,23 @@ def _data(
     }
 
 
-def _button(
-    title: Template, payload: Template, translated: Mapping[str, tuple[Template, Template]], language: str, base: str, fill: Any
-) -> dict[str, str]:
-    if language != base and language in translated:
-        title, payload = translated[language]
-    return {"title": fill(title), "payload": fill(payload)}
+def _keeps_its_form(payload: Template, filled: str) -> bool:
+    """Whether a filled payload does what its author wrote: a customer's words in it must not name another slot, entity or command."""
+    if not payload.holes or not filled.startswith("/"):
+        return True
+    return _form(filled) == _form(payload.fill(dict.fromkeys(payload.holes, "x"), {}, {}))
+
+
+def _form(payload: str) -> list[tuple[str, ...]] | None:
+    """What a payload does, without values; None if it is no payload."""
+    try:
+        commands = parse_payload(payload)
+    except CommandSyntaxError:
+        return None
+    return [
+        ("intent", c.name, *(entity.name for entity in c.entities)) if isinstance(c, Intent) else (str(getattr(c, "name", c)),)
+        for c in commands
+    ]
 
 
 def _offers(project: Project, metadata: Mapping[str, Any], context: Mapping[str, Any], language: str) -> list[dict[str, str]]:
