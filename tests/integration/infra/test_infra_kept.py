@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import free_port
 from tightrope.infra import kept
-from tightrope.infra.http import OutboundRefused, outbound_poster
+from tightrope.infra.http import OutboundRefused, Poster, outbound_poster
 from tightrope.infra.kept import AnswerTooLarge, KeptTransport
 from tightrope.infra.settings import Settings
 
@@ -82,16 +82,29 @@ def saying(*answers: bytes, pause: float = 0.0) -> Callable[[Wire, asyncio.Strea
     return script
 
 
+_OPEN: list[Poster] = []
+
+
+@pytest.fixture(autouse=True)
+async def closed() -> AsyncIterator[None]:
+    """Nothing stays open after a test."""
+    yield
+    while _OPEN:
+        await _OPEN.pop().aclose()
+
+
 def poster(
     wire: Wire, *, read: float = 2.0, max_bytes: int = 10_000, scheme: str = "http", transport: KeptTransport | None = None
 ):
-    return outbound_poster(
+    made = outbound_poster(
         Settings(),
         purpose="tests",
         url=f"{scheme}://127.0.0.1:{wire.port}/webhook?x=1",
         timeout=httpx.Timeout(connect=1.0, read=read, write=1.0, pool=1.0),
         transport=transport or KeptTransport(max_bytes=max_bytes),
     )
+    _OPEN.append(made)
+    return made
 
 
 async def test_a_connection_is_kept_and_carries_one_request_after_the_other():
