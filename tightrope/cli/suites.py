@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tightrope.engine.models import Project
     from tightrope.infra.settings import Settings
     from tightrope.suites.cases import FileKind
-    from tightrope.suites.commandsfile import CommandsFile
     from tightrope.suites.discovery import Chosen
     from tightrope.suites.models import SuiteReport
     from tightrope.suites.service import Stage
@@ -35,6 +35,7 @@ DuPathsArgument = Annotated[
     typer.Argument(help="Files, folders, or file.yml::case name. Without any: dialogue_understanding_tests"),
 ]
 ProjectOption = Annotated[Path | None, typer.Option("--project", help="The CALM project's folder; without it, our own")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Another file in place of the project's config.yml")]
 ModuleOption = Annotated[
     str | None,
     typer.Option("--actions-module", help="Run the custom actions of this Python package of the project in this process"),
@@ -51,6 +52,7 @@ CoverageOption = Annotated[
 def e2e(
     paths: PathsArgument = None,
     project: ProjectOption = None,
+    config: ConfigOption = None,
     commands: Annotated[
         Path | None, typer.Option("--commands", help="What turns mean, in place of understanding (docs/test-suites.md)")
     ] = None,
@@ -64,14 +66,15 @@ def e2e(
     ] = None,
 ) -> None:
     """Play end-to-end tests: conversations with what they have to show. Exit 0 only if nothing failed."""
-    outputs = _Outputs(junit, html, coverage, results, None)
-    raise typer.Exit(_run("e2e", paths or [], project, commands, actions_module, fail_fast, outputs))
+    wanted = _Wanted("e2e", paths or [], project, config, commands, actions_module, fail_fast)
+    raise typer.Exit(_run(wanted, _Outputs(junit, html, coverage, results, None)))
 
 
 @test_app.command("du")
 def du(
     paths: DuPathsArgument = None,
     project: ProjectOption = None,
+    config: ConfigOption = None,
     actions_module: ModuleOption = None,
     fail_fast: FailFastOption = False,
     junit: JunitOption = None,
@@ -80,8 +83,21 @@ def du(
     scores: Annotated[Path | None, typer.Option("--scores", help="Write precision, recall and F1 of each command as CSV")] = None,
 ) -> None:
     """Score understanding: each message by itself, against annotated commands. Exit 0 only if all were understood."""
-    outputs = _Outputs(junit, html, coverage, None, scores)
-    raise typer.Exit(_run("du", paths or [], project, None, actions_module, fail_fast, outputs))
+    wanted = _Wanted("du", paths or [], project, config, None, actions_module, fail_fast)
+    raise typer.Exit(_run(wanted, _Outputs(junit, html, coverage, None, scores)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be played, as the command line says it."""
+
+    kind: FileKind
+    paths: list[str]
+    project: Path | None
+    config: Path | None
+    commands: Path | None
+    actions_module: str | None
+    fail_fast: bool
 
 
 class _Outputs:
@@ -120,25 +136,16 @@ class _Outputs:
             console.print()
 
 
-def _run(
-    kind: FileKind,
-    paths: list[str],
-    folder: Path | None,
-    commands: Path | None,
-    module: str | None,
-    fail_fast: bool,
-    outputs: _Outputs,
-) -> int:
+def _run(wanted: _Wanted, outputs: _Outputs) -> int:
     from tightrope.infra.settings import get_settings
     from tightrope.suites.errors import SuiteError
     from tightrope.suites.report_console import verdict
 
     console, errors = Console(), Console(stderr=True)
     settings = get_settings()
-    root = (folder or settings.project_dir).absolute()
     try:
-        project = _project(root)
-        report = asyncio.run(_play(kind, paths, project, settings, commands, module, fail_fast, console))
+        project = _project((wanted.project or settings.project_dir).absolute(), wanted.config)
+        report = asyncio.run(_play(wanted, project, settings, console))
         outputs.write(report, project, console)
         console.print(verdict(report))
     except SuiteError as error:
@@ -150,11 +157,13 @@ def _run(
     return 1 if report.count("failed") else 0
 
 
-def _project(root: Path) -> Project:
+def _project(root: Path, config: Path | None) -> Project:
     from tightrope.engine.loader import gather
     from tightrope.suites.errors import SuiteError
 
-    reading = gather(root)
+    if config is not None:
+        config = config.absolute() if config.is_file() else root / config
+    reading = gather(root, config)
     wrong = reading.problems.errors
     if reading.project is None or wrong:
         told = "\n".join(f"  {problem}" for problem in sorted(wrong))
@@ -162,29 +171,21 @@ def _project(root: Path) -> Project:
     return reading.project
 
 
-async def _play(
-    kind: FileKind,
-    paths: list[str],
-    project: Project,
-    settings: Settings,
-    commands: Path | None,
-    module: str | None,
-    fail_fast: bool,
-    console: Console,
-) -> SuiteReport:
+async def _play(wanted: _Wanted, project: Project, settings: Settings, console: Console) -> SuiteReport:
     from tightrope.suites.commandsfile import read_commands
     from tightrope.suites.discovery import choose
     from tightrope.suites.report_console import Progress, print_summary
     from tightrope.suites.service import run_suite
 
     root = Path(project.root)
-    chosen = choose(paths, root, kind)
-    given: CommandsFile | None = read_commands(commands, chosen, root) if commands is not None else None
+    module = wanted.actions_module or project.actions_module
+    chosen = choose(wanted.paths, root, wanted.kind)
+    given = read_commands(wanted.commands, chosen, root) if wanted.commands is not None else None
     stage, notes = await _stage(project, settings, module, chosen, given=given is not None)
-    notes = [*(given.notes if given is not None else ()), *notes]
+    told = [*(given.notes if given is not None else ()), *notes]
     # Actions in this process find the files that they name relative to the project, as Rasa runs them.
-    with _inside(root if module or project.actions_module else None), Progress(console, len(chosen.cases), notes) as progress:
-        report = await run_suite(kind, chosen, stage, given, fail_fast=fail_fast, watch=progress.done, notes=notes)
+    with _inside(root if module else None), Progress(console, len(chosen.cases), told) as progress:
+        report = await run_suite(wanted.kind, chosen, stage, given, fail_fast=wanted.fail_fast, watch=progress.done, notes=notes)
     print_summary(console, report)
     return report
 

@@ -151,6 +151,19 @@ def test_a_project_that_cannot_be_loaded_tells_all_that_is_wrong(cli):
     assert "data/more.yml:3" in err
 
 
+def test_another_configuration_file_stands_for_that_of_the_project(cli):
+    cli.write(
+        "config/short.yml", "language: en\npipeline: [{name: CompactLLMCommandGenerator, user_input: {max_characters: 3}}]\n"
+    )
+    assert cli.run("tests/e2e/a.yml::asks")[0] == 0
+    code, out, _ = cli.run("tests/e2e/a.yml::asks", "--config", "config/short.yml")
+    assert code == 1
+    assert "utter_user_input_too_long_error_rasa" in out
+    code, out, err = cli.run("--config", "config/nowhere.yml")
+    assert (code, out) == (1, "")
+    assert "config/nowhere.yml" in err
+
+
 def test_one_case_alone(cli):
     code, out, _ = cli.run("tests/e2e/a.yml::asks")
     assert code == 0
