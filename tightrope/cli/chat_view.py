@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tightrope.cli.recorder import QUIET
 from tightrope.engine.commands import dict_line
 from tightrope.engine.models import Project
 from tightrope.engine.responses import replies
@@ -137,7 +138,7 @@ def _stack(state: State) -> list[_Part]:
 def _slots(project: Project, before: State, state: State) -> list[_Part]:
     """Slots that differ from their initial values; those that this turn changed stand out, also when it emptied them."""
     out: list[_Part] = []
-    for name in sorted({*before.slots, *state.slots}):
+    for name in sorted({*before.slots, *state.slots} - QUIET):
         old, new = (found.slots.get(name, project.initials.get(name)) for found in (before, state))
         if name in state.slots or old != new:
             shown = f"{name} = {json.dumps(new, ensure_ascii=False, default=str)}"
