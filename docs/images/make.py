@@ -1,4 +1,6 @@
-"""Makes docs/images/both-pages.png: the customer's chat beside the agents' desk, from a fresh demo. `.venv/bin/python docs/images/make.py`
+"""Makes the pictures of the docs. `.venv/bin/python docs/images/make.py`
+
+both-pages.png: the customer's chat beside the agents' desk, from a fresh demo. flow.svg and chat.png: for flow authors, from this project.
 
 Needs Debian's chromium and fonts-noto-cjk. The demo runs on free ports in a temporary folder and is stopped afterwards.
 """
@@ -12,6 +14,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import author_pictures
 import numpy as np
 from playwright.async_api import Browser, FrameLocator, Page, async_playwright
 
@@ -29,6 +32,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 PICTURE = Path(__file__).with_name("both-pages.png")
+CHAT = PICTURE.with_name("chat.png")
 LARGEST = 400_000
 WAIT = 20_000
 OTHERS = [
@@ -53,12 +57,29 @@ FRAME = """
 
 
 def main() -> int:
-    """Make the picture; 0 when it is small enough for a README."""
+    """Make the pictures; 0 when each is small enough for a page."""
+    made = [PICTURE, author_pictures.flow_picture(), CHAT]
+    asyncio.run(terminal(author_pictures.chat_page()))
     with temporary_demo() as demo:
         asyncio.run(compose(demo.settings))
-    size = PICTURE.stat().st_size
-    sys.stdout.write(f"{PICTURE.name}: {size // 1000} kB\n")
-    return 0 if size < LARGEST else 1
+    for path in made:
+        sys.stdout.write(f"{path.name}: {path.stat().st_size // 1000} kB\n")
+    return 0 if all(path.stat().st_size < LARGEST for path in made) else 1
+
+
+async def terminal(text: str) -> None:
+    """The terminal chat as a picture."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        await shrunk(browser, await author_pictures.chat_picture(browser, text), CHAT)
+        await browser.close()
+
+
+async def shrunk(browser: Browser, whole: bytes, path: Path) -> None:
+    """Write a picture with few colours."""
+    page = await browser.new_page()
+    width, height, pixels = await page.evaluate(PIXELS, f"data:image/png;base64,{coded(whole)}")
+    path.write_bytes(small_png(width, height, base64.b64decode(pixels)))
 
 
 async def compose(settings: Settings) -> None:
@@ -70,9 +91,8 @@ async def compose(settings: Settings) -> None:
         page = await browser.new_page(viewport={"width": 2200, "height": 1100})
         await page.set_content(FRAME.format(customer=coded(customer), agent=coded(agent)))
         whole = await page.locator("main").screenshot()
-        width, height, pixels = await page.evaluate(PIXELS, f"data:image/png;base64,{coded(whole)}")
+        await shrunk(browser, whole, PICTURE)
         await browser.close()
-    PICTURE.write_bytes(small_png(width, height, base64.b64decode(pixels)))
 
 
 PIXELS = """async address => {

@@ -39,6 +39,7 @@ class CannotChat(Exception):
 def chat(
     project: Annotated[Path | None, typer.Option("--project", help="The CALM project's folder [this one's own]")] = None,
     language: Annotated[str | None, typer.Option(help="The customer's language, one that config.yml names")] = None,
+    channel: Annotated[str, typer.Option(help="The channel by which the customer writes")] = "rest",
     actions_module: Annotated[
         str | None,
         typer.Option("--actions-module", help="Run the custom actions of this Python package of the project in this process"),
@@ -55,7 +56,7 @@ def chat(
     previous = signal.signal(signal.SIGINT, _interrupt)
     try:
         with asyncio.Runner() as runner:
-            talk, told = runner.run(_begin(project, language, actions_module, stubs, console))
+            talk, told = runner.run(_begin(project, language, channel, actions_module, stubs, console))
             for line in told:
                 console.print(line_view(line, console.width, "dim"))
             _loop(talk, runner, _asking(), console, _recording(talk, record), recording=record is not None)
@@ -89,7 +90,7 @@ def _asking() -> Ask:
 
 
 async def _begin(
-    folder: Path | None, language: str | None, module: str | None, stubs: Path | None, console: Console
+    folder: Path | None, language: str | None, channel: str, module: str | None, stubs: Path | None, console: Console
 ) -> tuple[Talk, list[str]]:
     """The conversation, and what to say of it.
 
@@ -109,7 +110,13 @@ async def _begin(
     actions, acts = await _actions(project, settings, module, stubs, language, console)
     own = is_own(settings, project)
     talk = Talk(
-        project, understanding, actions, strict=own and settings.strict_payloads, cap=settings.prediction_cap, language=language
+        project,
+        understanding,
+        actions,
+        strict=own and settings.strict_payloads,
+        cap=settings.prediction_cap,
+        language=language,
+        channel=channel,
     )
     told = [
         f"{project.root} · {language or project.language} · /help lists what can be typed",

@@ -46,6 +46,7 @@ class Talk:
     Args:
         understanding: None when nobody understands; then typed text answers the open question as it stands.
         language: of the customer: goes into the slot `language`, if the domain has one, and into the metadata.
+        channel: by which the customer writes; variations of responses may be for one channel.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Talk:
         strict: bool = False,
         cap: int = PREDICTION_CAP,
         language: str | None = None,
+        channel: str = "rest",
     ) -> None:
         self.project = project
         self.understands = understanding is not None
@@ -65,6 +67,7 @@ class Talk:
         self.metadata: Mapping[str, Any] = {"language": language} if language else {}
         self.spoken: list[Spoken] = []
         self._strict = strict
+        self._channel = channel
         self._runner = TurnRunner(
             project, understanding or _Nobody(), self.memory, time.time, strict_payloads=strict, prediction_cap=cap
         )
@@ -97,7 +100,7 @@ class Talk:
             if not self.state.sessions:
                 await self._open(turn)
             understood = None if given is None else Understood(parse_text("\n".join(given))[0], {"source": "given"})
-            await self._runner.run(turn, Incoming("chat", text, self.metadata), understood)
+            await self._runner.run(turn, Incoming("chat", text, self.metadata, self._channel), understood)
         except BaseException:
             del self.memory.given[known:]
             raise

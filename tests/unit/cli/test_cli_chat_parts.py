@@ -134,6 +134,17 @@ def test_a_language_is_set_before_the_first_turn_and_goes_with_every_message() -
     assert heard.turn.state.latest_message["metadata"]["language"] == "en"
 
 
+def test_a_channel_gets_its_own_variation(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.yml").write_text("flows:\n  a: {description: d, steps: [{action: utter_a}]}\n")
+    (tmp_path / "domain.yml").write_text("responses:\n  utter_a:\n  - text: short\n    channel: sms\n  - text: long\n")
+    project = load_project(tmp_path)
+    said = [
+        asyncio.run(Talk(project, None, Nothing(), channel=name).say(":start flow a")).turn.events for name in ("sms", "rest")
+    ]
+    assert [next(e["text"] for e in events if e["event"] == "bot") for events in said] == ["short", "long"]
+
+
 def test_buttons_stay_numbered_until_others_are_offered_and_their_payload_is_sent() -> None:
     talk = Talk(OURS, None, Nothing())
     asyncio.run(talk.say(":start flow decline_investment_advice"))
