@@ -45,7 +45,7 @@ class Talk:
 
     Args:
         understanding: None when nobody understands; then typed text answers the open question as it stands.
-        language: of the customer: goes into the slot `language`, if the domain has one, and into the metadata.
+        language: of the customer, the project's by default: goes into the slot `language`, if the domain has one, and into the metadata.
         channel: by which the customer writes; variations of responses may be for one channel.
     """
 
@@ -63,7 +63,10 @@ class Talk:
         self.project = project
         self.understands = understanding is not None
         self.memory = Remembering(actions)
-        self.fixtures: dict[str, Any] = {"language": language} if language and "language" in project.slots else {}
+        if "language" in project.slots:
+            language = language or project.language
+        starts = {"language": language} if language and "language" in project.slots else {}
+        self.fixtures: dict[str, Any] = {name: value for name, value in starts.items() if value != project.initials.get(name)}
         self.metadata: Mapping[str, Any] = {"language": language} if language else {}
         self.spoken: list[Spoken] = []
         self._strict = strict
