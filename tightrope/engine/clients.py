@@ -40,6 +40,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.8
 class Patience:
     """Repeats requests that were surely not sent, while a neighbour starts again.
 
+    A server that is starting may take a connection and drop it: so it is asked for its health until it answers, and only then for more.
     Once it was waited for in vain, it is asked only once a request until it can be reached: a dead neighbour must not hold every turn.
     """
 
@@ -64,7 +65,6 @@ class Patience:
             httpx.TransportError: as `Poster.post`.
         """
         until = self._now() + self._seconds
-        wait = _FIRST_WAIT
         sent = {**trace.headers(), **headers}
         while True:
             try:
@@ -72,14 +72,21 @@ class Patience:
             except OutboundRefused:
                 raise
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                if self._given_up or self._now() + wait > until:
+                if self._given_up or not await self._comes_back(until):
                     self._given_up = True
                     raise
-                await self._sleep(wait)
-                wait = min(wait * 2, _LONGEST_WAIT)
             else:
                 self._given_up = False
                 return response
+
+    async def _comes_back(self, until: float) -> bool:
+        wait = _FIRST_WAIT
+        while self._now() + wait <= until:
+            await self._sleep(wait)
+            if await self._poster.answers():
+                return True
+            wait = min(wait * 2, _LONGEST_WAIT)
+        return False
 
     async def aclose(self) -> None:
         """Close connections."""

@@ -105,6 +105,17 @@ class Poster:
         await response.aread()
         return response
 
+    async def answers(self) -> bool:
+        """Whether the server answers anything at all: asks for /health, which changes nothing."""
+        health = self._url.copy_with(raw_path=b"/health")
+        brief = {"timeout": httpx.Timeout(1.0).as_dict()}
+        request = httpx.Request("GET", health, headers={"accept-encoding": "identity"}, extensions=brief)
+        try:
+            await (await self._transport.handle_async_request(request)).aread()
+        except httpx.TransportError:
+            return False
+        return True
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._transport.aclose()

@@ -109,7 +109,7 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """A server whose neighbours are scripted; `real` actions are reached over the network. Dead neighbours are given up soon unless `patient`."""
     app = create_app(
-        settings if patient else settings.model_copy(update={"neighbour_patience_seconds": 0.3}),
+        settings if patient else settings.model_copy(update={"neighbour_patience_seconds": 0.5}),
         project,
         clock=clock,
         understanding_transport=httpx.MockTransport(neighbours.understand),

@@ -31,6 +31,8 @@ class TestRepeating:
 
         def answer(request: httpx.Request) -> httpx.Response:
             nonlocal count
+            if request.method == "GET":
+                return httpx.Response(200)
             count += 1
             if count == 1:
                 raise error("x", request=request)
@@ -40,6 +42,25 @@ class TestRepeating:
         server.neighbours.action_answer = answer
         said = [r["text"] for r in await server.say("多少钱")]
         assert (said, count) == ((["价格 12.50。"], 2) if sent_again else ([SORRY], 1))
+
+    async def test_a_server_that_starts_is_asked_for_its_health_before_it_is_asked_to_act(self, server):
+        seen: list[str] = []
+
+        def starts(request: httpx.Request) -> httpx.Response:
+            seen.append(request.method)
+            if len(seen) == 1:
+                raise httpx.ConnectError("refused", request=request)
+            if request.method == "GET":
+                assert request.url.path == "/health"
+                if len(seen) < 4:
+                    raise httpx.ReadError("taken and dropped", request=request)
+                return httpx.Response(404)
+            return answering(responses=[PRICE])
+
+        server.neighbours.lines = {"多少钱": "start flow price"}
+        server.neighbours.action_answer = starts
+        assert [r["text"] for r in await server.say("多少钱")] == ["价格 12.50。"]
+        assert seen == ["POST", "GET", "GET", "GET", "POST"]
 
     async def test_a_dead_server_is_waited_for_once_and_then_asked_once_a_request(self, server):
         count = 0
@@ -70,6 +91,8 @@ class TestRepeating:
 
         def answer(request: httpx.Request) -> httpx.Response:
             nonlocal count
+            if request.method == "GET":
+                return httpx.Response(200)
             count += 1
             if count == 1:
                 raise error("x", request=request)
