@@ -12,11 +12,14 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
 
+from tightrope.rules import eligibility
 from tightrope.rules.dates import add_months
+from tightrope.rules.eligibility import RISK_LEVELS, Assessment, Check, Finding, Values, Verdict, verdict_of
 from tightrope.rules.models import RuleDataError, Source, State
 
+__all__ = ["RISK_LEVELS", "RULE", "Assessment", "Condition", "Finding", "MarginFacts", "MarginRules", "Verdict"]
+
 RULE: Final = "margin_eligibility"
-RISK_LEVELS: Final = ("C1", "C2", "C3", "C4", "C5")
 _SOURCE_TEXTS: Final = ("zh", "en", "short_zh", "short_en")
 EXEMPT_TIER: Final = "professional"
 """Article 12 exempts professional institutional investors from experience and assets; a person checks who is one."""
@@ -32,15 +35,6 @@ class Condition(StrEnum):
     FUNDS_ACCOUNT = "funds_account"
     TRADING_EXPERIENCE = "trading_experience"
     AVERAGE_ASSETS = "average_assets"
-
-
-class Verdict(StrEnum):
-    """The outcome over all conditions."""
-
-    ELIGIBLE = "eligible"
-    NOT_ELIGIBLE = "not_eligible"
-    UNDETERMINED = "undetermined"
-    ALREADY_ENABLED = "already_enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +68,6 @@ class Thresholds:
     min_experience_months: int
     min_average_assets: Decimal
     currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One condition: its state, what it rests on, and the values that explain it."""
-
-    condition: Condition
-    state: State
-    source: Source
-    detail: str
-    """Which wording fits: a key below the condition in `data/margin_wording.yml`."""
-    values: Mapping[str, date | Decimal | int | str]
-    """What the wording quotes: figures of the customer, limits, and the day from which the condition will hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """The verdict with all findings; `version` names the thresholds."""
-
-    verdict: Verdict
-    version: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def met(self) -> int:
-        """How many conditions are met."""
-        return sum(finding.state is State.MET for finding in self.findings)
 
 
 class MarginRules:
@@ -149,27 +116,18 @@ class MarginRules:
         limits = self.thresholds(today)
         checks = {
             Condition.CUSTOMER_TIER: _tier(facts, limits),
-            Condition.RISK_LEVEL: _risk_level(facts, limits),
-            Condition.RISK_ASSESSMENT_AGE: _risk_age(facts, limits, today),
-            Condition.RISK_DISCLOSURE: _disclosure(facts, today),
-            Condition.FUNDS_ACCOUNT: _standing(facts, limits),
+            Condition.RISK_LEVEL: eligibility.risk_level(facts.risk_level, limits.min_risk_level),
+            Condition.RISK_ASSESSMENT_AGE: eligibility.risk_age(
+                facts.risk_assessed_on, limits.risk_assessment_valid_months, today
+            ),
+            Condition.RISK_DISCLOSURE: eligibility.disclosure(facts.risk_disclosure_signed_on, today),
+            Condition.FUNDS_ACCOUNT: eligibility.standing(facts.funds_account_standing, limits.required_standing),
             Condition.TRADING_EXPERIENCE: _experience(facts, limits, today),
             Condition.AVERAGE_ASSETS: _assets(facts, limits),
         }
         findings = tuple(Finding(c, state, self._sources[c], detail, values) for c, (state, detail, values) in checks.items())
-        states = {finding.state for finding in findings}
-        if facts.margin_enabled:
-            verdict = Verdict.ALREADY_ENABLED
-        elif State.NOT_MET in states:
-            verdict = Verdict.NOT_ELIGIBLE
-        elif State.UNKNOWN in states:
-            verdict = Verdict.UNDETERMINED
-        else:
-            verdict = Verdict.ELIGIBLE
+        verdict = verdict_of((finding.state for finding in findings), enabled=facts.margin_enabled)
         return Assessment(verdict, limits.version, findings)
-
-
-_Check = tuple[State, str, dict[str, date | Decimal | int | str]]
 
 
 def _thresholds(entry: Mapping[str, Any]) -> Thresholds:
@@ -193,80 +151,29 @@ def _thresholds(entry: Mapping[str, Any]) -> Thresholds:
     )
 
 
-def _tier(facts: MarginFacts, limits: Thresholds) -> _Check:
+def _tier(facts: MarginFacts, limits: Thresholds) -> Check:
     if facts.customer_tier is None:
         return State.UNKNOWN, "unknown", {}
-    values: dict[str, date | Decimal | int | str] = {"tier": facts.customer_tier}
-    if facts.customer_tier in limits.barred_tiers:
-        return State.NOT_MET, "not_met", values
-    return State.MET, "met", values
+    values: Values = {"tier": facts.customer_tier}
+    return (State.NOT_MET, "not_met", values) if facts.customer_tier in limits.barred_tiers else (State.MET, "met", values)
 
 
-def _risk_level(facts: MarginFacts, limits: Thresholds) -> _Check:
-    values: dict[str, date | Decimal | int | str] = {"required": limits.min_risk_level}
-    if facts.risk_level not in RISK_LEVELS:
-        return State.UNKNOWN, "unknown", values
-    values["level"] = facts.risk_level
-    if RISK_LEVELS.index(facts.risk_level) < RISK_LEVELS.index(limits.min_risk_level):
-        return State.NOT_MET, "not_met", values
-    return State.MET, "met", values
-
-
-def _risk_age(facts: MarginFacts, limits: Thresholds, today: date) -> _Check:
-    """Valid up to and including the same day `risk_assessment_valid_months` later."""
-    values: dict[str, date | Decimal | int | str] = {"months": limits.risk_assessment_valid_months}
-    if facts.risk_assessed_on is None or facts.risk_assessed_on > today:
-        return State.UNKNOWN, "unknown", values
-    valid_until = add_months(facts.risk_assessed_on, limits.risk_assessment_valid_months)
-    values |= {"assessed_on": facts.risk_assessed_on, "valid_until": valid_until}
-    return (State.MET, "met", values) if today <= valid_until else (State.NOT_MET, "not_met", values)
-
-
-def _disclosure(facts: MarginFacts, today: date) -> _Check:
-    if facts.risk_disclosure_signed_on is None:
-        return State.NOT_MET, "not_met", {}
-    if facts.risk_disclosure_signed_on > today:
-        return State.UNKNOWN, "unknown", {}
-    return State.MET, "met", {"signed_on": facts.risk_disclosure_signed_on}
-
-
-def _standing(facts: MarginFacts, limits: Thresholds) -> _Check:
-    if facts.funds_account_standing is None:
-        return State.UNKNOWN, "unknown", {}
-    values: dict[str, date | Decimal | int | str] = {"standing": facts.funds_account_standing}
-    if facts.funds_account_standing in limits.required_standing:
-        return State.MET, "met", values
-    return State.NOT_MET, "not_met", values
-
-
-def _experience(facts: MarginFacts, limits: Thresholds, today: date) -> _Check:
+def _experience(facts: MarginFacts, limits: Thresholds, today: date) -> Check:
     """Met from the day that lies `min_experience_months` after the first trade."""
-    values: dict[str, date | Decimal | int | str] = {"months": limits.min_experience_months}
-    if facts.first_trade_on is not None and facts.first_trade_on > today:
-        return State.UNKNOWN, "unknown", values
+    values: Values = {"months": limits.min_experience_months}
     if facts.first_trade_on is None:
-        return (
-            (State.UNKNOWN, "exempt", values) if facts.customer_tier == EXEMPT_TIER else (State.NOT_MET, "never_traded", values)
-        )
+        return eligibility.unless_exempt((State.NOT_MET, "never_traded", values), exempt=facts.customer_tier == EXEMPT_TIER)
+    if facts.first_trade_on > today:
+        return State.UNKNOWN, "unknown", values
     met_on = add_months(facts.first_trade_on, limits.min_experience_months)
     values |= {"first_trade_on": facts.first_trade_on, "met_on": met_on}
     if met_on <= today:
         return State.MET, "met", values
-    return _unless_exempt(facts, "not_met", values)
+    return eligibility.unless_exempt((State.NOT_MET, "not_met", values), exempt=facts.customer_tier == EXEMPT_TIER)
 
 
-def _assets(facts: MarginFacts, limits: Thresholds) -> _Check:
-    values: dict[str, date | Decimal | int | str] = {"required": limits.min_average_assets}
-    if facts.average_assets is None or not facts.average_assets.is_finite() or facts.currency != limits.currency:
-        return State.UNKNOWN, "unknown", values
-    values["average"] = facts.average_assets
-    if facts.average_assets >= limits.min_average_assets:
-        return State.MET, "met", values
-    values["missing"] = limits.min_average_assets - facts.average_assets
-    return _unless_exempt(facts, "not_met", values)
-
-
-def _unless_exempt(facts: MarginFacts, detail: str, values: dict[str, date | Decimal | int | str]) -> _Check:
-    if facts.customer_tier == EXEMPT_TIER:
-        return State.UNKNOWN, "exempt", values
-    return State.NOT_MET, detail, values
+def _assets(facts: MarginFacts, limits: Thresholds) -> Check:
+    check = eligibility.average_assets(
+        facts.average_assets, facts.currency, required=limits.min_average_assets, required_currency=limits.currency
+    )
+    return eligibility.unless_exempt(check, exempt=facts.customer_tier == EXEMPT_TIER)

@@ -1,9 +1,29 @@
-"""Types that all rules share: the state of a condition, and the error of broken rule data."""
+"""Types that all rules share: the state of a condition, its source, and the two errors: broken data, and a question without an answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A rate as a fraction of one: `Percent(Decimal("0.0005"))` is 0.05 %."""
+
+    fraction: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the domain that the wording translates: an item, a market, a currency."""
+
+    name: str
+
+
+Value = Decimal | Percent | Term | date | int | str
+"""What a wording can quote. A Decimal is an amount of money, an int a count."""
 
 
 class State(StrEnum):
@@ -35,3 +55,15 @@ class Source:
 
 class RuleDataError(ValueError):
     """A file in `rules/data/` is not what its rule needs, or has no thresholds for the day asked."""
+
+
+class RuleRefusal(ValueError):
+    """The rule has no answer to this question: an unknown market, a day before the data begins, an input out of bounds.
+
+    `reason` is a key below `refusals` in `data/calculator_wording.yml`; `values` fill its words.
+    """
+
+    def __init__(self, reason: str, **values: Value) -> None:
+        self.reason = reason
+        self.values: dict[str, Value] = values
+        super().__init__(f"{reason}: " + ", ".join(f"{name}={value}" for name, value in values.items()))
