@@ -125,10 +125,17 @@ class Bound:
 class Bounds:
     """The bounds of a rule's inputs by name, from `bounds` of its data."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Args:
+            data: `bounds` of the data file.
+            names: the inputs that need bounds.
+
+        Raises:
+            KeyError, TypeError, ValueError: one is missing or broken.
+        """
         self._bounds = {
             name: Bound(decimal(entry["least"]), decimal(entry["greatest"]), int(entry["decimals"]))
-            for name, entry in data.items()
+            for name, entry in ((name, data[name]) for name in names)
         }
 
     def check(self, name: str, value: object) -> Decimal:
@@ -141,26 +148,20 @@ class Bounds:
         if isinstance(value, bool) or not isinstance(value, Decimal | int) or not Decimal(value).is_finite():
             raise RuleRefusal("not_a_number", input=Term(name))
         number = Decimal(value)
-        if not bound.least <= number <= bound.greatest:
-            raise RuleRefusal(
-                "out_of_bounds",
-                input=Term(name),
-                least=_plain(bound.least),
-                greatest=_plain(bound.greatest),
-                given=_plain(number),
-            )
-        exponent = number.as_tuple().exponent
-        if (
-            isinstance(exponent, int)
-            and -exponent > bound.decimals
-            and number != number.quantize(Decimal(1).scaleb(-bound.decimals))
-        ):
-            raise RuleRefusal("too_many_decimals", input=Term(name), decimals=bound.decimals)
-        return number
+        with exactly():
+            if not bound.least <= number <= bound.greatest:
+                least, greatest, given = (_plain(name, figure) for figure in (bound.least, bound.greatest, number))
+                raise RuleRefusal("out_of_bounds", input=Term(name), least=least, greatest=greatest, given=given)
+            if number != number.quantize(Decimal(1).scaleb(-bound.decimals)):
+                raise RuleRefusal("too_many_decimals", input=Term(name), decimals=bound.decimals)
+        return number or Decimal(0)
 
 
-def _plain(value: Decimal) -> str:
-    return f"{value.normalize():,f}" if abs(value) < Decimal("1E+20") else f"{value:.3E}"
+def _plain(name: str, value: Decimal) -> str:
+    """A bound or a given figure for a refusal: grouped, a rate as percent, what is absurdly large in short."""
+    if abs(value) >= Decimal("1E+20"):
+        return f"{value:.3E}"
+    return f"{(value * 100).normalize():,f}%" if name.endswith("_rate") else f"{value.normalize():,f}"
 
 
 def decimal(text: Any) -> Decimal:

@@ -1,0 +1,135 @@
+"""How a lump sum or regular saving grows at an assumed constant rate. Pure; bounds stand in `data/growth.yml`. A calculation, no forecast.
+
+The yearly rate is nominal: compounded monthly, a twelfth of it is earned each month. Nothing is rounded on the way; the end value is
+rounded once to the cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+
+from tightrope.rules.figures import Bounds, Computation, Step, each_once, exactly, half_up_cent, sources_of
+from tightrope.rules.models import Percent, RuleDataError, RuleRefusal, Term, Value
+
+RULE: Final = "growth"
+
+
+class Frequency(StrEnum):
+    """How often interest is added, and how often a saver pays in."""
+
+    YEARLY = "yearly"
+    MONTHLY = "monthly"
+
+    @property
+    def per_year(self) -> int:
+        """Periods in a year."""
+        return 12 if self is Frequency.MONTHLY else 1
+
+
+class Timing(StrEnum):
+    """When in a period a saver pays in."""
+
+    START = "start"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What comes of it."""
+
+    currency: str
+    periods: int
+    paid_in: Decimal
+    gain: Decimal
+    """Value less what was paid in; below zero at a negative rate."""
+    value: Decimal
+    computation: Computation
+
+
+class GrowthRules:
+    """The bounds, read and checked."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Args:
+            data: the content of `data/growth.yml`.
+
+        Raises:
+            RuleDataError: something is missing or of the wrong kind.
+        """
+        try:
+            self.version = str(data["version"])
+            self._source = sources_of(data)["formula"]
+            self._currencies = frozenset(str(currency) for currency in data["currencies"])
+            self._bounds = Bounds(data["bounds"], ("principal", "payment", "yearly_rate", "years"))
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
+            raise RuleDataError(f"growth: {error!r}") from error
+
+    def lump_sum(self, principal: Decimal, currency: str, *, yearly_rate: Decimal, years: int, frequency: Frequency) -> Growth:
+        """`principal` × (1 + r/n)^(n × years).
+
+        Raises:
+            RuleRefusal: a figure is out of bounds, or the currency is not known.
+        """
+        principal = self._bounds.check("principal", principal)
+        with exactly():
+            yearly_rate, rate, periods = self._periods(currency, yearly_rate, years, frequency)
+            factor = (1 + rate) ** periods
+            value = half_up_cent(principal * factor)
+        inputs: dict[str, Value] = {"principal": principal, "value": value}
+        return self._growth("lump_sum", currency, yearly_rate, years, frequency, principal, value, inputs)
+
+    def regular_saving(
+        self, payment: Decimal, currency: str, *, yearly_rate: Decimal, years: int, frequency: Frequency, timing: Timing
+    ) -> Growth:
+        """`payment` each period: payment × ((1 + i)^N − 1) / i, times (1 + i) when paid at the start; without interest payment × N.
+
+        Raises:
+            RuleRefusal: a figure is out of bounds, or the currency is not known.
+        """
+        payment = self._bounds.check("payment", payment)
+        with exactly():
+            yearly_rate, rate, periods = self._periods(currency, yearly_rate, years, frequency)
+            series = ((1 + rate) ** periods - 1) / rate if rate else Decimal(periods)
+            value = half_up_cent(payment * series * (1 + rate if timing is Timing.START else 1))
+            paid_in = half_up_cent(payment * periods)
+        inputs: dict[str, Value] = {"payment": payment, "value": value}
+        return self._growth(f"saving_{timing.value}", currency, yearly_rate, years, frequency, paid_in, value, inputs)
+
+    def _periods(self, currency: str, yearly_rate: Decimal, years: int, frequency: Frequency) -> tuple[Decimal, Decimal, int]:
+        """The yearly rate, that of a period, and the number of periods."""
+        if currency not in self._currencies:
+            raise RuleRefusal("unknown_currency", currency=currency, known=", ".join(sorted(self._currencies)))
+        rate, count = self._bounds.check("yearly_rate", yearly_rate), int(self._bounds.check("years", years))
+        return rate, rate / frequency.per_year, count * frequency.per_year
+
+    def _growth(
+        self,
+        name: str,
+        currency: str,
+        yearly_rate: Decimal,
+        years: int,
+        frequency: Frequency,
+        paid_in: Decimal,
+        value: Decimal,
+        inputs: Mapping[str, Value],
+    ) -> Growth:
+        periods = years * frequency.per_year
+        with exactly():
+            gain = value - paid_in
+        base: dict[str, Value] = {
+            **inputs,
+            "currency": Term(currency),
+            "rate": Percent(yearly_rate),
+            "years": years,
+            "frequency": Term(frequency.value),
+            "periods": periods,
+            "per_year": frequency.per_year,
+            "paid_in": paid_in,
+            "gain": gain,
+        }
+        steps = (Step("assumption", base), Step(name, base), Step("gain", base), Step("no_forecast", {}))
+        return Growth(currency, periods, paid_in, gain, value, Computation(RULE, self.version, steps, each_once([self._source])))
