@@ -74,10 +74,12 @@ def apply_commands(run: Run, commands: list[Command]) -> None:
     for command in commands:
         if isinstance(command, SetSlot):
             _fill(run, command, corrections, checks)
+    # What is corrected belongs to the journey under way: where it was asked is looked up before another one begins.
+    correction = _correction(run, corrections) if corrections and not cancels else None
     if starts:
         _start(run, [c.flow for c in starts], quiet=cancels)
-    if corrections and not cancels:
-        _push_correction(run, corrections)
+    if correction is not None:
+        run.push("pattern_correction", **correction)
     for name, context in checks:
         push_validation(run, name, **context)
     for command in reversed(commands):
@@ -180,20 +182,20 @@ def _pending_corrections(run: Run) -> dict[str, Change]:
     return pending
 
 
-def _push_correction(run: Run, corrections: dict[str, Change]) -> None:
+def _correction(run: Run, corrections: dict[str, Change]) -> dict[str, Any]:
+    """The context of the pattern that applies these corrections and those that still wait for an answer."""
     corrections = {**_pending_corrections(run), **corrections}
     places = {name: place for name in corrections if (place := _asked_before(run, name)) is not None}
     at, _, step_id = min(places.values())
     fresh = all(_asked_fresh(run, name, run.stack[where]["flow_id"], step) for name, (where, _, step) in places.items())
-    run.push(
-        "pattern_correction",
-        corrected_slots=corrections,
-        new_slot_values=[change["value"] for change in corrections.values()],
-        is_reset_only=fresh,
-        reset_flow_id=run.stack[at]["flow_id"],
-        reset_step_id=step_id,
-        reset_frame_id=run.stack[at]["frame_id"],
-    )
+    return {
+        "corrected_slots": corrections,
+        "new_slot_values": [change["value"] for change in corrections.values()],
+        "is_reset_only": fresh,
+        "reset_flow_id": run.stack[at]["flow_id"],
+        "reset_step_id": step_id,
+        "reset_frame_id": run.stack[at]["frame_id"],
+    }
 
 
 def _start(run: Run, flows: list[str], *, quiet: bool) -> None:

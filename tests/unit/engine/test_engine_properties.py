@@ -183,11 +183,9 @@ class Conversations(RuleBasedStateMachine):
         self.turn("answer", (SetSlot(name, VALUES.get(name, ["true", "no"])[number]), *more), given)
 
     @precondition(lambda self: self.passed())
-    @rule(
-        which=st.integers(0, 3), number=st.integers(0, 1), more=st.one_of(st.just(()), sets.map(lambda c: (c,))), given=outcomes
-    )
+    @rule(which=st.integers(0, 3), number=st.integers(0, 1), more=st.one_of(st.just(()), commands), given=outcomes)
     def correct(self, which: int, number: int, more: tuple[Any, ...], given: list[Any]) -> None:
-        """Something that was asked before is changed."""
+        """Something that was asked before is changed, perhaps in one breath with something else."""
         names = self.passed()
         name = names[which % len(names)]
         self.turn("correct", (SetSlot(name, VALUES.get(name, ["true", "no"])[number]), *more), given)
