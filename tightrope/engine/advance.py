@@ -11,6 +11,7 @@ from tightrope.engine.run import ASKING, COLLECT, Run, is_pattern
 from tightrope.engine.session import ACTION as SESSION_START
 from tightrope.engine.state import UNCOUNTED, Frame
 
+LISTEN = "action_listen"
 MAX_STEPS = 2000
 """Steps within one advance; more means that steps lead in a circle without an action."""
 MAX_FRAMES = 200
@@ -44,7 +45,10 @@ def _run_steps(run: Run) -> Effect | None:
             _over(run, f"more than {run.cap} actions in one turn, actions that ask for actions")
             continue
         if within.queue:
-            return request(run, within.queue.pop(0), free=True)
+            effect = _perform(run, within.queue.pop(0), free=True)
+            if effect is not None:
+                return effect
+            continue
         frame = run.top
         if frame is None:
             return listen(run)
@@ -100,7 +104,7 @@ def listen(run: Run) -> Listen:
     if top is not None and "asked_at" in top:
         top["question"] = run.state.bots - top.pop("asked_at")
     run.sync_stack()
-    run.acted("action_listen")
+    run.acted(LISTEN)
     run.state.within.bonus = 0
     return Listen()
 
@@ -158,17 +162,25 @@ def _act(run: Run, frame: Frame, step: Step) -> Effect | None:
         except jinja2.TemplateError as error:
             run.problems.append(f"the action name {step.target} could not be filled: {error}")
             name = ""
-    if name == "action_listen":
-        return listen(run)
-    if frame["type"] in ASKING and name not in BUILTINS and not name.startswith("validate_"):
+    if not name or name == "None":
+        run.problems.append(f"step {step.id} names no action")
+        return None
+    if frame["type"] in ASKING and name != LISTEN and name not in BUILTINS and not name.startswith("validate_"):
         # Where the question begins among the messages, so that "say that again" does not say it twice.
         frame["asked_at"] = run.state.bots
+    return _perform(run, name, free=False)
+
+
+def _perform(run: Run, name: str, *, free: bool) -> Effect | None:
+    """What an action's name stands for: listening, an action of the project or of ours, a response. `free` when no frame waits for it."""
+    if name == LISTEN:
+        return listen(run)
     if name in run.project.actions:
         if name.startswith("validate_") and run.slots.get(name.removeprefix("validate_")) is None:
             return None
         if name == SESSION_START and run.state.messages <= 1:
             return None  # It ran when this session began, a moment ago.
-        return request(run, name)
+        return request(run, name, free=free)
     if name in BUILTINS:
         if name not in UNCOUNTED:
             run.acted(name)
@@ -180,10 +192,7 @@ def _act(run: Run, frame: Frame, step: Step) -> Effect | None:
         return None
     if name.startswith("validate_"):
         return None
-    if not name or name == "None":
-        run.problems.append(f"step {step.id} names no action")
-        return None
-    return request(run, name)
+    return request(run, name, free=free)
 
 
 def _leave_trail(frame: Frame, step: Step) -> None:
@@ -237,7 +246,7 @@ def end_flow(run: Run, frame: Frame, flow: Flow) -> None:
     run.release_slots(frame)
     if not is_pattern(frame):
         _after_journey(run, flow.id)
-    elif flow.id == "pattern_cancel_flow":
+    elif flow.id == "pattern_cancel_flow" and not any(one["frame_id"] in frame["canceled_frames"] for one in run.stack):
         _after_journey(run, frame["canceled_flow_id"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from tightrope.engine.builtins import bring_up, push_validation
@@ -65,32 +66,42 @@ def apply_commands(run: Run, commands: list[Command]) -> None:
     From bottom to top: started flows (the first named uppermost), correction, domain validation, answers and repairs (the first named
     uppermost), cancellation, errors. So a cancelled flow goes before a new one begins, and a question is answered before a flow goes on.
     """
-    starts = [c for c in commands if isinstance(c, StartFlow)]
+    starts = [c.flow for c in commands if isinstance(c, StartFlow)]
     cancels = any(isinstance(c, CancelFlow) for c in commands)
     doomed = _doomed(run) if cancels else None
-    corrections: dict[str, Change] = {}
-    checks: list[tuple[str, dict[str, Any]]] = []
     _take_up_interrupted(run, commands)
+    # What belongs to a flow that starts after a cancellation waits for it: it would be forgotten with the cancelled flow.
+    later = frozenset().union(*(run.project.owned[flow] for flow in starts)) if cancels else frozenset()
+    filled = _Filled()
     for command in commands:
         if isinstance(command, SetSlot):
-            _fill(run, command, corrections, checks)
-    # What is corrected belongs to the journey under way: where it was asked is looked up before another one begins.
-    correction = _correction(run, corrections) if corrections and not cancels else None
+            _fill(run, command, filled, later)
+    correction = _correction(run, filled.corrections) if filled.corrections and not cancels else None
     if starts:
-        _start(run, [c.flow for c in starts], quiet=cancels)
+        _start(run, starts, quiet=cancels)
     if correction is not None:
         run.push("pattern_correction", **correction)
-    for name, context in checks:
-        push_validation(run, name, **context)
+    for name, context in filled.checks:
+        if not cancels or name in later:
+            push_validation(run, name, **context)
     for command in reversed(commands):
         _repair(run, command)
     if doomed is not None:
         flow_id, frames = doomed
         name = run.name_of(flow_id) if flow_id else ""
-        run.push("pattern_cancel_flow", canceled_name=name, canceled_flow_id=flow_id, canceled_frames=frames)
+        run.push("pattern_cancel_flow", canceled_name=name, canceled_flow_id=flow_id, canceled_frames=frames, given=filled.later)
     for command in commands:
         if isinstance(command, Fail):
             run.push("pattern_internal_error", error_type=command.error_type, info=dict(command.info))
+
+
+@dataclass(slots=True)
+class _Filled:
+    """What a turn's values for slots lead to: changes of earlier answers, slots to check and why, values to be set after a cancellation."""
+
+    corrections: dict[str, Change] = field(default_factory=dict)
+    checks: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    later: dict[str, Change] = field(default_factory=dict)
 
 
 def _take_up_interrupted(run: Run, commands: list[Command]) -> None:
@@ -117,24 +128,32 @@ def _doomed(run: Run) -> tuple[str | None, list[str]]:
     return run.stack[at]["flow_id"], frames
 
 
-def _fill(run: Run, command: SetSlot, corrections: dict[str, Change], checks: list[tuple[str, dict[str, Any]]]) -> None:
+def _fill(run: Run, command: SetSlot, filled: _Filled, later: frozenset[str]) -> None:
     slot = run.project.slots[command.name]
     asking = run.asking()
     asked = asking is not None and asking[1] == slot.name
     value = coerce(slot, command.value)
     if value is REFUSED:
-        if asked and asking is not None:
+        if asked and asking is not None and slot.name not in later:
             asking[0]["refused"] = command.value
         else:
-            checks.append((slot.name, {"refused": command.value}))
+            filled.checks.append((slot.name, {"refused": command.value}))
         return
-    held = run.slots.get(slot.name)
-    if held is not None and held != value and not asked and _asked_before(run, slot.name) is not None:
-        corrections[slot.name] = {"value": value, **({"filled_by": "NLU"} if command.extractor == "NLU" else {})}
+    change: Change = {"value": value, **({"filled_by": "NLU"} if command.extractor == "NLU" else {})}
+    if slot.name in later:
+        filled.later[slot.name] = change
+    elif _changes(run, slot.name, value) and not asked and _asked_before(run, slot.name) is not None:
+        filled.corrections[slot.name] = change
         return
-    run.set_slot(slot.name, value, by_intent=command.extractor == "NLU")
+    else:
+        run.set_slot(slot.name, value, by_intent=command.extractor == "NLU")
     if slot.rejections and value is not None:
-        checks.append((slot.name, {}))
+        filled.checks.append((slot.name, {}))
+
+
+def _changes(run: Run, name: str, value: Any) -> bool:
+    held = run.slots.get(name)
+    return held is not None and held != value
 
 
 def _asked_before(run: Run, name: str) -> tuple[int, int, str] | None:
@@ -183,7 +202,7 @@ def _pending_corrections(run: Run) -> dict[str, Change]:
 
 
 def _correction(run: Run, corrections: dict[str, Change]) -> dict[str, Any]:
-    """The context of the pattern that applies these corrections and those that still wait for an answer."""
+    """The context of pattern_correction, found before flows that start in the same turn hide the corrected one."""
     corrections = {**_pending_corrections(run), **corrections}
     places = {name: place for name in corrections if (place := _asked_before(run, name)) is not None}
     at, _, step_id = min(places.values())

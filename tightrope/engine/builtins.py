@@ -102,6 +102,8 @@ def _cancel_flow(run: Run) -> None:
     frame = _pattern(run, "pattern_cancel_flow")
     doomed = set(frame["canceled_frames"]) if frame else set()
     run.dismiss([one for one in run.stack if one["frame_id"] in doomed])
+    for name, change in (frame.get("given", {}) if frame else {}).items():
+        run.set_slot(name, change["value"], by_intent=change.get("filled_by") == "NLU")
 
 
 def _wanted_flow(run: Run, frame: Frame) -> str | None:
