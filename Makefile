@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows test-long check bench bench-engine docs rasa-verify clean browser
+.PHONY: help demo test test-unit flows test-long check bench docs rasa-verify clean browser
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,10 +53,6 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, module sizes
 
 bench: $(VENV)/.dev ## Speed of the whole way of a message, beside bare yardsticks; writes docs/reports/
 	@$(BIN)/python -m benchmarks.throughput
-
-bench-engine: $(VENV)/.dev ## Turns a second of the engine: its core, and served over HTTP with Postgres
-	@$(BIN)/python -m benchmarks.engine.core
-	@$(BIN)/python -m benchmarks.engine.served
 
 docs: $(VENV)/.dev ## Write docs/settings.md from the settings' own descriptions
 	@$(BIN)/python -m tightrope.cli.settings_page > docs/settings.md

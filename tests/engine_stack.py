@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tightrope.engine.builtins import REDO
-from tightrope.engine.models import START, Project, Step
+from tightrope.engine.models import START, ActionResult, Input, Project, Step
 from tightrope.engine.run import COLLECT
 from tightrope.engine.state import Frame, State
 
 
-def stack_flaws(project: Project, state: State) -> list[str]:
+def stack_flaws(project: Project, state: State, inputs: Iterable[Input] = ()) -> list[str]:
     """What is not well formed in the stack of a conversation that waits for its customer; empty when all is well.
 
     Every frame runs a flow and stands at a step that exist, ids are unique, a called flow lies on its caller, a question belongs to
-    a collect step below it, and the uppermost frame listens.
+    a collect step below it, and the uppermost frame listens, unless an action among the turn's `inputs` said to listen at once.
     """
     stack = state.stack
     wrong: list[str] = []
@@ -31,9 +33,18 @@ def stack_flaws(project: Project, state: State) -> list[str]:
         if frame["type"] == COLLECT and not _asked(project, stack[:at], frame):
             wrong.append(f"{name} asks on behalf of a step that is not on the stack")
     top = _step(project, stack[-1]) if stack else None
-    if stack and not (state.paused or state.ended) and (top is None or top.target != "action_listen"):
+    if (
+        stack
+        and not (state.paused or state.ended or any(map(_says_listen, inputs)))
+        and (top is None or top.target != "action_listen")
+    ):
         wrong.append(f"the engine listens, but the uppermost frame {stack[-1]['flow_id']} stands at {stack[-1]['step_id']}")
     return wrong
+
+
+def _says_listen(inputs: Input) -> bool:
+    events = inputs.events if isinstance(inputs, ActionResult) else ()
+    return any(event.get("event") == "followup" and event.get("name") == "action_listen" for event in events)
 
 
 def _step(project: Project, frame: Frame) -> Step | None:

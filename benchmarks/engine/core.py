@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.engine.core_project import Turn, conversation, made_project
+from benchmarks.engine.projects import Turn, conversation, made_project
 from benchmarks.report import machine, write_report
 from tightrope.engine.commands import parse_text
 from tightrope.engine.core import payload_commands, step

@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 import psutil
 
-from benchmarks.engine.served_project import write_project
+from benchmarks.engine.bench_project import write_project
 from benchmarks.report import machine, write_report
 from tightrope.cli.supervisor import free_ports
 from tightrope.infra.migrate import migrate

@@ -10,6 +10,7 @@ A file has `section` (of the reference, rasa-calm.md), `title`, perhaps a `proje
               the last of a list is given for good. The names are added to the domain
     strict:   true: a payload counts only if a button offered it (the engine's strict_payloads); false unless given
     cap:      the cap on predictions, the engine's own unless given
+    options:  how an operator runs the project (Options in engine/models.py)
     flawed:   words of each error that the check reports of this project; without it the check must report none
     turns:    see TURN and EXPECT; or, for what is decided when files are read,
     condition: with `holds`, a list of {slots, is}, in place of turns: a condition of conditions, tried as the branch of a flow and as the
@@ -35,9 +36,10 @@ from tightrope.engine.yamlfile import read
 
 CASES = Path(__file__).parent / "cases"
 
-TURN = {"say", "press", "commands", "advance", "channel", "metadata", "expect"}
+TURN = {"say", "press", "commands", "advance", "channel", "metadata", "release", "expect"}
 """`say` a text (a payload begins with /), `press` a button by its title,
-`commands` v3 lines that understanding makes of the text; `advance` minutes that pass before; `channel`, `metadata` of the message."""
+`commands` v3 lines that understanding makes of the text; `advance` minutes that pass before; `channel`, `metadata` of the message;
+`release` a project laid over the case's own from this turn on."""
 
 EXPECT = {
     "replies", "includes", "buttons", "slots", "not_slots", "stack", "events", "no_events", "ran", "kept", "problems",
@@ -53,7 +55,7 @@ given); `flow_…` flow ids in order, patterns left out."""
 
 _FILE = {"section", "title", "project", "actions", "cases"}
 _CASE = {
-    "id", "source", "project", "actions", "strict", "cap", "flawed", "turns", "condition", "holds", "loaded", "env", "refused", "warned",
+    "id", "source", "project", "actions", "strict", "cap", "options", "flawed", "turns", "condition", "holds", "loaded", "env", "refused", "warned",
 }  # fmt: skip
 _PROJECT = {"config", "domain", "flows", "endpoints", "files"}
 _PLACE = {"line", "words", "file"}
@@ -87,6 +89,7 @@ class Case:
     flawed: tuple[str, ...] = ()
     strict: bool = False
     cap: int | None = None
+    options: Mapping[str, bool] = field(default_factory=dict)
 
     def files(self) -> dict[str, str]:
         """Every file of the project: path to text."""
@@ -165,6 +168,7 @@ class _Reader:
                     flawed=tuple(raw.get("flawed") or ()),
                     strict=raw.get("strict", False),
                     cap=raw.get("cap"),
+                    options=raw.get("options") or {},
                 )
             )
             if not any(raw.get(key) for key in ("turns", "loaded", "refused", "warned")):
@@ -181,6 +185,7 @@ class _Reader:
     def turn(self, found: Any) -> Mapping[str, Any]:
         turn = self.keys(found, TURN, "a turn")
         self.keys(turn.get("expect") or {}, EXPECT, "expect")
+        self.keys(turn.get("release") or {}, _PROJECT, "release")
         if not set(turn) & {"say", "press", "commands"}:
             raise self.wrong("a turn needs one of say, press, commands")
         return turn

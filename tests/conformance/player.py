@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from case_files import FAILS, Case
+from case_files import FAILS, Case, merged
 from engine_stack import stack_flaws
 
 from tightrope.engine.clients import tracker
@@ -16,7 +17,7 @@ from tightrope.engine.commands import parse_text
 from tightrope.engine.core import PREDICTION_CAP
 from tightrope.engine.errors import ActionFailed
 from tightrope.engine.loader import load_project
-from tightrope.engine.models import Project
+from tightrope.engine.models import Options, Project
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import Event, State, replay
 from tightrope.engine.turn import History, Incoming, Turn, TurnRunner, Understood, settle
@@ -36,17 +37,25 @@ def write(case: Case, folder: Path) -> Path:
     return folder
 
 
+def _loaded(case: Case, folder: Path) -> Project:
+    return replace(load_project(write(case, folder)), options=Options(**case.options))
+
+
 def play(case: Case, folder: Path) -> None:
     """Write the project, play every turn, compare; then play all again, which must give the same events.
 
     Raises:
         Differs: a turn is not as expected, state and events disagree, or the stack is not well formed.
     """
-    project = load_project(write(case, folder))
+    project = _loaded(case, folder)
     first, again = Customer(case, project), Customer(case, project)
     for number, raw in enumerate(case.turns):
+        if "release" in raw:
+            project = _loaded(replace(case, project=merged(case.project, raw["release"])), folder)
+            first.serve(project)
+            again.serve(project)
         turn = first.take(raw)
-        wrong = [*_differences(raw.get("expect") or {}, turn, first), *stack_flaws(project, first.state)]
+        wrong = [*_differences(raw.get("expect") or {}, turn, first), *stack_flaws(project, first.state, turn.inputs)]
         if replay("customer", first.events, project.initials).to_json() != first.state.to_json():
             wrong.append("the state that the events give is not the state")
         if wrong:
@@ -61,20 +70,24 @@ class Customer:
 
     def __init__(self, case: Case, project: Project) -> None:
         self.case = case
-        self.project = project
         self.at = 1_800_000_000.0
         self.state = State("customer")
         self.events: list[Event] = []
         self.ran: list[str] = []
         self.requests: dict[str, Mapping[str, Any]] = {}
         self.transcript: list[str] = []
+        self.serve(project)
+
+    def serve(self, project: Project) -> None:
+        """The project that answers from now on."""
+        self.project = project
         self.runner = TurnRunner(
             project,
             self,
             self,
             lambda: self.at,
-            strict_payloads=case.strict,
-            prediction_cap=PREDICTION_CAP if case.cap is None else case.cap,
+            strict_payloads=self.case.strict,
+            prediction_cap=PREDICTION_CAP if self.case.cap is None else self.case.cap,
         )
 
     def take(self, raw: Mapping[str, Any]) -> Turn:

@@ -74,7 +74,16 @@ def test_no_two_cases_are_the_same_up_to_names():
 def _shape(case: Case) -> str:
     """The case with each name replaced by the order in which it first comes; what the engine or the format gives a meaning stays."""
     place = [{key: value for key, value in (one or {}).items() if key != "words"} for one in (case.refused, case.warned)]
-    whole = [case.files(), case.actions, [dict(turn) for turn in case.turns], case.strict, case.cap, place, case.loaded]
+    whole = [
+        case.files(),
+        case.actions,
+        [dict(turn) for turn in case.turns],
+        case.strict,
+        case.cap,
+        dict(case.options),
+        place,
+        case.loaded,
+    ]
     numbers: dict[str, str] = {}
 
     def rename(found: re.Match[str]) -> str:

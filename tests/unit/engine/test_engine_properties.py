@@ -67,6 +67,7 @@ good_events = st.one_of(
         [
             {"event": "followup", "name": "action_x"},
             {"event": "followup", "name": "utter_say"},
+            {"event": "followup", "name": "action_listen"},
             {"event": "followup", "name": "action_restart"},
             {"event": "restart"},
             {"event": "reset_slots"},
@@ -183,9 +184,11 @@ class Conversations(RuleBasedStateMachine):
         self.turn("answer", (SetSlot(name, VALUES.get(name, ["true", "no"])[number]), *more), given)
 
     @precondition(lambda self: self.passed())
-    @rule(which=st.integers(0, 3), number=st.integers(0, 1), more=st.one_of(st.just(()), commands), given=outcomes)
+    @rule(
+        which=st.integers(0, 3), number=st.integers(0, 1), more=st.one_of(st.just(()), sets.map(lambda c: (c,))), given=outcomes
+    )
     def correct(self, which: int, number: int, more: tuple[Any, ...], given: list[Any]) -> None:
-        """Something that was asked before is changed, perhaps in one breath with something else."""
+        """Something that was asked before is changed."""
         names = self.passed()
         name = names[which % len(names)]
         self.turn("correct", (SetSlot(name, VALUES.get(name, ["true", "no"])[number]), *more), given)
@@ -236,7 +239,7 @@ class Conversations(RuleBasedStateMachine):
         )
         assert State.from_json(orjson.loads(orjson.dumps(self.state.to_json()))) == self.state, "the state is not plain data"
         if not self.state.paused:  # A paused conversation is left as it is, whatever was released meanwhile.
-            flaws = stack_flaws(self.project, self.state)
+            flaws = stack_flaws(self.project, self.state, first.inputs)
             assert not flaws, flaws
         self.look_at_slots()
         if text not in offered:

@@ -149,18 +149,3 @@ def test_the_end_of_a_journey_tells_every_slot_that_it_resets(talk):
     assert {e["name"]: e["value"] for e in talk.events[since:] if e["event"] == "slot" and e["name"] in {"to", "amount", "sure"}} == {
         "to": None, "amount": None, "sure": None,
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "lines", ["set slot to John\nstart flow hours", "start flow hours\nset slot to John"], ids=["before", "after"]
-)
-def test_a_correction_beside_a_new_task_is_made_to_the_task_it_belongs_to(talk, lines):
-    talk.say("5 to Joe", "start flow pay\nset slot to Joe\nset slot amount 5")
-    assert talk.texts("John. And when do you open?", lines) == ["Change it?"]
-    assert talk.texts("yes", "set slot change_it true") == [
-        "All right, changed: to is now John.",
-        "At nine.",
-        "Shall we go on with “pay”?",
-    ]
-    assert talk.texts("yes", "set slot continue_interrupted_flow_confirmation true") == ["How often?"]
-    assert (talk.slot("to"), talk.slot("amount")) == ("John", 5.0)
