@@ -181,12 +181,12 @@ class MarginAccountRules:
         return Interest(principal, self.currency, days, periods, amount, computation)
 
     def _parts(self, first: date, days: int) -> list[tuple[_Rate, date, int]]:
-        """The days split where the rate changes."""
-        end = first + timedelta(days)
-        starts = [first, *(rate.effective_from for rate in self._rates if first < rate.effective_from < end)]
-        ends = [*starts[1:], end]
+        """The days split where the rate changes; in ordinals, since the day after the last one may not exist."""
+        start, end = first.toordinal(), first.toordinal() + days
+        starts = [start, *(day for day in (rate.effective_from.toordinal() for rate in self._rates) if start < day < end)]
         return [
-            (in_force(self._rates, start, INTEREST), start, (stop - start).days) for start, stop in zip(starts, ends, strict=True)
+            (in_force(self._rates, date.fromordinal(day), INTEREST), date.fromordinal(day), stop - day)
+            for day, stop in zip(starts, [*starts[1:], end], strict=True)
         ]
 
     def ratio(self, account: Account, day: date) -> MaintenanceRatio:

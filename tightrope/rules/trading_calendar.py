@@ -116,9 +116,11 @@ class TradingCalendar:
             self.version = str(data["version"])
             self._calendars = {name: _calendar(entry, sources) for name, entry in data["calendars"].items()}
             self._markets = {name: _market(entry, sources) for name, entry in data["markets"].items()}
-            for market in self._markets.values():
+            for name, market in self._markets.items():
                 if not market.calendars or not set(market.calendars) <= set(self._calendars):
                     raise ValueError(f"no calendar: {market.calendars}")
+                if not self.known_years(name):
+                    raise ValueError(f"no year that all calendars of {name} know")
         except (KeyError, TypeError, ValueError, AttributeError, ZoneInfoNotFoundError) as error:
             raise RuleDataError(f"trading calendar: {error!r}") from error
 

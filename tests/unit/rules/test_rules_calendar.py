@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -215,6 +216,21 @@ def test_the_file_agrees_with_the_library_for_every_year_it_holds(name: str) -> 
     assert half == {day for day in DAYS if CALENDAR.day(market, day).kind is DayKind.HALF}
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_script_for_a_new_year_prints_what_the_file_holds_and_says_what_the_library_does_not_know(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main = runpy.run_path(str(Path(tightrope.rules.__file__).parents[2] / "tools" / "trading_calendar_dates.py"))["main"]
+    main(2026)
+    printed = capsys.readouterr().out
+    for name in ("XSHG", "XHKG"):
+        year = DATA["calendars"][name]["years"][2026]
+        for key in ("holidays", "half_days"):
+            assert f"{key}: [{', '.join(map(str, year[key]))}]" in printed
+    main(2090)
+    assert capsys.readouterr().out.count("knows nothing after") == 2
+
+
 def broken(*path: Any, value: Any) -> dict[str, Any]:
     data = deepcopy(DATA)
     entry = data
@@ -240,6 +256,9 @@ def broken(*path: Any, value: Any) -> dict[str, Any]:
         broken("markets", "sse", "calendars", value=["XNYS"]),
         broken("markets", "sse", "calendars", value=[]),
         broken("markets", "sse", "settle_after", value=-1),
+        broken(
+            "calendars", "XHKG", "years", value={2023: {"source": "hkex_2024", "holidays": [], "unplanned": [], "half_days": []}}
+        ),
         broken("markets", "sse", "half_days_settle", value="yes"),
         {},
     ],

@@ -54,6 +54,11 @@ def test_interest_is_simple_by_calendar_days(principal: str, first: str, last: s
     assert found.currency == "CNY"
 
 
+def test_the_last_day_of_the_calendar_is_a_day_like_any_other() -> None:
+    assert RULES.interest(Decimal(100000), date.max, date.max).amount == Decimal("18.06")
+    assert RULES.interest(Decimal(100000), date.max - timedelta(30), date.max).amount == Decimal("541.67")
+
+
 def test_interest_is_split_where_the_rate_changes_and_rounded_once() -> None:
     found = MarginAccountRules(CHANGED).interest(Decimal(100000), date(2026, 11, 1), date(2026, 11, 21))
     assert [(p.first, p.days, p.rate.fraction) for p in found.periods] == [

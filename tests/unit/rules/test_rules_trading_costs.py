@@ -150,7 +150,7 @@ def test_handling_and_regulatory_fees_are_shown_as_contained_in_the_commission()
 
 @pytest.mark.parametrize(
     ("market", "first"),
-    [("sse", date(2022, 7, 1)), ("szse", date(2022, 7, 1)), ("bse", date(2022, 12, 1)), ("hk_connect", date(2023, 1, 1))],
+    [("sse", date(2022, 7, 1)), ("szse", date(2022, 7, 1)), ("bse", date(2023, 8, 28)), ("hk_connect", date(2023, 1, 1))],
 )
 def test_a_day_before_the_first_rates_of_a_market_is_refused(market: str, first: date) -> None:
     assert cost(market, "buy", "10.00", 1000, first).total > 0
@@ -203,7 +203,7 @@ TRADES = st.builds(
     side=st.sampled_from(Side),
     price=st.decimals("0.01", "5000", places=2),
     quantity=st.integers(1, 1_000_000),
-    day=st.dates(date(2023, 1, 1), date(2027, 12, 31)),
+    day=st.dates(date(2023, 8, 28), date(2027, 12, 31)),
 )
 
 
@@ -223,6 +223,13 @@ def test_the_sum_is_that_of_the_items_and_no_item_is_off_by_more_than_its_roundi
         elif not (item.name == "commission" and item.amount == 5) and item.name != "settlement_fee":
             assert abs(Fraction(item.amount) - exact) <= Fraction(1, 200)
             assert item.amount == item.amount.quantize(CENT)
+
+
+@given(trade=TRADES)
+def test_the_commission_is_never_less_than_what_it_contains(trade: Trade) -> None:
+    items = RULES.cost(trade).items
+    contained = sum(Fraction(item.rate.fraction) for item in items if item.included)
+    assert contained < next(Fraction(item.rate.fraction) for item in items if item.name == "commission")
 
 
 @given(trade=TRADES)
