@@ -144,7 +144,7 @@ class TradingCalendar:
         Raises:
             RuleRefusal: the market or the year is not known.
         """
-        kind, source = self._kind(market, day)
+        kind, published = self._kind(market, day)
         sessions, hours = self._sessions(market, day, kind)
         values: dict[str, Value] = {"market": Term(market), "day": day, "weekday": Term(f"weekday_{day.weekday()}")}
         steps = [Step(f"day_{kind.value}", values)]
@@ -152,7 +152,7 @@ class TradingCalendar:
             Step("session", {"session": Term(s.name), "opens": f"{s.opens:%H:%M}", "closes": f"{s.closes:%H:%M}"})
             for s in sessions
         ]
-        used = each_once([source, *([hours] if hours else [])])
+        used = each_once([*published, *([hours] if hours else [])])
         return TradingDay(market, day, kind, sessions, Computation(RULE, self.version, tuple(steps), used))
 
     def next_trading_day(self, market: str, day: date) -> TradingDay:
@@ -191,7 +191,7 @@ class TradingCalendar:
             "settle_after": rule.settle_after,
         }
         steps = (Step("sellable", values), Step("settled" if rule.half_days_settle else "settled_no_half_days", values))
-        dates = [self._kind(market, day)[1] for day in (traded_on, settled_on)]
+        dates = [source for day in (traded_on, settled_on) for source in self._kind(market, day)[1]]
         return Settlement(
             market, traded_on, sellable_on, settled_on, Computation(RULE, self.version, steps, each_once([rule.source, *dates]))
         )
@@ -215,8 +215,8 @@ class TradingCalendar:
             raise RuleRefusal("unknown_market", market=market, known=", ".join(self._markets))
         return self._markets[market]
 
-    def _kind(self, market: str, day: date) -> tuple[DayKind, Source]:
-        """The kind of the day over all calendars of the market: closed anywhere is closed, half anywhere is half."""
+    def _kind(self, market: str, day: date) -> tuple[DayKind, tuple[Source, ...]]:
+        """The kind of the day over all calendars of the market: closed anywhere is closed, half anywhere is half. With what says so."""
         if isinstance(day, datetime):
             raise TypeError("a calendar day is asked for: take the date of the moment in the exchange's zone first")
         kinds: list[tuple[DayKind, Source]] = []
@@ -234,7 +234,8 @@ class TradingCalendar:
             else:
                 kinds.append((DayKind.HALF if day in year.half else DayKind.FULL, year.source))
         order = (DayKind.WEEKEND, DayKind.HOLIDAY, DayKind.UNPLANNED, DayKind.HALF, DayKind.FULL)
-        return min(reversed(kinds), key=lambda found: order.index(found[0]))
+        kind = min((kind for kind, _ in kinds), key=order.index)
+        return kind, tuple(source for found, source in kinds if found is kind)
 
     def _sessions(self, market: str, day: date, kind: DayKind) -> tuple[tuple[Session, ...], Source | None]:
         calendar = self._calendars[self._market(market).calendars[-1]]
