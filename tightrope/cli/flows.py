@@ -165,8 +165,7 @@ def show_quality(project_dir: Path, label: str, names: list[str]) -> None:
 
     folder = project_dir / "data" / "understanding"
     try:
-        found = measured.measure(folder, label)
-        ways = [(name, measured.route(folder, name)) for name in names]
+        found = measured.measure(folder, label, names)
     except (TrainingDataError, OSError) as error:
         raise _wrong(escape(str(error))) from None
     total = sum(found.outcomes.values())
@@ -200,7 +199,7 @@ def show_quality(project_dir: Path, label: str, names: list[str]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    for name, commands in ways:
+    for name, commands in found.names.items():
         if f"start flow {label}" not in commands:
             errors.print(
                 f"  [red]Its own name “{escape(name)}” leads to: {escape(commands) or 'nothing'}[/red]",

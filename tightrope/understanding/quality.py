@@ -7,6 +7,7 @@ figures say something of wordings that nobody has written down. Held-out lines a
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Quality:
         taken: lines of other classes (training and development) that are routed right without this class, and with it to it.
         moved: how many more of them change from right to wrong with it, and from wrong to right: near ties that fall the other way.
         heldout: share of held-out lines routed right without this class, and with it.
+        names: for each text that was asked about, the commands that it leads to.
     """
 
     label: str
@@ -56,6 +58,7 @@ class Quality:
     taken: tuple[Routed, ...]
     moved: tuple[int, int]
     heldout: tuple[float, float]
+    names: dict[str, str]
 
     @property
     def recall(self) -> float:
@@ -82,8 +85,8 @@ def _fitted(examples: list[Example], limits: Thresholds) -> Understanding:
     return Understanding(_LeftOut(**known, rows=rows), limits)
 
 
-def measure(folder: Path, label: str) -> Quality:
-    """The quality of the class `label` in a folder of lines such as data/understanding.
+def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
+    """The quality of the class `label` in a folder of lines such as data/understanding; `names` are texts to route beside it.
 
     Raises:
         TrainingDataError: a line is not of the documented form, or there is no such class.
@@ -113,13 +116,8 @@ def measure(folder: Path, label: str) -> Quality:
         tuple(taken),
         (worse, better),
         (_share(without, heldout), _share(with_it, heldout)),
+        {name: _route(with_it, Example(name, "", label))[1] for name in names},
     )
-
-
-def route(folder: Path, text: str) -> str:
-    """The commands that a text leads to with all lines of the folder, one a line."""
-    understanding = _fitted(lines(folder), thresholds(folder))
-    return _route(understanding, Example(text, "", ""))[1]
 
 
 def _held(folder: Path, label: str) -> list[Example]:
