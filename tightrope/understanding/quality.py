@@ -122,7 +122,8 @@ def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
 
 def _seen(understanding: Understanding) -> Understanding:
     """The same as it is served: trained on every line, those that are asked about too."""
-    return replace(understanding, classifier=replace(understanding.classifier, rows={}))
+    found = understanding.classifier
+    return replace(understanding, classifier=replace(found, rows={})) if isinstance(found, _LeftOut) else understanding
 
 
 def _held(folder: Path, label: str) -> list[Example]:
