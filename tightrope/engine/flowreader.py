@@ -61,6 +61,7 @@ class _FlowReader:
 
     def wrong(self, message: str, line: int) -> None:
         self.told.error(self.at(line), f"flow {self.flow_id}: {message}", code="flow-file")
+        self.told.partial.add(self.flow_id)
 
     def kind(self, raw: Map) -> StepKind | None:
         kinds = [kind for kind in KINDS if kind in raw]
@@ -155,24 +156,27 @@ class _FlowReader:
 
     def ways(self, raw: Map, following: str) -> tuple[Branch, ...]:
         if "next" not in raw:
-            return (Branch(None, following),)
+            return (Branch(None, following, raw.line),)
         found, line = raw["next"], raw.at("next")
         if isinstance(found, str):
-            return (Branch(None, found),)
+            return (Branch(None, found, line),)
         if not isinstance(found, Seq) or not found:
             self.wrong("`next` is a step id, END, or a list of if/then and else", line)
-            return (Branch(None, following),)
+            return (Branch(None, following, line),)
         out: list[Branch] = []
         for number, item in enumerate(found):
-            if not isinstance(item, Map) or not (({"if", "then"} == set(item)) or ({"else"} == set(item))):
+            if not isinstance(item, Map) or not ({"if", "then"} <= set(item) or "else" in item):
                 self.wrong("each item of `next` is {if, then} or {else}", found.item_lines[number])
-            elif "else" in item:
+                continue
+            for key in set(item) - ({"else"} if "else" in item else {"if", "then"}):
+                self.wrong(f"an item of `next` is {{if, then}} or {{else}}; it has no key {key!r}", item.at(key))
+            if "else" in item:
                 if number + 1 != len(found):
                     self.wrong("`else` must be the last item of `next`", item.line)
-                out.append(Branch(None, self.goal(item["else"], item.line)))
+                out.append(Branch(None, self.goal(item["else"], item.line), item.line))
             else:
                 test = compile_condition(item["if"], self.at(item.at("if")), self.told)
-                out.append(Branch(test, self.goal(item["then"], item.line)))
+                out.append(Branch(test, self.goal(item["then"], item.line), item.at("if")))
         return tuple(out)
 
     def goal(self, found: Any, line: int) -> str:
@@ -199,7 +203,7 @@ class _FlowReader:
         for step in self.steps.values():
             for branch in step.branches:
                 if branch.target != END and branch.target not in self.unset:
-                    self.wrong(f"`next` names the step {branch.target!r}, which is not in this flow", step.place.line)
+                    self.wrong(f"`next` names the step {branch.target!r}, which is not in this flow", branch.line)
         if first not in self.steps:
             return None
         guard = raw.get("if")

@@ -54,6 +54,12 @@ def _default_flows() -> Mapping[str, Flow]:
     return flows
 
 
+def default_names() -> frozenset[str]:
+    """Names of the built-in slots and responses, which a project may define anew."""
+    parts = _default_domain()
+    return frozenset(parts.slots) | frozenset(parts.responses)
+
+
 def _domain_files(root: Path) -> Iterator[Path]:
     for name in ("domain.yml", "domain.yaml"):
         if (root / name).is_file():

@@ -140,10 +140,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One way on from a step: to `target` (a step id or END) when `condition` holds; None holds always."""
+    """One way on from a step: to `target` (a step id or END) when `condition` holds; None holds always. `line` is where it stands."""
 
     condition: Condition | None
     target: str
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

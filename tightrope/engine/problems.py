@@ -46,6 +46,8 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
     """Slots, responses and flows that are there but could not be read."""
+    partial: set[str] = field(default_factory=set)
+    """Flows of which something could not be read: where their steps lead is not known."""
     unread_files: list[str] = field(default_factory=list)
     """Files of which nothing could be read: what they define is not known."""
 

@@ -117,7 +117,7 @@ STEP = "flows:\n  f:\n    description: d\n    steps:\n"
         (STEP + "      - call: a\n        mcp_server: m\n", 6, "MCP"),
         (STEP + "      - noop: true\n", 5, "needs `next`"),
         (STEP + "      - link: a\n        next: END\n", 6, "ends the flow"),
-        (STEP + "      - action: a\n        next: nowhere\n", 5, "not in this flow"),
+        (STEP + "      - action: a\n        next: nowhere\n", 6, "not in this flow"),
         (STEP + "      - action: a\n        next: {if: x}\n", 6, "`next` is"),
         (STEP + "      - action: a\n        next: [{if: slots.x}]\n", 6, "each item"),
         (STEP + "      - action: a\n        next: [{else: END}, {if: slots.x, then: END}]\n", 6, "must be the last"),
@@ -285,7 +285,7 @@ def test_everything_that_is_wrong_with_a_file_is_told_and_the_rest_of_it_read(fo
     )
     reading = gather(root)
     told = [(p.line, p.message) for p in reading.problems.errors if p.file == "data/flows.yml"]
-    for line, says in [(4, "no key 'colour'"), (7, "no key 'colect'"), (8, "needs `if` and `utter`"), (9, "'nowhere'"),
+    for line, says in [(4, "no key 'colour'"), (7, "no key 'colect'"), (8, "needs `if` and `utter`"), (10, "'nowhere'"),
                        (11, "needs `next`"), (13, "twice"), (15, "exactly one of"), (19, "'g' stands here twice")]:  # fmt: skip
         assert any(at == line and says in message for at, message in told), (line, says, told)
     told = [(p.line, p.message) for p in reading.problems.errors if p.file == "domain.yml"]
