@@ -81,7 +81,7 @@ def read_mapping(raw: Any) -> Mapping:
     if not isinstance(raw, dict):
         raise MappingError("each mapping needs a `type`")
     kind = raw.get("type")
-    if kind not in MAPPING_TYPES:
+    if not isinstance(kind, str) or kind not in MAPPING_TYPES:
         raise MappingError(f"the mapping type {kind!r} is not known; known are {', '.join(sorted(MAPPING_TYPES))}")
     unknown = set(raw) - _MAPPING_KEYS
     if unknown:

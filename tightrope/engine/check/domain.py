@@ -142,7 +142,7 @@ def _translations(view: View) -> None:
 
 def _builtin_words(view: View) -> None:
     language = view.project.language
-    if language.partition("-")[0] in _OURS or not view.reading.config:
+    if language.partition("-")[0] in _OURS or not isinstance(view.reading.config.get("language"), str):
         return
     used = sorted(
         name

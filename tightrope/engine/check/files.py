@@ -77,9 +77,6 @@ def _old_domain(view: View, file: str, found: Map) -> None:
 
 def _old_flows(view: View, file: str, flows: Any) -> None:
     for flow_id, flow in _maps(flows):
-        if "on_activate" in flow:
-            message = f"flow {flow_id}: `on_activate` is not documented and does nothing here"
-            view.told.warn(Place(file, flow.at("on_activate")), message, "take it out", "unknown-key")
         for step in raw_steps(flow.get("steps")):
             if "reset_after_flow_ends" in step:
                 what = f"flow {flow_id}: reset_after_flow_ends"
@@ -127,9 +124,6 @@ def _config(view: View) -> None:
     for item, line in zip(pipeline, pipeline.item_lines, strict=True):
         if isinstance(item, Map):
             _component(view, item, Place(file, line), known)
-    for item in _seq(config.get("policies")):
-        if isinstance(item, Map) and str(item.get("name")).endswith("IntentlessPolicy"):
-            _old(view, Place(file, item.line), "IntentlessPolicy", "say such things in flows or pattern_search")
 
 
 def _component(view: View, item: Map, place: Place, groups: set[str]) -> None:

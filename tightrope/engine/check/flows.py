@@ -53,7 +53,7 @@ def _flow(view: View, flow: Flow) -> None:
     if isinstance(flow.guard, Condition):
         look_at(view, flow.guard, view.at(flow, "if"), in_pattern=flow.is_pattern)
     never = flow.guard is False or (isinstance(flow.guard, Condition) and constant(flow.guard) is False)
-    started = view.callers.get(flow.id) or view.linkers.get(flow.id) or view.raw_flow(flow).get("nlu_trigger")
+    started = view.callers.get(flow.id) or view.linkers.get(flow.id) or flow.triggers
     if never and not flow.is_pattern and not started and view.flows_whole:
         mend = "call it from a flow, take the `if` out, or delete the flow"
         told.warn(
@@ -236,10 +236,10 @@ def _collect(view: View, flow: Flow, step: Step, here: str) -> None:
 
 def _leads(view: View, flow: Flow, step: Step, here: str) -> None:
     told, target = view.told, step.target
-    if step.kind == "call" and view.is_agent(target):
-        told.error(step.place, f"{here}: {target!r} is a sub agent, which this engine does not run", "call a flow", "unsupported")
-        return
     if not view.has_flow(target):
+        if step.kind == "call" and target in view.agents:
+            told.error(step.place, f"{here}: {target!r} is a sub agent", "this engine runs no sub agents", "not-run")
+            return
         if flow.id in told.partial and step.kind == "call" and "mcp_server" in _raw_step(view, flow, step):
             return
         flows = [f.id for f in view.project.flows.values() if not f.is_pattern]

@@ -17,7 +17,7 @@ from jinja2 import meta, nodes
 
 from tightrope.engine.check.domain import tell_unsaid, unsaid
 from tightrope.engine.check.graph import Way, ways
-from tightrope.engine.check.view import Saying, View, by_intent, is_builtin, meant
+from tightrope.engine.check.view import Saying, View, is_builtin, meant
 from tightrope.engine.models import END, Flow, Response, Step, Variation
 from tightrope.engine.templates import ENVIRONMENT, Condition, Template
 
@@ -35,7 +35,7 @@ def check_placeholders(view: View) -> None:
     elsewhere = frozenset(name for name in view.project.slots if _elsewhere(view, name))
     for response in view.responses:
         _unknown(view, response)
-    if view.flows_whole and not view.told.unread:
+    if view.whole:
         _walked(view, elsewhere)
 
 
@@ -133,7 +133,7 @@ def _unknown(view: View, response: Response) -> None:
 def _elsewhere(view: View, name: str) -> bool:
     """Whether something other than the customer's answers in this journey may have filled the slot."""
     slot = view.project.slots[name]
-    if slot.initial is not None or name in _ALWAYS or is_builtin(slot.place) or by_intent(slot) or slot.every_turn:
+    if slot.initial is not None or name in _ALWAYS or is_builtin(slot.place) or slot.by_intent or slot.every_turn:
         return True
     if any(name in flow.persisted for flow in view.project.flows.values()):
         return True
@@ -146,9 +146,7 @@ def _begins(view: View, flow: Flow) -> bool:
     """Whether a journey may begin with this flow; one that is only called is walked with its callers."""
     if flow.is_pattern or flow.id in view.told.partial:
         return False
-    return (
-        flow.guard is not False or flow.id in view.linkers or "nlu_trigger" in view.raw_flow(flow) or flow.id not in view.callers
-    )
+    return flow.guard is not False or flow.id in view.linkers or bool(flow.triggers) or flow.id not in view.callers
 
 
 def _shared(view: View) -> frozenset[str]:
@@ -319,6 +317,8 @@ def _bare(view: View, response: Response, heard: _Heard, elsewhere: frozenset[st
 def _judge(view: View, saying: Saying, response: Response, found: list[_Heard], elsewhere: frozenset[str]) -> None:
     wanted: dict[str, list[Variation]] = defaultdict(list)
     for variation in response.variations:
+        if variation.condition is not None and not view.worlds.slots_of(variation.condition) <= set(view.project.slots):
+            continue
         for hole in _needed(view, variation) & set(view.project.slots) - elsewhere:
             wanted[hole].append(variation)
     for hole in sorted(wanted):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 from tightrope.engine.applying import REFUSED, coerce
 from tightrope.engine.check.domain import raw_variations
 from tightrope.engine.check.graph import after
-from tightrope.engine.check.view import Saying, View, by_intent, is_builtin, meant
+from tightrope.engine.check.view import Saying, View, meant
 from tightrope.engine.commands import parse_payload
 from tightrope.engine.errors import CommandSyntaxError
+from tightrope.engine.intents import NOT_RUN, SESSION_INTENTS, TRIGGERABLE
 from tightrope.engine.loader import default_names
-from tightrope.engine.models import Button, Place, Response, SetSlot, Slot, StartFlow
+from tightrope.engine.models import Button, Intent, Place, Response, SetSlot, Slot, StartFlow
 from tightrope.engine.yamlfile import Map
 
-_INTENT = re.compile(r"/([A-Za-z_][\w\-]*)(\{.*\})?$", re.DOTALL)
-_ENGINE_INTENTS = {"session_start", "session_end", "restart", "silence_timeout"}
 _VERBS = re.compile(r"/(set_?slots?|start_?flow)\(", re.IGNORECASE)
 
 
@@ -188,40 +186,35 @@ class _Press:
         return False
 
     def _intent(self) -> None:
-        view = self.view
-        found = _INTENT.fullmatch(self.payload)
-        if found is None:
-            self.wrong("cannot be read", "write /SetSlots(name=value), or /intent")
+        """`/intent{"entity": "value"}`: something has to come of it."""
+        single = "{{" not in self.payload
+        plain = self.payload if single else self.payload.replace("{{", "{").replace("}}", "}")
+        try:
+            intent = next(command for command in parse_payload(plain) if isinstance(command, Intent))
+        except (CommandSyntaxError, StopIteration) as error:
+            self.wrong(f"cannot be read: {error}", 'write /SetSlots(name=value), or /intent{{"entity": "value"}}')
             return
-        name, entities = found[1], found[2]
-        if entities is not None:
-            doubled = entities.startswith("{{")
-            try:
-                json.loads(entities[1:-1] if doubled else entities)
-            except ValueError:
-                self.wrong("cannot be read: the entities are no JSON", 'write /intent{{"name": "value"}}')
-                return
-            if not doubled:
-                self.doubtful("has single braces, which mean a placeholder in a response", "double the outer braces")
-        if name in _ENGINE_INTENTS or any(name in _triggers(view, flow.id) for flow in view.project.flows.values()):
-            return
-        if any(by_intent(slot) and not is_builtin(slot.place) for slot in view.project.slots.values()):
-            # A slot may take something from the intent or from what it names.
-            return
-        why, mend = (
-            f"leads nowhere: no flow has the intent {name!r} as its nlu_trigger",
-            "give a flow this nlu_trigger, or use /SetSlots",
-        )
-        if self.sayings and view.flows_whole:
-            self.wrong(why, mend)
-        else:
-            self.doubtful(why, mend)
+        if single and "{" in self.payload:
+            self.doubtful("has single braces, which mean a placeholder in a response", "double the outer braces")
+        if intent.name in NOT_RUN:
+            self.doubtful(f"does nothing here: {NOT_RUN[intent.name]}", "take the button out")
+        elif self.view.flows_whole and self.view.domain_whole and not self._taken(intent):
+            why = f"leads nowhere: no flow is triggered by the intent {intent.name!r} and no slot takes anything of it"
+            mend = "give a flow this nlu_trigger, or use /SetSlots"
+            (self.wrong if self.sayings else self.doubtful)(why, mend)
 
-
-def _triggers(view: View, flow_id: str) -> set[str]:
-    raw = view.raw_flow(view.project.flows[flow_id]).get("nlu_trigger")
-    found: set[str] = set()
-    for item in raw if isinstance(raw, list) else ():
-        intent = item.get("intent") if isinstance(item, dict) else None
-        found.add(str(intent.get("name")) if isinstance(intent, dict) else str(intent))
-    return found
+    def _taken(self, intent: Intent) -> bool:
+        """Whether a flow, a pattern or a slot takes the intent."""
+        project = self.view.project
+        if intent.name in SESSION_INTENTS:
+            return True
+        if any(
+            t.intent == intent.name for f in project.flows.values() for t in f.triggers if not f.is_pattern or f.id in TRIGGERABLE
+        ):
+            return True
+        entities = {entity.name for entity in intent.entities}
+        for mapping in (mapping for slot in project.slots.values() for mapping in slot.mappings):
+            lets = (not mapping.intents or intent.name in mapping.intents) and intent.name not in mapping.not_intents
+            if lets and (mapping.type == "from_intent" or (mapping.type == "from_entity" and mapping.entity in entities)):
+                return True
+        return False

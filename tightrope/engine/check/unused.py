@@ -10,9 +10,9 @@ from typing import Any
 
 from tightrope.engine.builtins import BUILTINS
 from tightrope.engine.check.domain import tell_all
-from tightrope.engine.check.view import View, by_intent, is_builtin
+from tightrope.engine.check.view import View, is_builtin
 from tightrope.engine.loader import default_names
-from tightrope.engine.models import Place
+from tightrope.engine.models import ROUTING_SLOT, Place
 from tightrope.engine.yamlfile import Map
 
 _SAID_BY_RASA = frozenset({"utter_default", "utter_ask_affirmation", "utter_restart"})
@@ -22,7 +22,7 @@ _WORD = re.compile(r"[A-Za-z_][\w.\-]*")
 
 def check_unused(view: View) -> None:
     """Slots, responses and actions that nothing uses; nothing is told while a file of the project cannot be read."""
-    if view.told.unread_files or view.told.unread:
+    if not view.whole:
         return
     words = _words(view)
     _slots(view, words)
@@ -68,7 +68,12 @@ def _texts(value: Any) -> Iterator[str]:
 def _slots(view: View, words: Counter[str]) -> None:
     unused: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for slot in view.project.slots.values():
-        if is_builtin(slot.place) or slot.name in words or view.sources.mentions(slot.name) or slot.name in default_names():
+        if (
+            is_builtin(slot.place)
+            or slot.name in words
+            or view.sources.mentions(slot.name)
+            or slot.name in default_names() | {ROUTING_SLOT}
+        ):
             continue
         if slot.every_turn:
             continue
@@ -81,7 +86,7 @@ def _slots(view: View, words: Counter[str]) -> None:
         if is_builtin(slot.place) or slot.name not in words or slot.every_turn or slot.initial is not None:
             continue
         owned = any(slot.name in names for names in view.project.owned.values())
-        if not owned and not by_intent(slot) and not view.sources.may_write(slot.name):
+        if not owned and not slot.by_intent and not view.sources.may_write(slot.name):
             message = f"nothing fills the slot {slot.name!r}: no step collects or sets it and no action names it"
             view.told.warn(slot.place, message, "collect it, let an action set it, or delete it", "never-filled")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Literal
 
 from tightrope.engine.check.sources import Sources
 from tightrope.engine.check.worlds import Worlds
+from tightrope.engine.errors import ProjectError
 from tightrope.engine.loader import Reading
-from tightrope.engine.models import Flow, Place, Project, Response, Slot, Step
+from tightrope.engine.models import Flow, Place, Project, Response, Step
 from tightrope.engine.problems import Problems
-from tightrope.engine.yamlfile import Map
+from tightrope.engine.yamlfile import Map, read
 
 Manner = Literal["step", "ask", "rejection"]
 
@@ -50,6 +50,11 @@ class View:
         self.domain_whole = not any(name.startswith("domain") for name in broken)
         self.flows_whole = not any(name.startswith("data") for name in broken)
 
+    @property
+    def whole(self) -> bool:
+        """Whether everything of the project could be read, but for the sub agents, which lie elsewhere."""
+        return not self.told.unread_files and not self.told.unread - self.agents
+
     @cached_property
     def sources(self) -> Sources:
         """What the Python files of the project's actions name."""
@@ -58,12 +63,23 @@ class View:
     @cached_property
     def knows_actions(self) -> bool:
         """Whether one can see what actions may set: their sources are here, or there are none. Agents and tools set what they like."""
-        agents = self.reading.endpoints.get("mcp_servers") or (Path(self.project.root) / "sub_agents").is_dir()
-        return not agents and (self.sources.there or not self.project.actions)
+        tools = self.agents or self.reading.endpoints.get("mcp_servers")
+        return not tools and (self.sources.there or not self.project.actions)
 
-    def is_agent(self, name: str) -> bool:
-        """Whether a sub agent has this name."""
-        return bool(re.fullmatch(r"[\w\-]+", name)) and (Path(self.project.root) / "sub_agents" / name).is_dir()
+    @cached_property
+    def agents(self) -> frozenset[str]:
+        """Sub agents of the project: by their folders, and by the names that their configurations give."""
+        root = Path(self.project.root)
+        names: set[str] = set()
+        for path in sorted((root / "sub_agents").glob("*/config.yml")):
+            names.add(path.parent.name)
+            try:
+                agent = read(path, root).get("agent")
+            except ProjectError:
+                continue
+            if isinstance(agent, Map):
+                names.add(str(agent.get("name")))
+        return frozenset(names)
 
     # places
 
@@ -183,13 +199,6 @@ class View:
         return frozenset(reached)
 
 
-def by_intent(slot: Slot) -> bool:
-    """Whether an intent message may fill the slot."""
-    return any(
-        str(getattr(mapping, "type", mapping)).startswith(("from_entity", "from_intent", "from_t")) for mapping in slot.mappings
-    )
-
-
 def is_builtin(place: Place) -> bool:
     """Whether something comes from our defaults and not from the project's files."""
     return place.file.startswith("defaults/")
@@ -197,5 +206,5 @@ def is_builtin(place: Place) -> bool:
 
 def meant(name: str, there: Iterable[str], otherwise: str) -> str:
     """What to do about a name that does not exist: the one it resembles, if there is one."""
-    close = difflib.get_close_matches(name, list(there), 1, 0.8)
+    close = difflib.get_close_matches(name, list(there), 1, 0.66)
     return f"did you mean {close[0]!r}? Or {otherwise}" if close else otherwise

@@ -41,11 +41,14 @@ class Worlds:
         self._slots = project.slots
         self._known: dict[Any, bool] = {}
         self._exact: dict[str, bool] = {}
+        self._names: dict[str, frozenset[str]] = {}
 
     def slots_of(self, condition: Condition) -> frozenset[str]:
         """The slots that a condition names."""
-        names = condition.predicate.names if condition.predicate is not None else frozenset()
-        return frozenset(name[6:] for name in names if name.startswith("slots.") and "." not in name[6:])
+        if condition.text not in self._names:
+            names = condition.predicate.names if condition.predicate is not None else frozenset()
+            self._names[condition.text] = frozenset(n[6:] for n in names if n.startswith("slots.") and "." not in n[6:])
+        return self._names[condition.text]
 
     def exact(self, condition: Condition) -> bool:
         """Whether a condition can be tried."""
@@ -74,10 +77,29 @@ class Worlds:
             if outcomes.setdefault(condition.text, outcome) is not outcome:
                 return False
         triable = [(condition, outcome) for condition, outcome in wanted if self.exact(condition)]
-        names = frozenset().union(*(self.slots_of(condition) for condition, _ in triable)) if triable else frozenset()
-        key = (frozenset((c.text, o) for c, o in triable), nulls & names, filled & names)
+        return all(self._possible(part, nulls, filled) for part in self._parts(triable))
+
+    def _parts(self, wanted: Wanted) -> list[Wanted]:
+        """Conditions that share slots together, the others apart: each part is tried by itself."""
+        parts: list[tuple[set[str], list[tuple[Condition, bool]]]] = []
+        for condition, outcome in wanted:
+            names = set(self.slots_of(condition))
+            together = [(condition, outcome)]
+            apart: list[tuple[set[str], list[tuple[Condition, bool]]]] = []
+            for others, part in parts:
+                if others & names:
+                    names |= others
+                    together = [*part, *together]
+                else:
+                    apart.append((others, part))
+            parts = [*apart, (names, together)]
+        return [part for _, part in parts]
+
+    def _possible(self, wanted: Wanted, nulls: frozenset[str], filled: frozenset[str]) -> bool:
+        names = frozenset().union(*(self.slots_of(condition) for condition, _ in wanted))
+        key = (frozenset((c.text, o) for c, o in wanted), nulls & names, filled & names)
         if key not in self._known:
-            self._known[key] = self._found(triable, names, nulls, filled)
+            self._known[key] = self._found(wanted, names, nulls, filled)
         return self._known[key]
 
     def _found(self, wanted: Wanted, names: frozenset[str], nulls: frozenset[str], filled: frozenset[str]) -> bool:
