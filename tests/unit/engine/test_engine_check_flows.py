@@ -62,7 +62,7 @@ PLACES = [
 ]  # fmt: skip
 
 QUESTIONS = [
-    error(DOMAIN, "  - action_ask_day\n", "", (VISITS, "- id: day"), "nothing-asks", "nothing asks for 'day'", "or the action action_ask_day"),
+    error(DOMAIN, "  - action_ask_day\n", "", (VISITS, "- id: day"), "nothing-asks", "no response utter_ask_day and no action action_ask_day"),
     error(COMMON, "", "  utter_ask_day: [{text: x, translation: {zh: x}}]\n", (VISITS, "- id: day"), "asked-twice",
           "both utter_ask_day and action_ask_day"),
     error(FLOWS, "collect: phone", "collect: phone\n        utter: utter_ask_fone", "- id: ask", "nothing-asks", "nothing asks for 'phone'",

@@ -111,7 +111,12 @@ def test_what_an_action_may_say_is_judged_by_its_slots_only(tmp_path):
 
 def test_an_intent_that_fills_a_slot_leads_somewhere(tmp_path):
     root = clinic(tmp_path)
-    edit(root, COMMON, "phone: {type: text}", "phone: {type: text, mappings: [{type: from_entity, entity: number}]}")
+    edit(
+        root,
+        COMMON,
+        "phone: {type: text}",
+        "phone: {type: text, mappings: [{type: from_llm}, {type: from_entity, entity: number}]}",
+    )
     edit(root, VISITS, "      - intent: {name: book, confidence_threshold: 0.8}\n", "      - intent: other\n")
     edit(root, COMMON, "payload: /book\n", 'payload: \'/call{{"number": "1"}}\'\n')
     assert [str(p) for p in check(root)] == []

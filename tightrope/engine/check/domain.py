@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tightrope.engine.applying import REFUSED, coerce
 from tightrope.engine.check.conditions import look_at
 from tightrope.engine.check.flows import foreign_value
@@ -64,7 +66,19 @@ def _slot(view: View, slot: Slot) -> None:
     for action in slot.every_turn:
         if action not in view.project.actions and view.domain_whole:
             message = f"the slot {slot.name!r} runs {action!r} every turn, which the domain does not have"
-            told.error(Place(place.file, raw.at("mappings")), message, "list it under `actions`", "unknown-action")
+            told.error(
+                Place(place.file, _line_of(raw.get("mappings"), action)), message, "list it under `actions`", "unknown-action"
+            )
+
+
+def _line_of(mappings: Any, action: str) -> int:
+    """Where one of a slot's mappings names an action."""
+    for mapping in mappings if isinstance(mappings, list) else ():
+        if isinstance(mapping, Map):
+            for key in ("run_action_every_turn", "action"):
+                if mapping.get(key) == action:
+                    return mapping.at(key)
+    return 1
 
 
 def _raw_slot(view: View, slot: Slot) -> Map:

@@ -118,12 +118,11 @@ def _config(view: View) -> None:
     for key in ("additional_languages", "pipeline", "policies"):
         if config.get(key) is not None and not isinstance(config[key], Seq):
             told.error(Place(file, config.at(key)), f"`{key}` must be a list", "", "config")
-    groups = reading.endpoints.get("model_groups")
-    known = {str(group.get("id")) for group in _seq(groups) if isinstance(group, Map)}
+    groups = {str(group.get("id")) for group in _seq(reading.endpoints.get("model_groups")) if isinstance(group, Map)}
     pipeline = _seq(config.get("pipeline"))
     for item, line in zip(pipeline, pipeline.item_lines, strict=True):
         if isinstance(item, Map):
-            _component(view, item, Place(file, line), known)
+            _component(view, item, Place(file, line), groups)
 
 
 def _component(view: View, item: Map, place: Place, groups: set[str]) -> None:
@@ -136,11 +135,13 @@ def _component(view: View, item: Map, place: Place, groups: set[str]) -> None:
         return
     llm = item.get("llm")
     group = llm.get("model_group") if isinstance(llm, Map) else None
-    if group is not None and str(group) not in groups and "endpoints.yml" not in view.told.unread_files:
+    if isinstance(llm, Map) and group is not None and str(group) not in groups and "endpoints.yml" not in view.told.unread_files:
+        # A deployment may bring other endpoints.
         message = f"{name} asks the model group {group!r}, which endpoints.yml does not have"
         mend = meant(str(group), groups, "add it to `model_groups`")
-        view.told.error(Place(place.file, llm.at("model_group") if isinstance(llm, Map) else place.line), message, mend, "config")
+        view.told.warn(Place(place.file, llm.at("model_group")), message, mend, "config")
     template = item.get("prompt_template")
     if isinstance(template, str) and not (Path(view.project.root) / template).is_file():
         line = item.at("prompt_template")
-        view.told.error(Place(place.file, line), f"there is no prompt {template}", "name a file of the project", "config")
+        message = f"there is no prompt {template}: understanding cannot be asked"
+        view.told.warn(Place(place.file, line), message, "name a file of the project", "config")

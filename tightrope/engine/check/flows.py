@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 
 from tightrope.engine.applying import REFUSED, coerce
 from tightrope.engine.builtins import BUILTINS
@@ -95,9 +97,9 @@ def _reachable(view: View, flow: Flow) -> None:
     lost = [step for step in flow.steps.values() if step.id not in named]
     after_lost = {target for step in lost for target in successors(step)}
     first = [step for step in lost if step.id not in after_lost] or lost[:1]
-    links = {flow.steps[s].branches[0].target: s for s in named if flow.steps[s].kind == "link" and flow.steps[s].branches}
+    behind = set(_behind_links(view.raw_flow(flow).get("steps")))
     for step in first:
-        if step.id in links:
+        if step.place.line in behind:
             message, mend = (
                 f"flow {flow.id}: the step {step.id!r} stands after a link, which ends the flow",
                 "a link is the last step",
@@ -112,6 +114,17 @@ def _reachable(view: View, flow: Flow) -> None:
             if way.open or number >= len(step.branches):
                 continue
             _closed(view, flow, step, number)
+
+
+def _behind_links(items: object) -> Iterator[int]:
+    """Lines of the steps that stand right after a link in a list."""
+    steps = [item for item in items if isinstance(item, Map)] if isinstance(items, list) else []
+    yield from (later.line for earlier, later in itertools.pairwise(steps) if "link" in earlier)
+    for step in steps:
+        following = step.get("next")
+        for way in following if isinstance(following, list) else []:
+            for inner in way.values() if isinstance(way, Map) else ():
+                yield from _behind_links(inner)
 
 
 def _closed(view: View, flow: Flow, step: Step, number: int) -> None:
@@ -218,16 +231,12 @@ def _collect(view: View, flow: Flow, step: Step, here: str) -> None:
     if ask and action:
         told.error(step.place, f"{here}: both {ask} and {action} ask for {slot.name!r}", "delete one of them", "asked-twice")
     elif not ask and not action and not view.has_response(name):
-        asked = f"the response {name}" if step.utter else f"the response {name} or the action action_ask_{slot.name}"
+        missing = f"there is no response {name}" + ("" if step.utter else f" and no action action_ask_{slot.name}")
+        mend = meant(name, view.project.responses, "add it" if step.utter else "add one of them")
         # A slot that is filled before anybody asks works, and Rasa refuses it all the same.
         filled = not step.ask_before_filling and (slot.initial is not None or view.sources.may_write(slot.name))
         tell = told.warn if filled else told.error
-        tell(
-            step.place,
-            f"{here}: nothing asks for {slot.name!r}",
-            meant(name, view.project.responses, f"add {asked}"),
-            "nothing-asks",
-        )
+        tell(step.place, f"{here}: nothing asks for {slot.name!r}: {missing}", mend, "nothing-asks")
     for rejection in step.rejections:
         look_at(view, rejection.condition, step.place, in_pattern=flow.is_pattern)
         if not view.has_response(rejection.utter):

@@ -118,13 +118,16 @@ def _unknown(view: View, response: Response) -> None:
         if is_builtin(saying.flow.place):
             continue
         given = _REFUSED if saying.manner == "rejection" else frozenset()
-        names = frozenset().union(*(holes(t) for v in response.variations for t in needs(v))) - given
+        texts = [template for variation in response.variations for template in needs(variation)]
+        plain = frozenset().union(*(t.holes for t in texts))
+        names = frozenset().union(*(holes(t) for t in texts)) - given
         for hole in sorted(names - set(view.project.slots) - view.told.unread):
             message = (
                 f"{saying.here}: nothing fills {{{hole}}} of {response.name}: it is no slot and no action says this response here"
             )
             mend = meant(hole, view.project.slots, "let an action say it with this variable")
-            view.told.error(saying.step.place, message, mend, "placeholder")
+            # Jinja says nothing for what it does not know; a plain text shows its braces to the customer.
+            (view.told.error if hole in plain else view.told.warn)(saying.step.place, message, mend, "placeholder")
 
 
 # who fills what
@@ -329,7 +332,7 @@ def _judge(view: View, saying: Saying, response: Response, found: list[_Heard], 
         owned = any(hole in view.project.owned.get(flow, frozenset()) for flow in view.around(saying.flow.id))
         if len(lacking) == len(found) and not owned:
             message = f"{saying.here}: no way that leads here fills {{{hole}}} of {saying.response}: the customer reads None"
-            view.told.error(place, message, f"collect {hole!r} before, or take it out of the text", "placeholder")
+            view.told.warn(place, message, f"collect {hole!r} before, or take it out of the text", "placeholder")
         elif len(lacking) == len(found):
             message = f"{saying.here}: {{{hole}}} of {saying.response} is asked for only later: the customer reads None unless they said it"
             view.told.warn(place, message, f"collect {hole!r} before", "placeholder")

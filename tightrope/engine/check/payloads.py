@@ -131,7 +131,8 @@ class _Press:
             # The wording of a question that the project's patterns do not ask.
             return
         if not owners:
-            self.wrong(f"cannot apply: no flow collects or sets {slot.name!r}", "collect it in the flow that shows the button")
+            tell = self.wrong if self.sayings else self.doubtful
+            tell(f"cannot apply: no flow collects or sets {slot.name!r}", "collect it in the flow that shows the button")
             return
         if not self.sayings or view.sources.mentions(self.response.name) or any(s.flow.is_pattern for s in self.sayings):
             return

@@ -21,8 +21,8 @@ _WORD = re.compile(r"[A-Za-z_][\w.\-]*")
 
 
 def check_unused(view: View) -> None:
-    """Slots, responses and actions that nothing uses; nothing is told while a file of the project cannot be read."""
-    if not view.whole:
+    """Slots, responses and actions that nothing uses; nothing is told while a file cannot be read, or actions lie elsewhere."""
+    if not view.whole or not view.knows_actions:
         return
     words = _words(view)
     _slots(view, words)
@@ -80,8 +80,6 @@ def _slots(view: View, words: Counter[str]) -> None:
         unused[slot.place.file].append((slot.place, f"the slot {slot.name!r}"))
     for found in unused.values():
         tell_all(view, found, "used by nothing", "delete it, or use it", "unused")
-    if not view.knows_actions:
-        return
     for slot in view.project.slots.values():
         if is_builtin(slot.place) or slot.name not in words or slot.every_turn or slot.initial is not None:
             continue

@@ -18,6 +18,8 @@ from tightrope.engine.models import Flow, Place, Project, Response, Step
 from tightrope.engine.problems import Problems
 from tightrope.engine.yamlfile import Map, read
 
+SHORT = 8
+"""A letter more or less is much of a name shorter than this."""
 Manner = Literal["step", "ask", "rejection"]
 
 
@@ -206,5 +208,5 @@ def is_builtin(place: Place) -> bool:
 
 def meant(name: str, there: Iterable[str], otherwise: str) -> str:
     """What to do about a name that does not exist: the one it resembles, if there is one."""
-    close = difflib.get_close_matches(name, list(there), 1, 0.66)
+    close = difflib.get_close_matches(name, list(there), 1, 0.66 if len(name) < SHORT else 0.8)
     return f"did you mean {close[0]!r}? Or {otherwise}" if close else otherwise
