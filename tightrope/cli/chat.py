@@ -59,7 +59,10 @@ def chat(
             talk, told = runner.run(_begin(project, language, channel, actions_module, stubs, console))
             for line in told:
                 console.print(line_view(line, console.width, "dim"))
-            _loop(talk, runner, _asking(), console, _recording(talk, record), recording=record is not None)
+            try:
+                _loop(talk, runner, _asking(), console, _recording(talk, record), recording=record is not None)
+            finally:
+                runner.run(talk.aclose())
     except CannotChat as error:
         errors.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None

@@ -176,6 +176,7 @@ async def _play(wanted: _Wanted, project: Project, settings: Settings, console: 
     from tightrope.suites.discovery import choose
     from tightrope.suites.report_console import Progress, print_summary
     from tightrope.suites.service import run_suite
+    from tightrope.suites.sources import close
 
     root = Path(project.root)
     module = wanted.actions_module or project.actions_module
@@ -184,8 +185,13 @@ async def _play(wanted: _Wanted, project: Project, settings: Settings, console: 
     stage, notes = await _stage(project, settings, module, chosen, given=given is not None)
     told = [*(given.notes if given is not None else ()), *notes]
     # Actions in this process find the files that they name relative to the project, as Rasa runs them.
-    with _inside(root if module else None), Progress(console, len(chosen.cases), told) as progress:
-        report = await run_suite(wanted.kind, chosen, stage, given, fail_fast=wanted.fail_fast, watch=progress.done, notes=notes)
+    try:
+        with _inside(root if module else None), Progress(console, len(chosen.cases), told) as progress:
+            report = await run_suite(
+                wanted.kind, chosen, stage, given, fail_fast=wanted.fail_fast, watch=progress.done, notes=notes
+            )
+    finally:
+        await close(stage.understanding, stage.actions)
     print_summary(console, report)
     return report
 

@@ -17,6 +17,7 @@ from tightrope.engine.models import Project, SetSlot
 from tightrope.engine.prompt import under_way
 from tightrope.engine.state import Event, State, apply
 from tightrope.engine.turn import History, Incoming, RunsActions, Turn, TurnRunner, Understands, Understood
+from tightrope.suites.sources import close
 
 COMMANDS = "start flow F; set slot S VALUE; cancel flow; disambiguate flows F G; search and reply; offtopic reply; repeat message; skip question"
 
@@ -63,6 +64,7 @@ class Talk:
         self.project = project
         self.understands = understanding is not None
         self.memory = Remembering(actions)
+        self._understanding = understanding
         if "language" in project.slots:
             language = language or project.language
         starts = {"language": language} if language and "language" in project.slots else {}
@@ -83,6 +85,10 @@ class Talk:
         self._offered: list[Mapping[str, str]] = []
         self.spoken.clear()
         self.memory.given.clear()
+
+    async def aclose(self) -> None:
+        """Close the connections to those who understand and act."""
+        await close(self._understanding, self.memory.inner)
 
     @property
     def newest(self) -> tuple[Event, ...]:

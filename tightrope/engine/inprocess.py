@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from tightrope.engine import rasa_names
+from tightrope.engine.answers import read_action
 from tightrope.engine.clients import PROTOCOL_VERSION, current_session, tracker
 from tightrope.engine.errors import ActionFailed, ActionMissing, ProjectError
 from tightrope.engine.models import Project
@@ -83,7 +84,9 @@ class InProcessActions:
         try:
             async with asyncio.timeout(TIMEOUT):
                 result = await self._executor.run(call)
-            return orjson.loads(orjson.dumps(result.events)), orjson.loads(orjson.dumps(result.responses))
+            return read_action(name, orjson.dumps({"events": result.events, "responses": result.responses}))
+        except ActionFailed:
+            raise
         except TimeoutError:
             raise ActionFailed(name, f"no answer within {TIMEOUT:g} s") from None
         except Exception as error:

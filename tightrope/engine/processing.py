@@ -6,11 +6,23 @@ and gives the list; what it takes out goes to `Sifted.dropped` with the reason. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tightrope.engine.intents import SESSION_INTENTS, holds
-from tightrope.engine.models import CancelFlow, CannotHandle, Clarify, Command, Fail, SetSlot, Slot, StartFlow, TriggerPattern
+from tightrope.engine.models import (
+    CancelFlow,
+    CannotHandle,
+    Clarify,
+    Command,
+    Fail,
+    Flow,
+    SetSlot,
+    Slot,
+    StartFlow,
+    TriggerPattern,
+)
 from tightrope.engine.run import Run
 from tightrope.engine.templates import Condition
 
@@ -28,15 +40,17 @@ class Sifted:
         self.dropped.append((command, why))
 
 
+def on_offer(flow: Flow, slots: Mapping[str, Any]) -> bool:
+    """Whether a flow may be started by understanding now: its guard holds."""
+    if isinstance(flow.guard, Condition):
+        return flow.guard.holds(slots, {})
+    return flow.guard is not False
+
+
 def offered(run: Run, flow_id: str) -> bool:
     """Whether a command may start this flow: it exists, is no pattern, and its guard holds."""
     flow = run.project.flows.get(flow_id)
-    if flow is None or flow.is_pattern:
-        return False
-    guard = flow.guard
-    if isinstance(guard, Condition):
-        return guard.holds(run.slots, {})
-    return guard is not False
+    return flow is not None and not flow.is_pattern and on_offer(flow, run.slots)
 
 
 def active_flows(run: Run) -> list[str]:

@@ -17,9 +17,10 @@ from jinja2 import meta
 
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.models import Flow, Project, Slot, Version
+from tightrope.engine.processing import on_offer
 from tightrope.engine.run import ASKING
 from tightrope.engine.state import Event, State
-from tightrope.engine.templates import ENVIRONMENT, Condition
+from tightrope.engine.templates import ENVIRONMENT
 
 _PROMPTS = ENVIRONMENT.overlay()
 _PROMPTS.filters["to_json_escaped_string"] = lambda value: json.dumps(value, ensure_ascii=False)
@@ -80,13 +81,6 @@ class Prompt:
             "current_conversation": _transcript(recent(), text) if self.needs_history else "",
         }
         return self._template.render(values)
-
-
-def on_offer(flow: Flow, slots: Mapping[str, Any]) -> bool:
-    """Whether a flow may be started by understanding now: its guard holds."""
-    if isinstance(flow.guard, Condition):
-        return flow.guard.holds(slots, {})
-    return flow.guard is not False
 
 
 def under_way(state: State) -> tuple[str | None, str | None]:

@@ -124,8 +124,9 @@ def from_user_event(events: list[Event]) -> list[Event]:
 
 
 _FOREIGN = frozenset(
-    {"slot", "reset_slots", "restart", "pause", "resume", "session_started", "session_ended", "user", "bot", "action", "stack"}
+    {"slot", "reset_slots", "restart", "pause", "resume", "session_started", "session_ended", "user", "bot", "action"}
 )
+"""Not `stack`: what flows remember is theirs, and one frame that lacks something would fail every later turn."""
 
 
 def _checked(project: Project, event: Any, now: float) -> Event:
@@ -133,4 +134,7 @@ def _checked(project: Project, event: Any, now: float) -> Event:
         raise ValueError(f"an event needs `event`, one of {', '.join(sorted(_FOREIGN))}")
     if event["event"] == "slot" and event.get("name") not in project.slots:
         raise ValueError(f"there is no slot {event.get('name')!r}")
-    return {"timestamp": now, **event}
+    at = event.get("timestamp")
+    if at is not None and (not isinstance(at, int | float) or isinstance(at, bool)):
+        raise ValueError("`timestamp` is a number, the seconds since 1970")
+    return {**event, "timestamp": now if at is None else at}

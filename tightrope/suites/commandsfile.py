@@ -24,16 +24,15 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tightrope.engine.commands import parse_line, parse_payload
+from tightrope.engine.commands import parse_payload
 from tightrope.engine.errors import CommandSyntaxError, ProjectError
-from tightrope.engine.models import Command, SetSlot, Version
+from tightrope.engine.models import Command, SetSlot
 from tightrope.engine.turn import Understood
 from tightrope.engine.yamlfile import Map, Seq, value
 from tightrope.suites.cases import Case, TestFile
 from tightrope.suites.discovery import Chosen
 from tightrope.suites.errors import CannotPlay, SuiteError
-
-_VERSIONS: tuple[Version, ...] = ("v3", "v2", "v1")
+from tightrope.suites.reader import any_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +160,11 @@ def _commands(turn: Map, place: str, problems: list[str]) -> tuple[Command, ...]
         return ()
     out = []
     for line in lines:
-        found = _command(str(line))
-        if found is None:
-            problems.append(f'{place}: {str(line)!r} is no command; write it as "start flow f", "set slot s v", …')
-        else:
-            out.append(found)
-    return tuple(out)
-
-
-def _command(line: str) -> Command | None:
-    for version in _VERSIONS:
         try:
-            return parse_line(line, version)
+            out.append(any_command(str(line)))
         except CommandSyntaxError:
-            continue
-    return None
+            problems.append(f'{place}: {str(line)!r} is no command; write it as "start flow f", "set slot s v", …')
+    return tuple(out)
 
 
 # which entry belongs to which case

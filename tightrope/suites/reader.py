@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tightrope.engine.answers import EVENT_KINDS
 from tightrope.engine.commands import parse_line
 from tightrope.engine.errors import CommandSyntaxError, ProjectError
 from tightrope.engine.models import Command, Place, Version
@@ -22,10 +23,6 @@ from tightrope.suites.expectations import PLAIN, ExpectationReader
 
 MOCKED = "mocked_datetime"
 _TOP = ("test_cases", "fixtures", "metadata", "stub_custom_actions")
-_STUB_EVENTS = frozenset({
-    "user", "bot", "slot", "session_started", "action", "reset_slots", "restart", "reminder", "cancel_reminder", "pause", "resume",
-    "followup", "export", "undo", "rewind", "entities", "active_loop", "agent", "loop_interrupted", "action_execution_rejected",
-})  # fmt: skip
 _OTHER_KIND = {
     "commands": "this is a dialogue-understanding test, play it with `tightrope test du`",
     "assertions": "this is an end-to-end test, play it with `tightrope test e2e`",
@@ -159,7 +156,7 @@ class _Reader:
                     self.wrong(value.at(key), f"a stub has no key {key!r}", "it has events and responses")
             events = self._maps(value, "events")
             for event in events:
-                if not isinstance(event.get("event"), str) or event["event"] not in _STUB_EVENTS:
+                if not isinstance(event.get("event"), str) or event["event"] not in EVENT_KINDS:
                     self.wrong(
                         event.line,
                         f"the stub {name!r} returns the event {event.get('event')!r}",

@@ -150,3 +150,10 @@ class CaseActions:
                 f"be stubbed: add {name}, or {self._case.name}::{name} for this case alone"
             )
         return [dict(event) for event in stub.events], [dict(response) for response in stub.responses]
+
+
+async def close(*neighbours: Understands | RunsActions | None) -> None:
+    """Close the connections of those that have any."""
+    for one in neighbours:
+        if isinstance(one, UnderstandingClient | ActionClient):
+            await one.aclose()

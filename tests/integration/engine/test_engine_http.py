@@ -89,6 +89,9 @@ class TestHttp:
             [{"event": "odd"}],
             ["x"],
             [{"event": "stack", "update": "[]"}],
+            [{"event": "stack", "update": '[{"op": "replace", "path": "", "value": [{"frame_id": "f1"}]}]'}],
+            [{"event": "user", "text": "x", "timestamp": "yesterday"}],
+            [{"event": "user", "text": "x", "timestamp": True}],
         ):
             assert (await server.client.post(url, params=params, json=wrong)).status_code == 400
         assert (await server.tracker())["slots"]["size"] == "large"

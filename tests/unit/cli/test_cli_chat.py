@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from tightrope.cli import neighbours
 from tightrope.cli.chat import chat
+from tightrope.engine.clients import ActionClient
+from tightrope.engine.models import Project
 from tightrope.engine.turn import Understood
-from tightrope.infra.settings import REPOSITORY
+from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.suites import sources
 
 SHOP = REPOSITORY / "tests" / "golden" / "engine" / "shop"
@@ -193,3 +196,19 @@ def test_this_project_is_understood_without_a_server(monkeypatch: pytest.MonkeyP
     assert "12,345.67 元" in told
     assert "start flow talk_to_agent; set slot handoff_reason request (rule person)" in told
     assert "CNY 12,345.67" in english
+
+
+def test_connections_to_a_neighbour_are_closed_on_leaving(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+
+    class Wired(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closed.append(True)
+
+    async def found(settings: Settings, project: Project, _module: str | None) -> tuple[ActionClient, str]:
+        wired = Wired(lambda _request: httpx.Response(200, json={}))
+        return ActionClient(settings, "http://127.0.0.1:5055/webhook", project, transport=wired), ""
+
+    monkeypatch.setattr(sources, "actions", found)
+    run("--project", str(shop), typed=":start flow order\n/quit\n")
+    assert closed

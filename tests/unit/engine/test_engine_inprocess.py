@@ -81,6 +81,22 @@ async def test_an_answer_that_is_no_plain_data_has_failed(offers):
         await offers("acts_odd", __init__="", counting=GOOD).run("action_odd", State("s"), [])
 
 
+async def test_an_answer_of_another_shape_has_failed_as_one_of_a_server_has(offers):
+    lying = """
+    from rasa_sdk import Action
+
+    class Lying(Action):
+        def name(self):
+            return "action_lying"
+
+        def run(self, dispatcher, tracker, domain):
+            dispatcher.messages.append({"text": "a", "buttons": "none"})
+            return []
+    """
+    with pytest.raises(ActionFailed, match="buttons are no list"):
+        await offers("acts_lying", __init__="", lying=lying).run("action_lying", State("s"), [])
+
+
 async def test_a_broken_module_keeps_no_other_from_running_and_is_named_when_its_action_is_asked_for(offers):
     actions = offers("acts_broken", __init__="", counting=GOOD, broken="import not_there_at_all", dividing="1/0")
     await actions.run("action_count", State("s"), [])

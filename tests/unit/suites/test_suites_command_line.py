@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 import yaml
 from suites_world import write_bot
 from typer.testing import CliRunner
 
 from tightrope.cli.main import app
+from tightrope.engine.clients import ActionClient
 from tightrope.infra.settings import Settings, get_settings
 
 E2E = """
@@ -255,3 +257,19 @@ class TestDialogueUnderstanding:
         assert "1 of 2 messages understood completely" in out
         assert ["StartFlow", "2", "1", "1", "1", "0.50", "0.50", "0.50"] in [line.split() for line in out.splitlines()]
         assert (tmp_path / "scores.csv").read_text(encoding="utf-8").splitlines()[1] == "StartFlow,2,1,1,1,0.50,0.50,0.50"
+
+
+def test_connections_to_a_neighbour_are_closed_at_the_end(cli, monkeypatch):
+    closed = []
+
+    class Wired(httpx.MockTransport):
+        async def aclose(self):
+            closed.append(True)
+
+    async def found(settings, project, _module):
+        wired = Wired(lambda _request: httpx.Response(200, json={}))
+        return ActionClient(settings, "http://127.0.0.1:5055/webhook", project, transport=wired), ""
+
+    monkeypatch.setattr("tightrope.suites.sources.actions", found)
+    assert cli.run()[0] == 0
+    assert closed

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from tightrope.engine.answers import EVENT_KINDS
 from tightrope.engine.models import Clarify, SetSlot, StartFlow
 from tightrope.suites.cases import Said, SlotsWanted, SlotWanted
 from tightrope.suites.discovery import choose
@@ -163,6 +164,12 @@ class TestSpellings:
         assert dict(one.stubs["action_a"].events[0]) == {"event": "slot", "name": "s", "value": 1}
         assert two.stubs["action_a"].responses[0]["text"] == "all"
         assert set(one.stubs) == set(two.stubs) == {"action_a", "action_b"}
+
+    def test_a_stub_may_return_every_event_that_an_action_server_may(self, read):
+        listed = ", ".join(f"{{event: {kind}, name: n}}" for kind in sorted(EVENT_KINDS))
+        file = read(f"stub_custom_actions: {{a: {{events: [{listed}]}}}}\ntest_cases: [{{test_case: c, steps: {STEPS}}}]")
+        assert file.problems == ()
+        assert len(file.cases[0].stubs["a"].events) == len(EVENT_KINDS)
 
     def test_without_stubs_there_are_none(self, read):
         assert read(f"test_cases: [{{test_case: c, steps: {STEPS}}}]").cases[0].stubs is None
