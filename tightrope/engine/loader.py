@@ -60,6 +60,11 @@ def default_names() -> frozenset[str]:
     return frozenset(parts.slots) | frozenset(parts.responses)
 
 
+@lru_cache(maxsize=1)
+def _defaults_in_english() -> Mapping[str, Response]:
+    return {name: _in_english(found) for name, found in _default_domain().responses.items()}
+
+
 def _domain_files(root: Path) -> Iterator[Path]:
     for name in ("domain.yml", "domain.yaml"):
         if (root / name).is_file():
@@ -275,7 +280,8 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
     languages = (language, *_codes(config, language))
     responses = parts.responses
     if not language.startswith("zh"):
-        responses = {name: _in_english(found) if name in parts.builtin_responses else found for name, found in responses.items()}
+        english = _defaults_in_english()
+        responses = {name: english[name] if name in parts.builtin_responses else found for name, found in responses.items()}
     session = parts.session
     domain: dict[str, Any] = {
         "version": "3.1",
