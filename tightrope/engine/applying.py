@@ -270,7 +270,7 @@ def restart_changed(run: Run) -> bool:
 
     def stale(frame: dict[str, Any]) -> bool:
         flow = run.flow(frame)
-        return flow is None or flow.hash != frame["flow_hash"]
+        return flow is None or flow.hash != frame.get("flow_hash")
 
     if not any(stale(frame) for frame in run.stack):
         return False

@@ -64,9 +64,10 @@ def routed(config: Map) -> bool:
 def check_config(config: Map, file: str, told: Problems) -> None:
     """What of config.yml is not run."""
     for key in ("pipeline", "policies"):
-        for item, place in _items(config.get(key), file):
-            if not isinstance(item.get("name"), str):
-                told.error(place, f"an item of `{key}` has no name", "give the class as `name`", "config")
+        found = config.get(key)
+        for item, line in zip(found, found.item_lines, strict=True) if isinstance(found, Seq) else ():
+            if not isinstance(item, Map) or not isinstance(item.get("name"), str):
+                told.error(Place(file, line), f"an item of `{key}` has no name", "write it as '- name: Class'", "config")
     passive: list[str] = []
     for item, place in _items(config.get("pipeline"), file):
         name, full = component_name(item), str(item.get("name", ""))

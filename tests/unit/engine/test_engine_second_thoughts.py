@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tightrope.engine.models import Project
+from tightrope.engine.state import apply, stack_update
 from tightrope.engine.testing import Conversation
 
 FLOWS = """
@@ -149,3 +150,12 @@ def test_the_end_of_a_journey_tells_every_slot_that_it_resets(talk):
     assert {e["name"]: e["value"] for e in talk.events[since:] if e["event"] == "slot" and e["name"] in {"to", "amount", "sure"}} == {
         "to": None, "amount": None, "sure": None,
     }  # fmt: skip
+
+
+def test_a_frame_that_does_not_say_which_flow_it_began_with_starts_again(talk):
+    talk.say("to Joe", "start flow pay\nset slot to Joe")
+    frames = [{key: frame[key] for key in ("frame_id", "flow_id", "step_id", "type", "frame_type")} for frame in talk.state.stack]
+    event = {"event": "stack", "timestamp": talk.at, "update": stack_update(frames)}
+    apply(talk.state, event, talk.project.initials)
+    talk.events.append(event)
+    assert talk.texts("5", "set slot amount 5")[-1] == "To whom?"

@@ -118,6 +118,10 @@ def _config(view: View) -> None:
     for key in ("additional_languages", "pipeline", "policies"):
         if config.get(key) is not None and not isinstance(config[key], Seq):
             told.error(Place(file, config.at(key)), f"`{key}` must be a list", "", "config")
+    for code in _seq(config.get("additional_languages")):
+        if not isinstance(code, str):
+            place = Place(file, config.at("additional_languages"))
+            told.error(place, f"`additional_languages` holds {code!r}", "write codes, as en", "config")
     groups = {str(group.get("id")) for group in _seq(reading.endpoints.get("model_groups")) if isinstance(group, Map)}
     pipeline = _seq(config.get("pipeline"))
     for item, line in zip(pipeline, pipeline.item_lines, strict=True):
@@ -127,8 +131,6 @@ def _config(view: View) -> None:
 
 def _component(view: View, item: Map, place: Place, groups: set[str]) -> None:
     name = str(item.get("name", "")).rpartition(".")[2]
-    if not item.get("name"):
-        view.told.error(place, "a component of the pipeline needs a name", "", "config")
     if name in _OLD_GENERATORS:
         _old(view, place, name, "take CompactLLMCommandGenerator or SearchReadyLLMCommandGenerator")
     if not name.endswith("CommandGenerator"):

@@ -13,7 +13,7 @@ from tightrope.engine.check.domain import tell_all
 from tightrope.engine.check.view import View, is_builtin
 from tightrope.engine.loader import default_names
 from tightrope.engine.models import ROUTING_SLOT, Place
-from tightrope.engine.yamlfile import Map
+from tightrope.engine.yamlfile import Map, Seq
 
 _SAID_BY_RASA = frozenset({"utter_default", "utter_ask_affirmation", "utter_restart"})
 """Responses of Rasa's own NLU-era actions."""
@@ -91,12 +91,7 @@ def _slots(view: View, words: Counter[str]) -> None:
 
 def _responses(view: View, words: Counter[str]) -> None:
     collected = {step.target for flow in view.project.flows.values() for step in flow.collects()}
-    forms = {
-        f"{name}_{slot}"
-        for domain in view.reading.domain_files.values()
-        for name, form in (domain.get("forms") or {}).items()
-        for slot in ((form or {}).get("required_slots") or ())
-    }
+    forms = {f"{name}_{slot}" for name, slots in _forms(view).items() for slot in slots}
     asks = {f"utter_ask_{name}" for name in collected | forms}
     builtin = default_names() | _SAID_BY_RASA
     unused: dict[str, list[tuple[Place, str]]] = defaultdict(list)
@@ -109,9 +104,21 @@ def _responses(view: View, words: Counter[str]) -> None:
         tell_all(view, found, "said by nothing", "delete it, or say it", "unused")
 
 
+def _forms(view: View) -> dict[str, list[str]]:
+    """Forms of an NLU-based assistant with the slots that they ask for; a domain may also list their names alone."""
+    out: dict[str, list[str]] = {}
+    for domain in view.reading.domain_files.values():
+        found = domain.get("forms")
+        for name in found if isinstance(found, Map | Seq) else ():
+            form = found[name] if isinstance(found, Map) else None
+            slots = form.get("required_slots") if isinstance(form, Map) else None
+            out[str(name)] = [str(slot) for slot in slots] if isinstance(slots, Map | Seq) else []
+    return out
+
+
 def _actions(view: View, words: Counter[str]) -> None:
     asked = {f"action_ask_{name}" for flow in view.project.flows.values() for name in (s.target for s in flow.collects())}
-    forms = {name for domain in view.reading.domain_files.values() for name in (domain.get("forms") or {})}
+    forms = _forms(view)
     unused: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for name, place in view.reading.action_places.items():
         rest = name.removeprefix("validate_")
