@@ -105,7 +105,6 @@ def listen(run: Run) -> Listen:
         top["question"] = run.state.bots - top.pop("asked_at")
     run.sync_stack()
     run.acted(LISTEN)
-    run.state.within.bonus = 0
     return Listen()
 
 

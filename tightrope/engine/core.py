@@ -33,7 +33,7 @@ from tightrope.engine.results import take_failure, take_result
 from tightrope.engine.run import Run
 from tightrope.engine.session import ACTION as SESSION_START
 from tightrope.engine.session import begin_session
-from tightrope.engine.state import Event, State
+from tightrope.engine.state import Event, State, Within
 
 PREDICTION_CAP = 30
 """Actions within one turn; Rasa's own is 10, too small for real journeys (TIGHTROPE_PREDICTION_CAP)."""
@@ -107,7 +107,7 @@ def step(project: Project, state: State, inputs: Input, *, cap: int = PREDICTION
                 take_failure(run, inputs, free=free)
             effect = advance(run)
     if isinstance(effect, Listen):
-        run.state.within.queue.clear()
+        run.state.within = Within()
     return StepResult(run.state, run.events, (effect,), tuple(run.problems), tuple(run.visited))
 
 

@@ -164,7 +164,7 @@ def gather(root: Path, config: Path | None = None) -> Reading:
     for name, found in texts.items():
         check_data(found, name, told)
     flows = _flows(texts, told)
-    check_flows(root, flows, parts.slots, told)
+    check_flows(root, flows, parts, told)
     config_path = config or next((path for name in _CONFIGS if (path := root / name).is_file()), root / "config.yml")
     settings = dict(_opened(config_path, root, told)) if config_path.is_file() else {}
     if config is not None and not config_path.is_file():

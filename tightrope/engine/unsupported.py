@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tightrope.engine.builtins import OF_NLU_ASSISTANTS
+from tightrope.engine.domain import DomainParts
 from tightrope.engine.intents import TRIGGERABLE
 from tightrope.engine.models import Flow, Place, Slot, Version
 from tightrope.engine.problems import Problems
@@ -111,16 +113,19 @@ def check_data(found: Map, file: str, told: Problems) -> None:
         told.warn(Place(file, found.at(keys[0])), f"{kinds}: part of an NLU-based assistant", "not run; flows are", CODE)
 
 
-def check_flows(root: Path, flows: Mapping[str, Flow], slots: Mapping[str, Slot], told: Problems) -> None:
-    """Calls of sub agents, questions that typed words cannot answer, patterns that nothing begins, triggers that cannot fire."""
+def check_flows(root: Path, flows: Mapping[str, Flow], parts: DomainParts, told: Problems) -> None:
+    """Sub agents and actions that are not there, questions that typed words cannot answer, patterns and triggers that never begin."""
     taken: dict[str, str] = {}
     for flow in flows.values():
         for step in flow.steps.values():
+            if step.kind == "action" and step.target in OF_NLU_ASSISTANTS - parts.actions:
+                told.error(step.place, f"flow {flow.id}: {step.target} belongs to NLU-based assistants", "take it out", CODE)
+                told.unread.add(step.target)
             if step.kind == "call" and step.target not in flows and (root / "sub_agents" / step.target).is_dir():
                 message = f"flow {flow.id}: `call: {step.target}` calls the sub agent sub_agents/{step.target}"
                 told.error(step.place, message, "this engine runs no sub agents", CODE)
                 told.unread.add(step.target)
-            slot = slots.get(step.target) if step.kind == "collect" else None
+            slot = parts.slots.get(step.target) if step.kind == "collect" else None
             if slot is not None and not _typed(slot):
                 told.warn(
                     step.place,

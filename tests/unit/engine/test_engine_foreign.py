@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tightrope.engine.builtins import OF_NLU_ASSISTANTS
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.loader import gather, load_project
 from tightrope.engine.testing import Conversation
@@ -237,10 +236,11 @@ class TestDefaultActions:
         talk.say("x", "start flow f")
         assert "action_handoff_metric" in [e["name"] for e in talk.events if e["event"] == "action"]
 
-    def test_actions_of_nlu_based_assistants_are_not_among_ours(self):
-        from tightrope.engine.builtins import BUILTINS
-
-        assert not OF_NLU_ASSISTANTS & BUILTINS.keys()
+    def test_actions_of_nlu_based_assistants_are_refused_unless_the_project_has_its_own(self, folder):
+        flows = FLOWS.replace("utter_done", "action_back")
+        with pytest.raises(ProjectError, match=r"data/flows.yml:7: flow f: action_back belongs to NLU-based assistants"):
+            load_project(folder(flows, DOMAIN))
+        load_project(folder(flows, DOMAIN + "actions: [action_back]\n"))
 
 
 class TestCalledFlows:

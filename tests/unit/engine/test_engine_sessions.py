@@ -174,6 +174,19 @@ class TestTheEnd:
         assert talk.texts("x", "start flow f") == []
         assert (talk.state.slots, talk.state.stack) == ({}, [])
 
+    def test_nothing_of_the_turn_is_left_when_it_ends_beyond_the_cap(self, project):
+        flows = "flows: {f: {description: d, steps: [{id: a, action: action_more, next: a}]}, " + (
+            "pattern_internal_error: {description: e, steps: [{action: action_end}]}}"
+        )
+        talk = Conversation(
+            project(flows, DOMAIN + "actions: [action_more, action_end]\n"),
+            {"action_end": lambda _t: [{"event": "session_ended"}]},
+            cap=3,
+        )
+        talk.say("x", "start flow f")
+        assert talk.state.ended
+        assert talk.state == State.from_json(talk.state.to_json())
+
     def test_a_session_is_not_begun_for_it(self, project):
         made = project(FLOWS, DOMAIN)
         ended = State("s", sessions=1, ended=True)
