@@ -190,11 +190,12 @@ class TurnRunner:
 
     async def meaning(self, turn: Turn, text: str, given: Understood | None = None) -> Understood:
         """What a text means at this point: a pressed button, a text that nothing may read, or what is understood (or given)."""
-        if given is None:
+        wrong = guard_text(self.project, text)
+        if given is None and (wrong is None or text in turn.state.offers):
+            # What a button offered may be longer than what a customer may type.
             pressed = payload_commands(turn.state, text, strict=self._strict)
             if pressed is not None:
                 return Understood(pressed, pressed=True)
-        wrong = guard_text(self.project, text)
         if wrong is not None:
             return Understood((wrong,))
         if turn.state.paused or turn.state.ended:

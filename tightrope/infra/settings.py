@@ -82,7 +82,9 @@ class Settings(BaseSettings):
     clarify_several_starts: bool = Field(
         False, description="A first message that means several journeys is answered by a question which one (Rasa: all start)"
     )
-    prediction_cap: int = Field(30, ge=1, description="Actions that one turn of the assistant may run (Rasa's own limit is 10)")
+    prediction_cap: int = Field(
+        30, ge=1, le=150, description="Actions that one turn of the assistant may run (Rasa's own limit is 10)"
+    )
 
     compress_action_requests: bool = Field(
         False,

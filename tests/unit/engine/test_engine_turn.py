@@ -176,3 +176,14 @@ def test_what_breaks_off_leaves_what_happened_in_the_turn(project):
         settle(runner.run(turn, Incoming("s", "x", {}), Understood((StartFlow("order"), SetSlot("size", "large")))))
     assert {"user", "flow_started", "slot"} <= {e["event"] for e in turn.events}
     assert ("order", "stock") in turn.visited
+
+
+def test_a_typed_payload_is_held_to_the_length_of_any_text_but_an_offered_one_is_not(project):
+    made = project(FLOW, DOMAIN)
+    long = f"/SetSlots(size={'x' * 500})"
+    [turn] = play(made, Neighbours(), long, strict_payloads=False)
+    assert [type(c) for c in turn.commands] == [Fail]
+    first = play(made, Neighbours(), "order", strict_payloads=False)[0]
+    first.state.offers.append(long)
+    runner = TurnRunner(made, Neighbours(), Neighbours(), lambda: 1.0)
+    assert settle(runner.meaning(first, long)).pressed
