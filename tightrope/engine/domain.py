@@ -218,6 +218,10 @@ def _variation(raw: Any, place: Place, told: Problems) -> Variation | None:
             told.error(Place(place.file, raw.at("metadata")), "`metadata` of a response is a mapping", code="response")
         metadata = Map()
     jinja = metadata.get("template") == "jinja"
+    channel = raw.get("channel")
+    if not isinstance(channel, str | None):
+        told.error(Place(place.file, raw.at("channel")), "`channel` of a response is the name of one channel", code="response")
+        channel = None
     shown = raw.get("buttons") or raw.get("quick_replies") or ()
     if not isinstance(shown, Seq | tuple):
         told.error(here, "`buttons` is a list of title and payload", code="response")
@@ -232,7 +236,7 @@ def _variation(raw: Any, place: Place, told: Problems) -> Variation | None:
         image=plain_template(str(raw["image"])) if raw.get("image") else None,
         attachment=_compiled(raw["attachment"]) if raw.get("attachment") else None,
         elements=_compiled(raw["elements"]) if raw.get("elements") else None,
-        channel=raw.get("channel"),
+        channel=channel,
         condition=None
         if raw.get("condition") is None
         else compile_condition(raw["condition"], Place(place.file, raw.at("condition")), told),

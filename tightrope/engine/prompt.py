@@ -50,12 +50,15 @@ class Prompt:
         """The prompt that config.yml names, else our own in the command syntax of the project's command generator.
 
         Raises:
-            ProjectError: the file that it names is missing or cannot be compiled.
+            ProjectError: the file that it names is missing, lies outside the project or cannot be compiled.
         """
         name = project.prompt_template
         if not name:
             return Prompt(project, _OWN.read_text(encoding="utf-8"), f"defaults/{_OWN.name}")
         path = Path(project.root) / name
+        if not path.resolve().is_relative_to(Path(project.root).resolve()):
+            # What stands in it goes to the model with every message.
+            raise ProjectError(f"the prompt {name} lies outside the project; copy it into it", file="config.yml", line=1)
         if not path.is_file():
             raise ProjectError(f"there is no prompt {name}", file="config.yml", line=1)
         return Prompt(project, path.read_text(encoding="utf-8"), name)

@@ -17,6 +17,10 @@ from tightrope.engine.models import Place
 from tightrope.engine.problems import Problems
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_DEPTH = 100
+"""Mappings and sequences within each other. The reader behind PyYAML ends the process at some 30,000."""
+MAX_REPEATED = 100_000
+"""Nodes of a file that has aliases, with each alias counted as what it stands for: ten short lines can stand for billions."""
 
 
 class Map(dict[str, Any]):
@@ -59,6 +63,15 @@ class _Loader(_Base):  # type: ignore[misc, valid-type]
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
         self.twice: list[tuple[str, int]] = []
+        self._depth = 0
+
+    def descend_resolver(self, _parent: Any, _index: Any) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_DEPTH} mappings and lists stand within each other")
+
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own convention
 
@@ -118,6 +131,28 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 
 
+def _measure(node: Any, seen: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Number of nodes that a node stands for with its aliases written out, and how deep they lie.
+
+    Raises:
+        yaml.YAMLError: there are too many, or they lie too deep.
+    """
+    if id(node) in seen:
+        return seen[id(node)]
+    seen[id(node)] = (1, 1)  # an alias for what it stands in itself is refused where it is read
+    parts: list[Any] = []
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    measures = [_measure(part, seen) for part in parts]
+    size, depth = 1 + sum(size for size, _ in measures), 1 + max((depth for _, depth in measures), default=0)
+    if size > MAX_REPEATED or depth > MAX_DEPTH:
+        raise yaml.YAMLError("the aliases (*name) of this file stand for too much: write out what is meant")
+    seen[id(node)] = (size, depth)
+    return size, depth
+
+
 def parse(text: str, name: str, told: Problems | None = None) -> Map:
     """The mapping that a YAML text holds; an empty text is an empty mapping.
 
@@ -142,7 +177,10 @@ def value(text: str, name: str, told: Problems | None = None) -> Any:
     """
     loader = _Loader(text)
     try:
-        found = loader.get_single_data()
+        node = loader.get_single_node()
+        if "&" in text and "*" in text and node is not None:
+            _measure(node, {})
+        found = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
