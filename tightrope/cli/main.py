@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from tightrope.cli.chat import chat
+from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.suites import test_app
 from tightrope.infra.settings import get_settings
@@ -29,6 +30,7 @@ switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
+app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.command()(chat)
 app.add_typer(test_app, name="test")
