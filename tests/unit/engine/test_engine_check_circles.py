@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+
 import pytest
 from engine_clinic import COMMON, DOMAIN, FLOWS, PATTERNS, VISITS, Fault, clinic, edit, error, must_be_found, warning
 
 from tightrope.engine.check import check
 from tightrope.engine.check.graph import circles
-from tightrope.engine.check.similar import likeness, weights, words
+from tightrope.engine.check.similar import ALIKE, likeness, pairs, weights, words
 
 HOURS = "      - id: tell\n        action: utter_hours\n"
 
@@ -129,6 +132,17 @@ def test_likeness_counts_words_of_substance_only():
     assert likeness(texts[0], texts[2], weight) < 0.6
     assert likeness(texts[3], texts[4], weight) == 1.0
     assert likeness(words(""), words(""), {}) == 0.0
+
+
+def test_no_pair_is_left_out_because_only_pairs_with_a_rare_word_in_common_are_compared():
+    chance = random.Random(1)
+    for _ in range(100):
+        vocabulary = [f"w{n}" for n in range(chance.choice([6, 12, 30]))]
+        read = {str(n): frozenset(chance.choices(vocabulary, k=chance.randint(0, 9))) for n in range(20)}
+        weight = weights(list(read.values()))
+        every = itertools.combinations(read, 2)
+        wanted = {(one, other) for one, other in every if likeness(read[one], read[other], weight) >= ALIKE}
+        assert {(one, other) for one, other, _ in pairs(read)} == wanted
 
 
 def test_circles_of_a_graph():

@@ -69,6 +69,8 @@ QUESTIONS = [
           "did you mean 'utter_ask_phone'?"),
     error(COMMON, "phone: {type: text}", "phone: {type: list}", (FLOWS, "- id: ask"), "list-slot", "cannot be collected"),
     error(FLOWS, "- phone: null", "- visit_confirmed: maybe", "- id: again", "slot-value", "does not take 'maybe'", "True, False"),
+    warning(DOMAIN, "place_of_pain: {type: text}", "place_of_pain: {type: text, mappings: [{type: controlled}]}", (VISITS, "- id: where"),
+            "unanswerable", "words do not fill 'place_of_pain'", "offer buttons"),
     error(FLOWS, "- phone: null", "- telephone: null", "- id: again", "unknown-slot", "no slot 'telephone'"),
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from tightrope.engine.check.files import raw_steps
 from tightrope.engine.check.graph import reached, successors, ways
 from tightrope.engine.check.view import View, meant
 from tightrope.engine.check.worlds import constant
-from tightrope.engine.models import Flow, Place, Step
+from tightrope.engine.models import Flow, Place, Slot, Step
 from tightrope.engine.templates import Condition
 from tightrope.engine.yamlfile import Map
 
@@ -237,10 +237,26 @@ def _collect(view: View, flow: Flow, step: Step, here: str) -> None:
         filled = not step.ask_before_filling and (slot.initial is not None or view.sources.may_write(slot.name))
         tell = told.warn if filled else told.error
         tell(step.place, f"{here}: nothing asks for {slot.name!r}: {missing}", mend, "nothing-asks")
+    if ask and not _answerable(view, slot, ask):
+        mend = "offer buttons with /SetSlots, or give it the mapping from_llm"
+        told.warn(
+            step.place, f"{here}: nobody can answer: words do not fill {slot.name!r}, and no button does", mend, "unanswerable"
+        )
     for rejection in step.rejections:
         look_at(view, rejection.condition, step.place, in_pattern=flow.is_pattern)
         if not view.has_response(rejection.utter):
             view.no_response(step.place, f"{here}: ", rejection.utter)
+
+
+def _answerable(view: View, slot: Slot, ask: str) -> bool:
+    """Whether a customer can fill the slot when this response asks: by words, an intent, or a button."""
+    if slot.by_model or slot.by_intent or slot.every_turn:
+        return True
+    buttons = (button for variation in view.project.responses[ask].variations for button in variation.buttons)
+    offered = [
+        text.source for button in buttons for text in (button.payload, *(payload for _, payload in button.translated.values()))
+    ]
+    return any(payload.startswith("/") and f"{slot.name}=" in payload.replace(" ", "") for payload in offered)
 
 
 def _leads(view: View, flow: Flow, step: Step, here: str) -> None:

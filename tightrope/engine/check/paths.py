@@ -138,9 +138,7 @@ def _elsewhere(view: View, name: str) -> bool:
     slot = view.project.slots[name]
     if slot.initial is not None or name in _ALWAYS or is_builtin(slot.place) or slot.by_intent or slot.every_turn:
         return True
-    if any(name in flow.persisted for flow in view.project.flows.values()):
-        return True
-    if not view.knows_actions:
+    if name in view.persisted or not view.knows_actions:
         return True
     return view.sources.may_write(name)
 

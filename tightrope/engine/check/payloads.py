@@ -126,7 +126,7 @@ class _Press:
     def _owned(self, slot: Slot) -> None:
         """A press counts only while a flow that collects or sets the slot is active, or asks for it."""
         view = self.view
-        owners = {flow for flow, names in view.project.owned.items() if slot.name in names}
+        owners = view.owners.get(slot.name, frozenset())
         if not owners and not self.sayings and self.response.name in default_names():
             # The wording of a question that the project's patterns do not ask.
             return

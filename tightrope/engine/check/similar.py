@@ -13,6 +13,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 from tightrope.engine.check.view import View
 from tightrope.engine.models import Flow
@@ -59,7 +60,7 @@ def _same(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
-def likeness(one: frozenset[str], other: frozenset[str], weight: dict[str, float]) -> float:
+def likeness(one: frozenset[str], other: frozenset[str], weight: Mapping[str, float]) -> float:
     """From 0 to 1: the weight of the shared words over the weight of all words."""
     both = sum(weight.get(w, 1.0) for w in one | other)
     return sum(weight.get(w, 1.0) for w in one & other) / both if both else 0.0
@@ -74,35 +75,51 @@ def weights(texts: list[frozenset[str]]) -> dict[str, float]:
 def check_similar(view: View) -> None:
     """Pairs of flows that are on offer together and read alike."""
     offered = [f for f in view.project.flows.values() if not f.is_pattern and f.guard is not False]
-    read = {flow.id: words(flow.description) for flow in offered}
-    weight = weights(list(read.values()))
-    by_word: dict[str, list[Flow]] = defaultdict(list)
-    told: set[frozenset[str]] = set()
+    same: dict[str, list[Flow]] = defaultdict(list)
     for flow in offered:
-        near: dict[str, Flow] = {}
-        for word in sorted(read[flow.id], key=lambda w: -weight[w])[: max(1, math.ceil(len(read[flow.id]) * 0.6))]:
-            near.update({other.id: other for other in by_word[word]})
-        for other in near.values():
-            if _together(view, flow, other) and _descriptions(view, other, flow, likeness(read[flow.id], read[other.id], weight)):
-                told.add(frozenset({flow.id, other.id}))
-        for word in read[flow.id]:
-            by_word[word].append(flow)
+        text = _same(flow.description)
+        for other in same[text]:
+            if _together(view, flow, other):
+                message = f"the flows {other.id} and {flow.id} have the same description: understanding cannot tell them apart"
+                view.told.error(view.at(flow, "description"), message, "say in each what the other is not for", "same-flows")
+                break
+        same[text].append(flow)
+    for first, second, alike in pairs({flow.id: words(flow.description) for flow in offered}):
+        one, other = view.project.flows[first], view.project.flows[second]
+        if _same(one.description) != _same(other.description) and _together(view, one, other):
+            message = f"the descriptions of {first} and {second} read alike ({alike:.0%}): understanding will take one for the other"
+            view.told.warn(view.at(other, "description"), message, "say in each what the other is not for", "same-flows")
     _names(view, offered)
 
 
-def _descriptions(view: View, first: Flow, second: Flow, alike: float) -> bool:
-    place = view.at(second, "description")
-    if _same(first.description) == _same(second.description):
-        message = f"the flows {first.id} and {second.id} have the same description: understanding cannot tell them apart"
-        view.told.error(place, message, "say in each what the other is not for", "same-flows")
-        return True
-    if alike >= ALIKE:
-        message = (
-            f"the descriptions of {first.id} and {second.id} read alike ({alike:.0%}): understanding will take one for the other"
-        )
-        view.told.warn(place, message, "say in each what the other is not for", "same-flows")
-        return True
-    return False
+def pairs(read: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str, float]]:
+    """Pairs of flows that are at least ALIKE, in the order of the files.
+
+    Only pairs that share one of their rare words are compared: a text whose words beyond the first few weigh less than ALIKE of it cannot
+    be that alike to one with which it shares none of those (the prefix filter of similarity joins).
+    """
+    weight = weights(list(read.values()))
+    by_word: dict[str, list[str]] = defaultdict(list)
+    for flow, text in read.items():
+        rare = _rare(text, weight)
+        near = dict.fromkeys(other for word in rare for other in by_word[word])
+        for other in near:
+            alike = likeness(text, read[other], weight)
+            if alike >= ALIKE:
+                yield other, flow, alike
+        for word in rare:
+            by_word[word].append(flow)
+
+
+def _rare(text: frozenset[str], weight: Mapping[str, float]) -> list[str]:
+    """The heaviest words of a text, as many as weigh a little more than what may differ."""
+    order = sorted(text, key=lambda word: (-weight[word], word))
+    left = (1 - ALIKE) * sum(weight[word] for word in order)
+    for number, word in enumerate(order):
+        left -= weight[word]
+        if left < 0:
+            return order[: number + 1]
+    return order
 
 
 def _names(view: View, offered: list[Flow]) -> None:

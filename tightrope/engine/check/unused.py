@@ -83,8 +83,7 @@ def _slots(view: View, words: Counter[str]) -> None:
     for slot in view.project.slots.values():
         if is_builtin(slot.place) or slot.name not in words or slot.every_turn or slot.initial is not None:
             continue
-        owned = any(slot.name in names for names in view.project.owned.values())
-        if not owned and not slot.by_intent and not view.sources.may_write(slot.name):
+        if slot.name not in view.owners and not slot.by_intent and not view.sources.may_write(slot.name):
             message = f"nothing fills the slot {slot.name!r}: no step collects or sets it and no action names it"
             view.told.warn(slot.place, message, "collect it, let an action set it, or delete it", "never-filled")
 

@@ -189,6 +189,20 @@ class View:
                     found[step.target].append((flow, step))
         return {name: tuple(steps) for name, steps in found.items()}
 
+    @cached_property
+    def owners(self) -> Mapping[str, frozenset[str]]:
+        """Slot -> the flows that, with what they call, collect or set it."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for flow, names in self.project.owned.items():
+            for name in names:
+                found[name].add(flow)
+        return {name: frozenset(flows) for name, flows in found.items()}
+
+    @cached_property
+    def persisted(self) -> frozenset[str]:
+        """Slots that some flow persists."""
+        return frozenset().union(*(flow.persisted for flow in self.project.flows.values()))
+
     def around(self, flow_id: str) -> frozenset[str]:
         """The flow and all that may wait below it because they called it."""
         reached: set[str] = set()
