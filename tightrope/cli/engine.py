@@ -73,7 +73,8 @@ def run(
     ] = None,
 ) -> None:
     """Serve a project over Rasa's REST channel and HTTP API, with a database of its own. Ctrl-C stops it; the conversations stay."""
-    from tightrope.cli.engine_run import Wanted, serve
+    from tightrope.cli.engine_board import Wanted
+    from tightrope.cli.engine_run import serve
 
     wanted = Wanted(project, config, port, host, understanding_url, actions_url, strict_payloads, state)
     raise typer.Exit(serve(wanted, Console(highlight=False)))

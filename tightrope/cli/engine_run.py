@@ -175,7 +175,7 @@ def _run(settings: Settings, wanted: Wanted, own: bool, found: Checked, console:
     project = found.project
     assert project is not None  # noqa: S101 - asked by the caller
     started = time.monotonic()
-    app = _application(settings, wanted, own, project)
+    app = _application(settings, wanted, project)
     console.print()
     console.print(board(settings, wanted, found, project, own=own))
 
@@ -207,7 +207,7 @@ def _log(settings: Settings) -> None:
         )
 
 
-def _application(settings: Settings, wanted: Wanted, own: bool, project: Project) -> Any:
+def _application(settings: Settings, wanted: Wanted, project: Project) -> Any:
     from tightrope.engine.api import create_app
 
-    return create_app(settings, Path(project.root))
+    return create_app(settings, Path(project.root), config=wanted.config)

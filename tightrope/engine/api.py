@@ -93,11 +93,12 @@ def create_app(
     settings: Settings,
     project_dir: Path | None = None,
     *,
+    config: Path | None = None,
     clock: Clock | None = None,
     understanding_transport: httpx.AsyncBaseTransport | None = None,
     actions_transport: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """The server of the project in `project_dir` (default: the settings' own).
+    """The server of the project in `project_dir` (default: the settings' own); `config` stands for its config.yml.
 
     For the settings' own project its neighbours are where the settings say; for another one where its endpoints.yml says.
 
@@ -106,7 +107,7 @@ def create_app(
     """
     own = project_dir is None or project_dir.resolve() == settings.project_dir.resolve()
     options = Options(settings.clarify_several_starts, complete_responses=own and settings.complete_responses)
-    project = replace(load_project(project_dir or settings.project_dir), options=options)
+    project = replace(load_project(project_dir or settings.project_dir, config), options=options)
     prompt = Prompt.load(project)
     release = release_id(settings) if own else None
     token_path = settings.secrets_path / TOKEN_SECRET

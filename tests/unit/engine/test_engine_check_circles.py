@@ -39,7 +39,7 @@ CONFIRMATIONS = [
             "- id: late", "confirmation", "'phone' is asked after the confirmation 'visit_confirmed', and then action_book runs"),
 ]  # fmt: skip
 
-ALIKE = [
+SAME = [
     error(FLOWS, "description: When the clinic is open, on weekdays and holidays.", "description: takes back an appointment, that the patient has made",
           (VISITS, "    description: Takes back"), "same-flows", "have the same description"),
     warning(FLOWS, "description: When the clinic is open, on weekdays and holidays.", "description: The patient takes back appointments they made.",
@@ -65,7 +65,7 @@ UNUSED = [
 
 @pytest.mark.parametrize(
     "fault",
-    [*CIRCLES, *CONFIRMATIONS, *ALIKE, *UNUSED],
+    [*CIRCLES, *CONFIRMATIONS, *SAME, *UNUSED],
     ids=lambda fault: f"{fault.code}: {fault.new.strip().splitlines()[0][:40] if fault.new else ''}",
 )
 def test_a_fault_among_steps_and_flows_is_found_with_file_and_line(tmp_path, fault: Fault):

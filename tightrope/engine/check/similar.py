@@ -87,7 +87,9 @@ def check_similar(view: View) -> None:
     for first, second, alike in pairs({flow.id: words(flow.description) for flow in offered}):
         one, other = view.project.flows[first], view.project.flows[second]
         if _same(one.description) != _same(other.description) and _together(view, one, other):
-            message = f"the descriptions of {first} and {second} read alike ({alike:.0%}): understanding will take one for the other"
+            message = (
+                f"the descriptions of {first} and {second} read alike ({alike:.0%}): understanding will take one for the other"
+            )
             view.told.warn(view.at(other, "description"), message, "say in each what the other is not for", "same-flows")
     _names(view, offered)
 
