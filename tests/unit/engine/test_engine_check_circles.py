@@ -87,7 +87,10 @@ def test_a_fault_among_steps_and_flows_is_found_with_file_and_line(tmp_path, fau
         # An action may change it.
         ("collect: visit_number\n", "collect: visit_number\n        next: see\n      - id: see\n        action: action_find_day\n        next:\n"
          "          - if: slots.visit_number > 500\n            then: number\n          - else: really\n"),
-        # Its own rule refuses what would lead round.
+        # The slot's own rule refuses what would lead round.
+        ("collect: visit_number\n", "collect: visit_number\n        next:\n          - if: slots.visit_number > 9500\n            then: number\n"
+         "          - else: really\n"),
+        # The question's own rule refuses what would lead round.
         ("collect: visit_number\n", "collect: visit_number\n        rejections: [{if: slots.visit_number > 500, utter: utter_number_unknown}]\n        next:\n"
          "          - if: slots.visit_number > 600\n            then: number\n          - else: really\n"),
     ],
@@ -96,6 +99,17 @@ def test_a_circle_that_ends_is_not_told(tmp_path, old, new):
     root = clinic(tmp_path)
     edit(root, VISITS, old, new)
     assert [str(p) for p in check(root) if p.code == "endless-loop"] == []
+
+
+def test_a_circle_on_which_a_called_flow_changes_something_is_not_told(tmp_path):
+    root = clinic(tmp_path)
+    around = "        next: see\n      - id: see\n        call: settle\n        next:\n          - if: slots.visit_number > 500\n            then: number\n"
+    edit(root, VISITS, "collect: visit_number\n", f"collect: visit_number\n{around}          - else: really\n")
+    settle = "  settle:\n    description: x\n    if: false\n    steps:\n      - set_slots: [{{{}: 1}}]\n        next: END\n"
+    edit(root, FLOWS, "", settle.format("visit_number"))
+    assert check(root) == []
+    edit(root, FLOWS, "- set_slots: [{visit_number: 1}]", "- action: utter_hours")
+    assert "endless-loop" in [p.code for p in check(root)]
 
 
 def test_a_circle_over_an_answer_that_may_be_no_is_found(tmp_path):

@@ -55,7 +55,7 @@ def _changes(view: View, step: Step) -> bool:
     """Whether a step may change what the conditions look at in a way that one cannot see."""
     if step.kind == "call":
         called = view.project.flows.get(step.target)
-        return called is None or any(_changes(view, s) for s in called.steps.values())
+        return called is None or any(s.assignments or _changes(view, s) for s in called.steps.values())
     return step.kind == "action" and (view.is_custom(step.target) or step.target in BUILTINS or "{{" in step.target)
 
 
@@ -98,7 +98,8 @@ def _holds(view: View, flow: Flow, round_trip: tuple[str, ...], taken: dict[str,
     steps = [flow.steps[at] for at in round_trip]
     answered = frozenset(step.target for step in steps if step.kind == "collect")
     changed = {name for step in steps for name, _ in step.assignments}
-    wanted = [(r.condition, False) for step in steps for r in step.rejections]
+    rules = [view.project.slots[name].rejections for name in sorted(answered) if name in view.project.slots]
+    wanted = [(r.condition, False) for found in (*rules, *(step.rejections for step in steps)) for r in found]
     for step, target in zip(steps, [*round_trip[1:], round_trip[0]], strict=True):
         way = next(way for way in taken[step.id] if way.branch.target == target)
         for condition, _ in way.needs:

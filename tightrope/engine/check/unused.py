@@ -93,10 +93,13 @@ def _responses(view: View, words: Counter[str]) -> None:
     forms = {f"{name}_{slot}" for name, slots in _forms(view).items() for slot in slots}
     asks = {f"utter_ask_{name}" for name in collected | forms}
     builtin = default_names() | _SAID_BY_RASA
+    # Names that patterns make: `utter_about_{{context.reason}}`.
+    templates = (s.target.partition("{{")[0] for flow in view.flows for s in flow.steps.values() if s.template is not None)
+    made = tuple(start for start in templates if start.startswith("utter_"))
     unused: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for response in view.responses:
         name = response.name
-        if name in words or name in asks or name in builtin or view.sources.mentions(name):
+        if name in words or name in asks or name in builtin or view.sources.mentions(name) or name.startswith(made):
             continue
         unused[response.place.file].append((response.place, f"the response {name}"))
     for found in unused.values():
