@@ -46,6 +46,10 @@ SECRETS_EXPLAINED = {
 }
 """What each secret is for. A test says that none is left out."""
 
+_OPTIONAL_SECRETS = {
+    "assistant_jwt": "optional: shared secret or public key (PEM) that checks JSON Web Tokens of the assistant's interface (Rasa's `--jwt-secret`)",
+}
+
 _CHATWOOT_SECRETS = {
     "bot_access_token": "Chatwoot's agent bot: access token, given out when the bot is made",
     "bot_webhook_secret": "Chatwoot's agent bot: signs the webhooks",
@@ -56,7 +60,7 @@ def settings_page() -> str:
     """The whole page as Markdown."""
     rows = [_row(name, field) for name, field in Settings.model_fields.items()]
     secrets = [f"| `{name}` | {SECRETS_EXPLAINED[name]} |" for name in DEMO_SECRETS]
-    secrets += [f"| `{name}` | {meaning} |" for name, meaning in _CHATWOOT_SECRETS.items()]
+    secrets += [f"| `{name}` | {meaning} |" for name, meaning in {**_OPTIONAL_SECRETS, **_CHATWOOT_SECRETS}.items()]
     secrets += [
         f"| `db_{role.user}` | password of the Postgres role `{role.user}` (database `{role.database}`) |" for role in Role
     ]

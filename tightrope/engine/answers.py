@@ -74,7 +74,7 @@ def read_action(name: str, content: bytes) -> tuple[list[Any], list[Any]]:
     if not isinstance(events, list) or not isinstance(responses, list):
         raise ActionFailed(name, "events or responses of another shape")
     for event in events:
-        if why := _wrong_event(event):
+        if why := wrong_event(event):
             raise ActionFailed(name, why)
     for response in responses:
         if why := _wrong_message(response):
@@ -82,7 +82,8 @@ def read_action(name: str, content: bytes) -> tuple[list[Any], list[Any]]:
     return events, responses
 
 
-def _wrong_event(event: Any) -> str | None:
+def wrong_event(event: Any) -> str | None:
+    """What is wrong with an event, if anything."""
     if not isinstance(event, dict):
         return "an event that is no object"
     kind = event.get("event")

@@ -266,10 +266,16 @@ def _intents(parts: DomainParts, flows: Mapping[str, Flow]) -> frozenset[str]:
     return frozenset(parts.intents).union({t.intent for flow in flows.values() for t in flow.triggers}, *mapped)
 
 
-def _model_id(domain_digest: str, flows: Mapping[str, Flow], language: str) -> str:
-    """What of a project a conversation under way depends on, as one id: Rasa stamps such an id on events as `model_id`."""
-    lines = [domain_digest, language, *(f"{flow.id} {flow.hash} {sorted(flow.persisted)}" for _, flow in sorted(flows.items()))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+def _model_id(domain_digest: str, reading: Reading) -> str:
+    """An id of everything that decides which events a turn makes: Rasa stamps such an id on events as `model_id`."""
+    config = {key: reading.config.get(key) for key in ("language", "additional_languages", "assistant_id")}
+    files = [domain_digest, _defaults_digest(), reading.flow_files, config]
+    return hashlib.sha256(json.dumps(files, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _defaults_digest() -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_DEFAULTS.glob("*.yml")))).hexdigest()
 
 
 def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str, Flow]) -> Project:
@@ -320,7 +326,7 @@ def _assemble(root: Path, reading: Reading, parts: DomainParts, flows: dict[str,
         without_domain=actions - parts.wants_domain if neighbours.selective_domain else frozenset(),
         domain=domain,
         domain_digest=digest,
-        model_id=_model_id(digest, flows, language),
+        model_id=_model_id(digest, reading),
         owned=owned,
         resets=resets,
         every_turn=every_turn,

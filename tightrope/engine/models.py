@@ -225,7 +225,7 @@ class Project:
     domain: Mapping[str, Any]
     domain_digest: str
     model_id: str
-    """Changes with everything that a conversation under way depends on: domain, steps, persisted slots."""
+    """Changes with everything that decides which events a turn makes."""
     owned: Mapping[str, frozenset[str]]
     """Slots that each flow and the flows it calls collect or set."""
     resets: Mapping[str, frozenset[str]]

@@ -33,7 +33,8 @@ class Assistant:
             AssistantFailed: no usable answer. The turn may have been made all the same: `made` tells.
         """
         body = {"sender": sender, "message": message, "metadata": metadata}
-        return await self._json("POST", "/webhooks/rest/webhook", json=body)
+        # Rasa leaves its channel open and does not look at the token; ours wants it when TIGHTROPE_PROTECT_WEBHOOK is on.
+        return await self._json("POST", "/webhooks/rest/webhook", json=body, params={"token": self._token})
 
     async def made(self, sender: str, turn_id: str) -> list[dict[str, Any]] | None:
         """The events of the turn with this id, from its user event on, or None when the assistant has not made it."""

@@ -96,6 +96,26 @@ class Settings(BaseSettings):
         ge=0,
         description="How long the assistant waits for an action or understanding server that refuses connections: the time one needs to start again",
     )
+    auth_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("TIGHTROPE_AUTH_TOKEN", "AUTH_TOKEN"),
+        description="Token of the assistant's HTTP API (`?token=`), if there is no secret `assistant_token`. Rasa's name: `AUTH_TOKEN`",
+    )
+    jwt_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("TIGHTROPE_JWT_SECRET", "JWT_SECRET"),
+        description="Shared secret (HS…) or public key in PEM (RS…, ES…) of JSON Web Tokens, if there is no secret `assistant_jwt`. Rasa's name: `JWT_SECRET`",
+    )
+    jwt_method: Literal["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"] = Field(
+        "HS256",
+        validation_alias=AliasChoices("TIGHTROPE_JWT_METHOD", "JWT_METHOD"),
+        description="The one algorithm that these tokens may be signed with. Rasa's name: `JWT_METHOD`",
+    )
+    protect_webhook: bool = Field(
+        False,
+        description="The assistant's REST channel wants the token or a JSON Web Token as well. Rasa leaves it open; the gateway sends the token either way",
+    )
+
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
 
     @property

@@ -43,6 +43,13 @@ def manifest(project: Path, code: Path = REPOSITORY) -> dict[str, tuple[str, str
     return dict(sorted(entries.items()))
 
 
+def reloaded(started: dict[str, tuple[str, str]], now: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """The manifest of a process that loaded its project anew: project files as they are now, code as it was when the process started."""
+    code = {kind for kind, _ in _CODE_PATTERNS}
+    entries = {path: entry for path, entry in now.items() if entry[0] not in code}
+    return dict(sorted({**entries, **{path: entry for path, entry in started.items() if entry[0] in code}}.items()))
+
+
 def manifest_id(entries: dict[str, tuple[str, str]]) -> str:
     """The release id of a manifest: `r-` and 16 hex digits."""
     lines = "".join(f"{path}\n{kind}\n{digest}\n" for path, (kind, digest) in sorted(entries.items()))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import httpx
 
-from tightrope.engine.api import create_app
+from tightrope.engine.api import AssistantApp, create_app
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
 
@@ -78,14 +78,22 @@ class Neighbours:
 class Server:
     """What a test talks to."""
 
-    def __init__(self, client: httpx.AsyncClient, neighbours: Neighbours, clock: FixedClock, token: str) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, neighbours: Neighbours, clock: FixedClock, token: str, app: AssistantApp
+    ) -> None:
         self.client = client
+        self.app = app
         self.neighbours = neighbours
         self.clock = clock
         self.token = token
 
+    async def post(self, text: str, sender: str = "cw-1-1-e0", **metadata: Any) -> httpx.Response:
+        """A message, whatever becomes of it."""
+        body = {"sender": sender, "message": text, "metadata": metadata}
+        return await self.client.post("/webhooks/rest/webhook", json=body)
+
     async def say(self, text: str, sender: str = "cw-1-1-e0", **metadata: Any) -> list[dict[str, Any]]:
-        answer = await self.client.post("/webhooks/rest/webhook", json={"sender": sender, "message": text, "metadata": metadata})
+        answer = await self.post(text, sender, **metadata)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()
         return found
@@ -120,4 +128,4 @@ async def serving(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://assistant") as client,
     ):
-        yield Server(client, neighbours, clock, token)
+        yield Server(client, neighbours, clock, token, app)

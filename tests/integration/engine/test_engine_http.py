@@ -104,7 +104,7 @@ class TestHttp:
         async def away(*_args, **_kwargs):
             raise psycopg.OperationalError("gone")
 
-        monkeypatch.setattr(repository, "lock_and_load", away)
+        monkeypatch.setattr(repository, "take", away)
         answer = await server.client.post("/webhooks/rest/webhook", json={"sender": "a", "message": "x"})
         assert (answer.status_code, answer.json()["reason"]) == (503, "Unavailable")
 
@@ -113,14 +113,14 @@ class TestHttp:
 
         with superuser("assistant") as holder:
             holder.execute("BEGIN")
-            holder.execute(repository._LOCK, ("cw-1-1-e0",))
-            assistant = server.client._transport.app.state.assistant
+            holder.execute("SELECT pg_advisory_xact_lock(hashtextextended('cw-1-1-e0', 5005))")
+            assistant = server.app.assistant
             async with assistant._pool.connection() as connection:
                 await connection.execute("SET lock_timeout = '100ms'")
                 from tightrope.engine.errors import ConversationBusy
 
                 with pytest.raises(ConversationBusy):
-                    await repository.lock_and_load(connection, "cw-1-1-e0", None)
+                    await repository.take(connection, "cw-1-1-e0", None)
                 await connection.rollback()
 
 
