@@ -38,7 +38,6 @@ test-unit: $(VENV)/.dev ## Unit tests alone, no sockets (seconds)
 	@$(PYTEST) tests/unit -n 2
 
 flows: $(VENV)/.dev ## For flow authors: all that a change of flows, wording or lines can break (a minute or two)
-	@$(BIN)/tightrope engine check --fail-on-warnings
 	@$(PYTEST) tests/unit/rasa_files tests/unit/actions tests/unit/understanding tests/unit/rules -p no:cacheprovider
 
 test-long: $(VENV)/.dev browser ## Crash tests and the whole demo check (under 60 minutes)

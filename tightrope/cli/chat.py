@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from tightrope.cli.chat_actions import Asked
     from tightrope.cli.chat_view import Shown
     from tightrope.cli.talk import Talk
     from tightrope.engine.models import Project
@@ -48,9 +47,6 @@ def chat(
     stubs: Annotated[
         Path | None, typer.Option(help="A file with stub_custom_actions, as e2e tests have them; other actions are asked about")
     ] = None,
-    ask: Annotated[
-        list[str] | None, typer.Option(help="An action to be asked about, whoever else would run it; may be repeated")
-    ] = None,
     record: Annotated[Path | None, typer.Option(help="Write the conversation to this file as an e2e test case")] = None,
 ) -> None:
     """Talk to a project's flows in the terminal. /help there lists what can be typed."""
@@ -60,7 +56,7 @@ def chat(
     previous = signal.signal(signal.SIGINT, _interrupt)
     try:
         with asyncio.Runner() as runner:
-            talk, told = runner.run(_begin(project, language, channel, actions_module, stubs, ask or [], console))
+            talk, told = runner.run(_begin(project, language, channel, actions_module, stubs, console))
             for line in told:
                 console.print(line_view(line, console.width, "dim"))
             try:
@@ -97,13 +93,7 @@ def _asking() -> Ask:
 
 
 async def _begin(
-    folder: Path | None,
-    language: str | None,
-    channel: str,
-    module: str | None,
-    stubs: Path | None,
-    ask: list[str],
-    console: Console,
+    folder: Path | None, language: str | None, channel: str, module: str | None, stubs: Path | None, console: Console
 ) -> tuple[Talk, list[str]]:
     """The conversation, and what to say of it.
 
@@ -111,8 +101,6 @@ async def _begin(
         CannotChat: the project, the module or the stubs cannot be used.
     """
     from tightrope.cli import neighbours
-    from tightrope.cli.chat_actions import Asked, OneOf
-    from tightrope.cli.chat_view import line_view
     from tightrope.cli.talk import Talk
     from tightrope.infra.settings import get_settings
     from tightrope.suites.sources import is_own
@@ -122,13 +110,7 @@ async def _begin(
     if language is not None and language not in project.languages:
         raise CannotChat(f"This project speaks {', '.join(project.languages)}, not {language}.")
     understanding, who = await neighbours.understanding(settings, project)
-    asked = Asked(project, _asking(), lambda text: console.print(line_view(text, console.width, "cyan")))
-    actions, acts = await _actions(project, settings, module, stubs, language, asked)
-    if ask:
-        for name in ask:
-            if name not in project.actions:
-                raise CannotChat(f"There is no action {name!r} in the domain.")
-        actions, acts = OneOf(dict.fromkeys(ask, asked), actions), f"{acts}; {', '.join(ask)} asked about"
+    actions, acts = await _actions(project, settings, module, stubs, language, console)
     own = is_own(settings, project)
     talk = Talk(
         project,
@@ -158,18 +140,20 @@ def _project(root: Path) -> Project:
 
 
 async def _actions(
-    project: Project, settings: Settings, module: str | None, stubs: Path | None, language: str | None, asked: Asked
+    project: Project, settings: Settings, module: str | None, stubs: Path | None, language: str | None, console: Console
 ) -> tuple[RunsActions, str]:
     """Who runs custom actions, and in words who it is: given stubs, a module, the server, the e2e tests' stubs, else the author.
 
     Raises:
         CannotChat: the module or the stubs cannot be used.
     """
-    from tightrope.cli.chat_actions import Stubs, read_stubs
+    from tightrope.cli.chat_actions import Asked, Stubs, read_stubs
+    from tightrope.cli.chat_view import line_view
     from tightrope.engine.errors import ProjectError
     from tightrope.suites import sources
     from tightrope.suites.errors import SuiteError
 
+    asked = Asked(project, _asking(), lambda text: console.print(line_view(text, console.width, "cyan")))
     try:
         if stubs is not None:
             return Stubs(read_stubs(stubs), asked), f"stubs of {stubs}; others are asked about"

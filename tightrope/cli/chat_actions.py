@@ -62,22 +62,6 @@ class Stubs:
         return [dict(event) for event in stub["events"]], [dict(response) for response in stub["responses"]]
 
 
-class OneOf:
-    """Sends the actions named to who runs them, and all others on to `otherwise`."""
-
-    def __init__(self, named: Mapping[str, RunsActions], otherwise: RunsActions) -> None:
-        self._named = named
-        self._otherwise = otherwise
-
-    async def run(self, name: str, state: State, events: list[Event]) -> tuple[list[Any], list[Any]]:
-        """Events and responses of who runs the action.
-
-        Raises:
-            ActionFailed: it failed.
-        """
-        return await self._named.get(name, self._otherwise).run(name, state, events)
-
-
 def read_stubs(path: Path) -> dict[str, Answer]:
     """The stubs that hold for every case of a file.
 

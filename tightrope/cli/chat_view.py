@@ -47,9 +47,8 @@ def turn_view(
     panel = panel_view(project, before, state, events, shown, width if width < WIDE else _PANEL)
     beside = panel is not None and width >= WIDE
     room = width - _PANEL - _GAP if beside else width
-    told: list[_Part] = list(_said(events)) or [("", "", "(no reply)", "dim")]
-    told = [*_understood(events, shown), *told, *(("! ", "bold red", problem, "red") for problem in problems)]
-    said = Group(*(_line(*part, width=room) for part in told))
+    told = [*_understood(events, shown), *_said(events), *(("! ", "bold red", problem, "red") for problem in problems)]
+    said = Group(*(_line(*part, width=room) for part in told or [("", "", "(no reply)", "dim")]))
     if panel is None:
         return said
     if not beside:

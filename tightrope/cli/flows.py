@@ -181,9 +181,7 @@ def show_quality(project_dir: Path, label: str, names: list[str]) -> None:
     _left(len(found.strays))
     if found.taken:
         console.print(
-            f"  It takes {len(found.taken)} lines of others. If they mean this journey, move them here; if not, write more for both:",
-            highlight=False,
-            soft_wrap=True,
+            f"  It takes {len(found.taken)} lines of others. Do they mean this journey? Move them here. If not, write more lines for both:"
         )
         for taken in found.taken[:_SHOWN]:
             console.print(
@@ -194,12 +192,6 @@ def show_quality(project_dir: Path, label: str, names: list[str]) -> None:
         _left(len(found.taken))
     else:
         console.print("  It takes no line of another class.")
-    for text, label_too in found.twice:
-        errors.print(
-            f"  [red]{escape(text)} stands in {escape(label_too)}.jsonl as well: delete one of them[/red]",
-            highlight=False,
-            soft_wrap=True,
-        )
     worse, better = found.moved
     before, after = found.heldout
     console.print(

@@ -77,7 +77,7 @@ _TABLE: dict[Version, tuple[_Rule, ...]] = {
     "v2": _worded("provide info"),
     "v1": _rules(
         (rf"StartFlow\(\s*{_AROUND}({_NAME}){_AROUND}\s*\){_END}", lambda m: StartFlow(m[1])),
-        (rf"SetSlot\(\s*{_AROUND}({_NAME}){_AROUND}\s*,\s*(.*?)\s*\){_END}", lambda m: SetSlot(m[1], _value(m[2]))),
+        (rf"SetSlot\(\s*{_AROUND}({_NAME}){_AROUND}\s*,(.*)\){_END}", lambda m: SetSlot(m[1], _value(m[2]))),
         (rf"CancelFlow\(\){_END}", lambda _m: CancelFlow()),
         (rf"Clarify\((.*)\){_END}", lambda m: Clarify(_options(m[1]))),
         (rf"SearchAndReply\(\){_END}", lambda _m: KnowledgeAnswer()),

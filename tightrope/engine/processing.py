@@ -26,6 +26,9 @@ from tightrope.engine.models import (
 from tightrope.engine.run import Run
 from tightrope.engine.templates import Condition
 
+DEFAULT_OPTIONS, OPTIONS_LIMIT = 3, 1000
+"""How many flows a clarification offers unless its slot says so, and what is no sensible number of them."""
+
 
 @dataclass(slots=True)
 class Sifted:
@@ -187,7 +190,7 @@ def _definite(_run: Run, commands: list[Command], out: Sifted) -> list[Command]:
 def _choices(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
     """A clarification offers flows that exist, each once, at most max_clarification_options."""
     kept: list[Command] = []
-    limit = int(run.slots.get("max_clarification_options") or 3)
+    limit = _most_options(run)
     for command in commands:
         if isinstance(command, Clarify) and command.options:
             options = tuple(dict.fromkeys(flow for flow in command.options if offered(run, flow)))[:limit]
@@ -197,6 +200,12 @@ def _choices(run: Run, commands: list[Command], out: Sifted) -> list[Command]:
             command = Clarify(options)  # noqa: PLW2901
         kept.append(command)
     return kept
+
+
+def _most_options(run: Run) -> int:
+    """The slot max_clarification_options, which an action may have set to anything."""
+    found = run.slots.get("max_clarification_options")
+    return int(found) if isinstance(found, int | float) and 1 <= found < OPTIONS_LIMIT else DEFAULT_OPTIONS
 
 
 def _cancellable(run: Run, commands: list[Command], out: Sifted) -> list[Command]:

@@ -175,7 +175,10 @@ def value(text: str, name: str, told: Problems | None = None) -> Any:
     Raises:
         ProjectError: not YAML.
     """
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except UnicodeEncodeError:
+        raise ProjectError("the text holds half a character", file=name, line=1) from None
     try:
         node = loader.get_single_node()
         if "&" in text and "*" in text and node is not None:
@@ -185,7 +188,7 @@ def value(text: str, name: str, told: Problems | None = None) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise ProjectError(_plain(error, text.splitlines()[line - 1 : line]), file=name, line=line) from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProjectError(f"a value cannot be read: {error}", file=name, line=1) from None
     finally:
         loader.dispose()

@@ -48,7 +48,6 @@ class Quality:
         taken: lines of other classes (training and development) that are routed right without this class, and with it to it.
         moved: how many more of them change from right to wrong with it, and from wrong to right: near ties that fall the other way.
         heldout: share of held-out lines routed right without this class, and with it.
-        twice: its lines that another class has as well, with that class.
         names: for each text that was asked about, the commands that it leads to.
     """
 
@@ -59,7 +58,6 @@ class Quality:
     taken: tuple[Routed, ...]
     moved: tuple[int, int]
     heldout: tuple[float, float]
-    twice: tuple[tuple[str, str], ...]
     names: dict[str, str]
 
     @property
@@ -101,7 +99,6 @@ def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
     with_it, without = _fitted(examples, limits), _fitted(others, limits)
     own = [(example, *_route(with_it, example)) for example in examples if example.label == label]
     seen = [*others, *_held(folder / "development", label)]
-    known = {folded(example.text): example.label for example in others}
     taken: list[Routed] = []
     worse = better = 0
     for example in seen:
@@ -119,7 +116,6 @@ def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
         tuple(taken),
         (worse, better),
         (_share(without, heldout), _share(with_it, heldout)),
-        tuple((example.text, known[folded(example.text)]) for example, _, _ in own if folded(example.text) in known),
         {name: _route(_seen(with_it), Example(name, "", label))[1] for name in names},
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tightrope.cli.supervisor import free_ports
+from tests.conftest import free_port
 from tightrope.infra import kept
 from tightrope.infra.http import OutboundRefused, Poster, outbound_poster
 from tightrope.infra.kept import AnswerTooLarge, KeptTransport
@@ -44,7 +44,7 @@ class Wire:
 async def wired(
     script: Callable[[Wire, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **kwargs
 ) -> AsyncIterator[Wire]:
-    wire = Wire(free_ports(1)[0])
+    wire = Wire(free_port())
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire.connections += 1

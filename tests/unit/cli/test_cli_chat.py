@@ -102,17 +102,6 @@ def test_stubs_of_a_file_answer_and_the_others_are_asked_about(shop: Path, tmp_p
     assert "What does it return" not in told
 
 
-def test_an_action_may_be_asked_about_although_it_is_stubbed(shop: Path, tmp_path: Path) -> None:
-    stubs = tmp_path / "stubs.yml"
-    stubs.write_text("stub_custom_actions:\n  action_price:\n    responses: [{response: utter_price, price: '9'}]\n")
-    arguments = ("--project", str(shop), "--stubs", str(stubs), "--ask", "action_price")
-    _, told = run(*arguments, typed=":start flow price\nutter utter_price price=77\n\n")
-    assert "77" in told
-    code, told = run("--project", str(shop), "--ask", "action_nothing", typed="")
-    assert code == 2
-    assert "There is no action 'action_nothing'" in told
-
-
 def test_a_recording_is_a_test_that_passes(shop: Path, tmp_path: Path) -> None:
     record = tmp_path / "recorded.yml"
     typed = ":start flow order\nlarge\n3\n:set slot confirmed true\n\n/new\n"

@@ -19,7 +19,7 @@ from tightrope.engine.yamlfile import parse
 from tightrope.infra.settings import REPOSITORY
 
 SHOP = REPOSITORY / "tests" / "golden" / "engine" / "shop"
-HOURS = Wanted("zz_sample_hours", "查样例营业部时间", "check sample branch times")
+HOURS = Wanted("check_branch_hours", "查营业部营业时间", "check branch opening hours")
 ALLOWED = {"action_begin_journey": lambda _tracker: [{"event": "slot", "name": "journey_access", "value": "allowed"}]}
 
 
@@ -73,19 +73,19 @@ def test_a_scaffold_passes_the_check_and_runs_in_both_languages(
     scaffolded(ours, Wanted(HOURS.id, HOURS.name, HOURS.english, kind, scope))
     assert [str(problem) for problem in check(ours)] == []
     talk = Conversation(load_project(ours), dict(ALLOWED))
-    (text,) = talk.texts("x", "start flow zz_sample_hours")
-    assert text.startswith("【待填写】查样例营业部时间")
+    (text,) = talk.texts("x", "start flow check_branch_hours")
+    assert text.startswith("【待填写】查营业部营业时间")
     assert ("问题" in text) == (said == "question")
     english = Conversation(
         load_project(ours), {**ALLOWED, "action_set_language": lambda _t: [{"event": "slot", "name": "language", "value": "en"}]}
     )
-    assert english.texts("x", "start flow zz_sample_hours")[0].startswith("[To be written] check sample branch times")
+    assert english.texts("x", "start flow check_branch_hours")[0].startswith("[To be written] check branch opening hours")
 
 
 def test_a_question_branches_on_what_is_pressed(ours: Path) -> None:
     scaffolded(ours, Wanted(HOURS.id, HOURS.name, HOURS.english, "question"))
     talk = Conversation(load_project(ours), dict(ALLOWED))
-    talk.say("x", "start flow zz_sample_hours")
+    talk.say("x", "start flow check_branch_hours")
     (reply,) = talk.press("第二项")
     assert "第二项后的答复" in reply["text"]
 
@@ -94,25 +94,25 @@ def test_a_private_journey_asks_for_a_login_before_it_answers(ours: Path) -> Non
     scaffolded(ours, Wanted(HOURS.id, HOURS.name, HOURS.english, "private", "accounts:read"))
     denied = {"action_begin_journey": lambda _t: [{"event": "slot", "name": "journey_access", "value": "login_required"}]}
     talk = Conversation(load_project(ours), denied)
-    assert talk.texts("x", "start flow zz_sample_hours") == []
+    assert talk.texts("x", "start flow check_branch_hours") == []
     assert "action_ask_login_state" in talk.ran
 
 
 def test_this_project_gets_ten_lines_a_language_and_a_test_a_language(ours: Path) -> None:
     written = scaffolded(ours, HOURS)
     assert written == [
-        "data/flows/zz_sample_hours.yml",
-        "domain/zz_sample_hours.yml",
-        "data/understanding/zz_sample_hours.jsonl",
-        "tests/e2e/zz_sample_hours.yml",
+        "data/flows/check_branch_hours.yml",
+        "domain/check_branch_hours.yml",
+        "data/understanding/check_branch_hours.jsonl",
+        "tests/e2e/check_branch_hours.yml",
     ]
     lines = [json.loads(line) for line in (ours / written[2]).read_text(encoding="utf-8").splitlines()]
     assert [sum(line["lang"] == code for line in lines) for code in ("zh", "en")] == [10, 10]
     assert len({line["text"] for line in lines}) == 20
     cases = parse((ours / written[3]).read_text(encoding="utf-8"), "x")
-    assert [case["test_case"] for case in cases["test_cases"]] == ["zz_sample_hours_in_zh", "zz_sample_hours_in_en"]
+    assert [case["test_case"] for case in cases["test_cases"]] == ["check_branch_hours_in_zh", "check_branch_hours_in_en"]
     assert cases["stub_custom_actions"].keys() == {
-        "action_set_language", "action_begin_journey", "zz_sample_hours_in_en::action_set_language",
+        "action_set_language", "action_begin_journey", "check_branch_hours_in_en::action_set_language",
     }  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def test_a_foreign_project_is_not_given_what_it_cannot_use(foreign: Path, wanted
 
 @pytest.mark.parametrize("there", ["data/flows", "domain", "data/understanding", "tests/e2e"])
 def test_a_file_in_the_way_stops_everything(ours: Path, there: str) -> None:
-    name = f"zz_sample_hours.{'jsonl' if there.endswith('understanding') else 'yml'}"
+    name = f"check_branch_hours.{'jsonl' if there.endswith('understanding') else 'yml'}"
     (ours / there / name).write_text("" if there != "data/flows" else "flows: {}\n")
     before = files(ours)
     with pytest.raises(ScaffoldRefused, match="is there already: nothing was written"):
@@ -241,9 +241,9 @@ def test_the_command_tells_what_it_wrote_how_it_is_understood_and_what_comes_nex
     code, told = run("new", HOURS.id, "--name", HOURS.name, "--english", str(HOURS.english), "--project", str(ours))
     assert code == 0, told
     for part in (
-        "data/flows/zz_sample_hours.yml", "20 of 20 own lines right", "It takes", "Held-out lines right",
+        "data/flows/check_branch_hours.yml", "20 of 20 own lines right", "It takes", "branch opening hours (of search)", "Held-out lines right",
         "Fewer than 60 lines in en and zh", "the scaffold's own", "1. Write the approved wording in place of 【待填写】 and [To be written]",
-        "tightrope test e2e tests/e2e/zz_sample_hours.yml",
+        "tightrope test e2e tests/e2e/check_branch_hours.yml",
     ):  # fmt: skip
         assert part in told
 

@@ -17,6 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from tightrope.engine.answers import read_action
 from tightrope.engine.core import step
 from tightrope.engine.errors import ActionFailed
 from tightrope.engine.models import (
@@ -60,7 +61,18 @@ plain = st.recursive(
     ),
     max_leaves=3,
 )
-slot_values = {"t0": "x", "t1": None, "n0": 700, "b0": True, "c0": "red", "k0": "y", "items": ["x"], "language": "en", "gone": 1}
+slot_values = {
+    "max_clarification_options": "many",
+    "t0": "x",
+    "t1": None,
+    "n0": 700,
+    "b0": True,
+    "c0": "red",
+    "k0": "y",
+    "items": ["x"],
+    "language": "en",
+    "gone": 1,
+}
 good_events = st.one_of(
     st.sampled_from([{"event": "slot", "name": name, "value": value} for name, value in slot_values.items()]),
     st.sampled_from(
@@ -104,7 +116,7 @@ bad_responses = st.dictionaries(
 answers = st.one_of(
     st.just("fails"),
     st.tuples(st.lists(good_events, max_size=3), st.lists(good_responses, max_size=2)),
-    st.tuples(st.lists(good_events, max_size=3), st.lists(good_responses, max_size=2)),
+    st.tuples(st.lists(bad_events, max_size=2), st.lists(bad_responses, max_size=2)),
 )
 outcomes = st.lists(answers, max_size=3)
 texts = st.one_of(
@@ -133,8 +145,9 @@ class Neighbours:
         answer = self.given.pop(0) if self.given else ([], [])
         if answer == "fails":
             raise ActionFailed(name, "down")
+        read = read_action(name, orjson.dumps({"events": answer[0], "responses": answer[1]}))
         self.acted = self.acted or bool(answer[0])
-        return answer
+        return read
 
 
 class Conversations(RuleBasedStateMachine):
@@ -288,7 +301,7 @@ class Conversations(RuleBasedStateMachine):
                 continue
             fits = {"bool": bool, "float": int | float, "text": str, "categorical": str}.get(slot.type, object)
             assert isinstance(value, fits), f"{name} of type {slot.type} holds {value!r}"
-            assert slot.type != "categorical" or value in slot.values
+            assert slot.type != "categorical" or value in slot.values, f"{name} holds {value!r}"
 
 
 def slot_names(inputs: list[Any]) -> list[str]:

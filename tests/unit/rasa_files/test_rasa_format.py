@@ -299,8 +299,8 @@ def test_button_payloads_set_slots_to_declared_values() -> None:
 
 def test_declined_advice_has_no_variable_that_could_name_a_product() -> None:
     for name in ("utter_decline_advice", "utter_decline_trade"):
-        for item in DOMAIN["responses"][name]:
-            assert holes(item["text"]) == set()
+        (item,) = DOMAIN["responses"][name]
+        assert holes(item["text"]) == set()
 
 
 def test_figures_stand_only_in_responses_of_actions() -> None:

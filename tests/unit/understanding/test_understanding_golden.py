@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actions.journeys import journeys
 from tightrope.infra.settings import REPOSITORY
 from tightrope.understanding import evaluate, training
-from tightrope.understanding.models import StartFlow
 from tightrope.understanding.normalise import folded
 
 BALANCE = "start flow check_balance"
@@ -230,16 +228,6 @@ CASES = [(text.strip(), commands) for commands, block in GOLDEN.items() for text
 @pytest.mark.parametrize(("text", "commands"), CASES, ids=[text for text, _ in CASES])
 def test_a_message_leads_to_its_route(ask, text, commands):
     assert ask(text).text == commands
-
-
-def test_the_name_of_every_journey_on_offer_leads_to_it(understanding):
-    """A clarification's buttons say these names in the customer's place."""
-    offered = [j for j in journeys().values() if j.offered and not j.id.startswith("decline_")]
-    offer = evaluate.full_offer({*understanding.classifier.classes, *(journey.id for journey in offered)})
-    for journey in offered:
-        for name in (journey.zh, journey.en):
-            commands = understanding.understand(offer.model_copy(update={"message": name})).commands
-            assert StartFlow(journey.id) in commands, (journey.id, name, commands)
 
 
 def test_there_are_enough_golden_lines_and_none_is_trained_on():
