@@ -13,7 +13,9 @@ from rich.text import Text
 import tightrope
 from tightrope.cli.engine_problems import summary
 from tightrope.engine.check import Checked
+from tightrope.engine.inprocess import InProcessActions, MissingActions
 from tightrope.engine.models import Project
+from tightrope.engine.serving import Serving
 from tightrope.infra.settings import Settings
 from tightrope.suites.sources import answers
 
@@ -63,22 +65,45 @@ def understanding(settings: Settings, wanted: Wanted, project: Project, *, own: 
     return Neighbour(project.understanding_base, "endpoints.yml", _NO_UNDERSTANDING)
 
 
-def actions(settings: Settings, wanted: Wanted, project: Project, *, own: bool) -> Neighbour | str:
-    """Who runs the custom actions: a server, or a module in this process."""
+def actions(settings: Settings, wanted: Wanted, project: Project, *, own: bool) -> Neighbour:
+    """The server that runs the custom actions."""
     if wanted.actions_url:
         return Neighbour(wanted.actions_url, "--actions-url", _NO_ACTIONS)
     if own:
         return Neighbour(settings.actions_url, "settings", _NO_ACTIONS)
-    if project.actions_url is None and project.actions_module is not None:
-        return project.actions_module
     return Neighbour(project.actions_url, "endpoints.yml", _NO_ACTIONS)
 
 
-def board(settings: Settings, wanted: Wanted, found: Checked, project: Project, *, own: bool) -> Table:
+def _module(acts: InProcessActions, project: Project) -> str:
+    """Actions in this process: how many, what could not be imported, and what the domain names besides."""
+    told = [f"{len(acts.names)} of the module {acts.module}, in this process"]
+    told += [f"not imported: {name} ({why})" for name, why in sorted(acts.failures.items())]
+    missing = sorted(project.actions - acts.names)
+    if missing:
+        told.append(f"missing: {', '.join(missing)}; {_NO_ACTIONS}")
+    return "\n".join(told)
+
+
+def first_words(project: Project) -> str:
+    """Something to say that begins a journey without anybody who understands."""
+    journeys = [flow for flow in project.flows.values() if not flow.is_pattern and flow.guard is not False]
+    triggers = [trigger.intent for flow in journeys for trigger in flow.triggers]
+    return f"/{triggers[0]}" if triggers else f"/StartFlow({journeys[0].id})" if journeys else "hello"
+
+
+def board(settings: Settings, wanted: Wanted, found: Checked, serving: Serving, *, own: bool) -> Table:
     """The start-up lines."""
+    project = serving.project
     flows = [flow for flow in project.flows.values() if not flow.builtin]
     patterns = sum(flow.is_pattern for flow in flows)
-    who, acts = understanding(settings, wanted, project, own=own), actions(settings, wanted, project, own=own)
+    who = understanding(settings, wanted, project, own=own)
+    match serving.actions:
+        case InProcessActions() as module:
+            runs = _module(module, project)
+        case MissingActions(why=why):
+            runs = f"none: {why}; {_NO_ACTIONS}. Install what they import into this environment"
+        case _:
+            runs = asyncio.run(actions(settings, wanted, project, own=own).told(settings))
     rows = [
         ("engine", f"Tightrope {tightrope.__version__}"),
         ("project", project.root + (f" with {wanted.config}" if wanted.config else "")),
@@ -86,7 +111,7 @@ def board(settings: Settings, wanted: Wanted, found: Checked, project: Project, 
         ("flows", f"{len(flows) - patterns}, and {patterns} patterns of its own"),
         ("checked", summary(found) + ("; `tightrope engine check` lists them" if found.problems else "")),
         ("understanding", asyncio.run(who.told(settings))),
-        ("actions", f"the module {acts}, in this process" if isinstance(acts, str) else asyncio.run(acts.told(settings))),
+        ("actions", runs),
         ("payloads", _payloads(settings)),
         ("conversations", _kept(settings)),
     ]

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +15,20 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import structlog
 import uvicorn
 from rich.console import Console
 from rich.text import Text
 
 from tightrope.cli.demo import lock_state
-from tightrope.cli.engine_board import EXTERNAL_DATABASE, Wanted, board
+from tightrope.cli.engine_board import EXTERNAL_DATABASE, Wanted, board, first_words
 from tightrope.cli.engine_problems import summary, write_problem
 from tightrope.cli.supervisor import PortTaken, free_ports
+from tightrope.engine.api import AssistantApp
 from tightrope.engine.check import Checked, examine
 from tightrope.engine.errors import ProjectError
-from tightrope.engine.models import Project
+from tightrope.engine.serving import Source
 from tightrope.infra.logging import configure_logging
 from tightrope.infra.migrate import migrate
 from tightrope.infra.postgres import EmbeddedPostgres, PostgresFailed
@@ -50,7 +51,7 @@ def serve(wanted: Wanted, console: Console) -> int:
         return _refuse(console, root, found)
     try:
         _check_port(wanted.host, wanted.port)
-        with _stopping(), _database(_settings(settings, wanted, own), wanted.state or state_folder(root), console) as ready:
+        with _stopping(), _database(settings_of(settings, wanted, own=own), wanted.state or state_folder(root), console) as ready:
             _run(ready, wanted, own, found, console)
     except (CannotServe, PortTaken, PostgresFailed, ProjectError) as error:
         console.print(Text.assemble(("Not served: ", "bold red"), str(error)))
@@ -68,7 +69,7 @@ def _refuse(console: Console, root: Path, found: Checked) -> int:
     return 1
 
 
-def _settings(settings: Settings, wanted: Wanted, own: bool) -> Settings:
+def settings_of(settings: Settings, wanted: Wanted, *, own: bool) -> Settings:
     """The settings with what the command line says. A host that an operator names there is one that may be connected to."""
     urls = {
         name: url for name, url in (("understanding_url", wanted.understanding_url), ("actions_url", wanted.actions_url)) if url
@@ -76,7 +77,9 @@ def _settings(settings: Settings, wanted: Wanted, own: bool) -> Settings:
     hosts = {urlsplit(url).hostname or "" for url in urls.values()} - settings.allow_list
     strict = (own and settings.strict_payloads) if wanted.strict_payloads is None else wanted.strict_payloads
     allowed = ",".join(sorted({*settings.allow_list, *filter(None, hosts)}))
-    return settings.model_copy(update={**urls, "strict_payloads": strict, "allowed_hosts": allowed})
+    # What the start-up lines say needs no log line; an operator who wants them sets the level.
+    level = settings.log_level if "log_level" in settings.model_fields_set else "WARNING"
+    return settings.model_copy(update={"strict_payloads": strict, "allowed_hosts": allowed, "log_level": level})
 
 
 def state_folder(root: Path) -> Path:
@@ -157,6 +160,28 @@ def _database(settings: Settings, state: Path, console: Console) -> Iterator[Set
             signal.signal(number, handler)
 
 
+class _Nobody(httpx.AsyncBaseTransport):
+    """Stands where no understanding server is named: every question fails at once."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no understanding server is named", request=request)
+
+
+def _source(settings: Settings, wanted: Wanted, found: Checked, *, own: bool) -> Source:
+    project = found.project
+    assert project is not None  # noqa: S101 - asked by the caller
+    nobody = not own and wanted.understanding_url is None and project.understanding_base is None
+    return Source(
+        settings,
+        Path(project.root),
+        wanted.config,
+        own,
+        understanding=_Nobody() if nobody else None,
+        understanding_url=wanted.understanding_url,
+        actions_url=wanted.actions_url,
+    )
+
+
 class _Server(uvicorn.Server):
     """Tells when it listens."""
 
@@ -172,17 +197,16 @@ class _Server(uvicorn.Server):
 
 def _run(settings: Settings, wanted: Wanted, own: bool, found: Checked, console: Console) -> None:
     _log(settings)
-    project = found.project
-    assert project is not None  # noqa: S101 - asked by the caller
-    started = time.monotonic()
-    app = _application(settings, wanted, project)
+    app = AssistantApp(_source(settings, wanted, found, own=own))
     console.print()
-    console.print(board(settings, wanted, found, project, own=own))
+    console.print(board(settings, wanted, found, app.began_with, own=own))
 
     def ready() -> None:
         url = f"http://{f'[{wanted.host}]' if ':' in wanted.host else wanted.host}:{wanted.port}"
-        console.print(Text.assemble("\nReady after ", f"{time.monotonic() - started:.1f} s: ", (url, "bold")))
-        example = f"""curl {url}/webhooks/rest/webhook -d '{{"sender": "me", "message": "hello"}}'"""
+        console.print(Text.assemble("\nReady: ", (url, "bold")))
+        example = (
+            f"""curl {url}/webhooks/rest/webhook -d '{{"sender": "me", "message": "{first_words(app.began_with.project)}"}}'"""
+        )
         console.print(f"  {example}\n  Ctrl-C stops it.\n", soft_wrap=True, markup=False)
 
     server = _Server(
@@ -205,9 +229,3 @@ def _log(settings: Settings) -> None:
                 structlog.dev.ConsoleRenderer(),
             ]
         )
-
-
-def _application(settings: Settings, wanted: Wanted, project: Project) -> Any:
-    from tightrope.engine.api import create_app
-
-    return create_app(settings, Path(project.root), config=wanted.config)

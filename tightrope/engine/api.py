@@ -24,7 +24,7 @@ from tightrope.engine.edge import Refused, answer, check_sender, raw_body, read_
 from tightrope.engine.errors import ConversationBusy, ProjectError
 from tightrope.engine.routes import Api
 from tightrope.engine.service import Assistant
-from tightrope.engine.serving import Source, load
+from tightrope.engine.serving import Serving, Source, load
 from tightrope.engine.turn import Incoming
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.database import Role, open_pool
@@ -72,6 +72,11 @@ class AssistantApp(Starlette):
             lifespan=self._lifespan,
             exception_handlers=dict.fromkeys((Refused, ConversationBusy, psycopg.Error, PoolTimeout, Exception), self._refuse),
         )
+
+    @property
+    def began_with(self) -> Serving:
+        """What was loaded when the application was made."""
+        return self._first
 
     @property
     def assistant(self) -> Assistant:

@@ -93,6 +93,22 @@ class InProcessActions:
             raise ActionFailed(name, _reason(error)) from error
 
 
+class MissingActions:
+    """Stands for a module whose actions cannot be run; each of them fails with the reason, as with a server that is down."""
+
+    def __init__(self, module: str, why: str) -> None:
+        self.module = module
+        self.why = why
+
+    async def run(self, name: str, _state: State, _events: list[Event]) -> tuple[list[Any], list[Any]]:
+        """Refuses.
+
+        Raises:
+            ActionMissing: always.
+        """
+        raise ActionMissing(name, self.why)
+
+
 def _reason(error: BaseException) -> str:
     """What went wrong, with the innermost line of it."""
     where = ""

@@ -14,15 +14,18 @@ import httpx
 from tightrope.engine.check import examine
 from tightrope.engine.clients import ActionClient, UnderstandingClient
 from tightrope.engine.errors import ProjectError
-from tightrope.engine.inprocess import InProcessActions
+from tightrope.engine.inprocess import InProcessActions, MissingActions
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import Options, Project
 from tightrope.engine.problems import Problem
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.turn import RunsActions
 from tightrope.infra.clock import Clock, clock_from
+from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.release.manifest import manifest, manifest_id, reloaded
+
+log = get_logger()
 
 _FILES = ("*.yml", "*.yaml", "*.jinja2", "*.j2")
 
@@ -47,6 +50,7 @@ class Source:
         config: stands for its config.yml.
         own: the settings' own project; its neighbours are where the settings say, another one's where its endpoints.yml says.
         understanding, actions: what carries requests to the neighbours, if not the network; for tests.
+        understanding_url, actions_url: where the neighbours are, whatever settings and files say.
     """
 
     settings: Settings
@@ -56,6 +60,8 @@ class Source:
     clock: Clock | None = None
     understanding: httpx.AsyncBaseTransport | None = None
     actions: httpx.AsyncBaseTransport | None = None
+    understanding_url: str | None = None
+    actions_url: str | None = None
 
     def fingerprint(self) -> str:
         """A hash over the project's files as they lie on disk now."""
@@ -158,17 +164,23 @@ def load(source: Source, before: Serving | None = None) -> Serving:
 
 def _understanding(source: Source, project: Project, prompt: Prompt) -> UnderstandingClient:
     settings = source.settings
-    base = settings.understanding_url if source.own else project.understanding_base or settings.understanding_url
+    base = source.understanding_url or (None if source.own else project.understanding_base) or settings.understanding_url
     model = project.understanding_model or "tightrope-understanding"
     clock = source.clock or clock_from(settings)
     return UnderstandingClient(settings, base, model, prompt, clock=clock, transport=source.understanding)
 
 
 def _actions(source: Source, project: Project) -> RunsActions:
-    if not source.own and project.actions_url is None and project.actions_module is not None:
-        return InProcessActions(project, project.actions_module)
+    foreign = source.actions_url is None and not source.own
+    if foreign and project.actions_url is None and project.actions_module is not None:
+        try:
+            return InProcessActions(project, project.actions_module)
+        except ProjectError as error:
+            # As with a server that is down: what needs no action goes on.
+            log.error("the project's actions cannot be run", action="actions_missing", reason=str(error))
+            return MissingActions(project.actions_module, str(error))
     settings = source.settings
-    url = settings.actions_url if source.own else project.actions_url or settings.actions_url
+    url = source.actions_url or (project.actions_url if foreign else None) or settings.actions_url
     return ActionClient(settings, url, project, transport=source.actions)
 
 
