@@ -7,7 +7,6 @@ from typing import Any
 
 from tightrope.engine.builtins import bring_up, push_validation
 from tightrope.engine.models import (
-    START,
     CancelFlow,
     CannotHandle,
     ChitChat,
@@ -259,31 +258,3 @@ def _repair(run: Run, command: Command) -> None:
             names = [run.name_of(flow) for flow in options]
             joined = ("、" if run.language.startswith("zh") else ", ").join(names)
             run.push("pattern_clarification", names=names, options=list(options), clarification_options=joined)
-
-
-def restart_changed(run: Run) -> bool:
-    """A journey whose definition changed while it was under way starts again; true if there was one.
-
-    The frames keep the hash of the flow they began with. What asked for the old flow is dropped with its slots; pattern frames of
-    another definition are dropped, a journey that does not exist any more is cancelled.
-    """
-
-    def stale(frame: dict[str, Any]) -> bool:
-        flow = run.flow(frame)
-        return flow is None or flow.hash != frame.get("flow_hash")
-
-    if not any(stale(frame) for frame in run.stack):
-        return False
-    again = [run.stack[at]["flow_id"] for at in run.roots()]
-    waited = {run.stack[at]["flow_id"]: run.stack[at]["step_id"] for at in run.roots()}
-    for frame in run.stack:
-        run.release_slots(frame)
-    run.stack.clear()
-    for flow_id in reversed(again):
-        if flow_id in run.project.flows:
-            run.push(flow_id)
-            if waited[flow_id] != START:
-                run.emit("flow_started", flow_id=flow_id)
-        else:
-            run.emit("flow_cancelled", flow_id=flow_id, step_id=waited[flow_id])
-    return bool(again)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tightrope.engine.advance import advance, listen, request
-from tightrope.engine.applying import apply_commands, restart_changed
+from tightrope.engine.applying import apply_commands
 from tightrope.engine.commands import as_dict, entity_dict, parse_payload
 from tightrope.engine.errors import CommandSyntaxError, EngineError
 from tightrope.engine.intents import expand
@@ -29,6 +29,7 @@ from tightrope.engine.models import (
     UserMessage,
 )
 from tightrope.engine.processing import Sifted, sift
+from tightrope.engine.releases import put_right
 from tightrope.engine.results import take_failure, take_result
 from tightrope.engine.run import Run
 from tightrope.engine.session import ACTION as SESSION_START
@@ -114,7 +115,7 @@ def step(project: Project, state: State, inputs: Input, *, cap: int = PREDICTION
 def _user_message(run: Run, inputs: UserMessage) -> Effect:
     silent = run.state.paused
     # What a release changed is put right before the message counts, so that its commands meet the flows as they are now.
-    restarted = not silent and restart_changed(run)
+    outcome = "same" if silent else put_right(run)
     intent = next((c for c in inputs.commands if isinstance(c, Intent)), None)
     commands = inputs.commands if silent else expand(run, inputs.commands, inputs.text, pressed=inputs.payload)
     sifted = Sifted(list(commands)) if silent else sift(run, commands)
@@ -128,6 +129,8 @@ def _user_message(run: Run, inputs: UserMessage) -> Effect:
         parsed["dropped"] = [{**as_dict(command), "why": why} for command, why in sifted.dropped]
     if inputs.payload:
         parsed["payload"] = True
+    if not silent and run.state.model != run.project.model_id:
+        parsed["model_id"] = run.project.model_id
     if inputs.understanding is not None:
         parsed["understanding"] = dict(inputs.understanding)
     run.emit(
@@ -142,10 +145,11 @@ def _user_message(run: Run, inputs: UserMessage) -> Effect:
         return listen(run)
     if run.project.routed and run.slots.get(ROUTING_SLOT) is None:
         run.set_slot(ROUTING_SLOT, True)
-    stale = [frame["frame_id"] for frame in run.stack] if restarted else []
+    stale = [frame["frame_id"] for frame in run.stack]
     apply_commands(run, sifted.kept)
-    if restarted:
+    if outcome != "same":
         run.problems.append("a journey was changed by a release while it was under way; it was restarted")
+    if outcome == "told":
         run.push("pattern_code_change", stale_frames=stale)
     run.state.within.queue.extend(name for name in run.project.every_turn if name in run.project.actions)
     return advance(run)

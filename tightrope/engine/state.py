@@ -34,7 +34,7 @@ class State:
     """Everything that the next turn depends on.
 
     `slots` holds only what differs from the initial values, `by_intent` the slots that an intent filled last; `messages` are those of
-    the customer in this session.
+    the customer in this session; `model` is the project that the latest message met.
     """
 
     sender_id: str
@@ -45,6 +45,7 @@ class State:
     latest_message: dict[str, Any] = field(default_factory=dict)
     latest_action: str = ""
     channel: str = "rest"
+    model: str = ""
     said: list[dict[str, Any]] = field(default_factory=list)
     said_before: list[dict[str, Any]] = field(default_factory=list)
     offers: list[str] = field(default_factory=list)
@@ -70,6 +71,7 @@ class State:
             self.latest_message,
             self.latest_action,
             self.channel,
+            self.model,
             list(self.said),
             self.said_before,
             list(self.offers),
@@ -149,6 +151,7 @@ def _user(state: State, event: Mapping[str, Any]) -> None:
         "message_id": event.get("message_id"),
     }
     state.channel = event.get("input_channel") or "rest"
+    state.model = parse.get("model_id") or state.model
     state.messages += 1
     state.last_user_at = event.get("timestamp")
     state.said_before = state.said or state.said_before

@@ -209,3 +209,24 @@ class TestSeveralServers:
                 assert await texts(server, "几点", "cw-1-3-e0") == ["九点开门。"]
                 assert await texts(other, "几点", "cw-1-3-e0") == ["十点开门。"]
         assert looks == 1
+
+    async def test_a_conversation_that_hops_between_two_releases_is_told_once_and_answered_always(
+        self, server, database, clock, project, tmp_path
+    ):
+        newer = shutil.copytree(project, tmp_path / "newer")
+        flows = newer / "data" / "flows.yml"
+        flows.write_text(
+            flows.read_text().replace("      - collect: count\n", "      - collect: colour\n      - collect: count\n")
+        )
+        await texts(server, "下单", "cw-1-4-e0")
+        async with serving(database, clock, server.neighbours, newer) as other:
+            said = []
+            for _ in range(4):
+                for each in (other, server):
+                    said.append(await texts(each, "大", "cw-1-4-e0"))
+        told = "刚更新"
+        assert [any(told in text for text in turn) for turn in said] == [True, *[False] * 7]
+        assert all(turn[-1] in {"什么颜色？", "要几件？"} for turn in said)
+        replayed = await server.client.get("/conversations/cw-1-4-e0/replay", params={"token": server.token})
+        result = replayed.json()["result"]
+        assert (result["same"], result["other_model"], result["differences"]) == (5, 4, [])
