@@ -1,6 +1,6 @@
 """The two pages in a real browser: what a customer and an agent do with them."""
 
-from __future__ import annotations
+from __future__ import asyncio
 
 import os
 from collections.abc import AsyncIterator
@@ -187,7 +187,13 @@ async def test_host_page_hands_over_attributes_before_the_conversation_exists(in
     await frame.get_by_role("button", name="转人工", exact=True).click()
     await frame.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
     number = await newest(inbox)
-    shown = (await inbox.api("GET", f"conversations/{number}", inbox.as_bot)).json()
+    # The page sends the attributes after the message that opened the conversation.
+    shown: dict[str, Any] = {}
+    for _ in range(50):
+        shown = (await inbox.api("GET", f"conversations/{number}", inbox.as_bot)).json()
+        if shown["custom_attributes"]:
+            break
+        await asyncio.sleep(0.1)
     assert shown["custom_attributes"] == {"gw_session": "portal-token"}
     await inbox.api("POST", f"conversations/{number}/messages", inbox.as_bot, {"content": "ok"})
     await frame.get_by_text("ok").wait_for()
