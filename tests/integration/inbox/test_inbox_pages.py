@@ -1,7 +1,8 @@
 """The two pages in a real browser: what a customer and an agent do with them."""
 
-from __future__ import asyncio
+from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
