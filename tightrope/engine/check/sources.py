@@ -5,6 +5,7 @@ set is not unfilled. The files are read, never run.
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -59,7 +60,12 @@ def _files(root: Path, endpoints: Map) -> Iterator[Path]:
         if (root / f"{name}.py").is_file():
             yield root / f"{name}.py"
         if (root / name).is_dir():
-            yield from sorted((root / name).rglob("*.py"))[:_MAX_FILES]
+            yield from itertools.islice((path for path in sorted((root / name).rglob("*.py")) if _theirs(path, root)), _MAX_FILES)
+
+
+def _theirs(path: Path, root: Path) -> bool:
+    """Whether a file is the project's own, and not a library that lies in its folder."""
+    return not any(part.startswith(".") or part == "site-packages" for part in path.relative_to(root).parts)
 
 
 def _read(path: Path, named: Counter[str], written: set[str], made: set[str]) -> None:
