@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
@@ -31,13 +31,6 @@ def pytest_runtest_teardown() -> None:
     from pytest_socket import _remove_restrictions
 
     _remove_restrictions()
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from action_calls import call_of_action
 from identity_world import World
-from sandbox_world import Person, free_port, running_sandbox
+from loopback import free_port
+from sandbox_world import Person, running_sandbox
 
 from tightrope.engine.api import create_app as assistant_app
 from tightrope.gateway import ingest

@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from identity_world import World
-from sandbox_world import Person, free_port, running_sandbox, served
+from loopback import free_port
+from sandbox_world import Person, running_sandbox, served
 
 from tightrope.cli.demo import as_environment
 from tightrope.identity.bindings import Bindings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,13 +17,6 @@ from tightrope.infra.settings import Settings
 SORRY = "抱歉，系统出了点问题，刚才的操作没有完成。请稍后再试。"
 PRICE = {"response": "utter_price", "price": "12.50", "text": None, "buttons": [], "custom": {}}
 SHOP = Path(__file__).parents[2] / "golden" / "engine" / "shop"
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answering(**body: Any) -> httpx.Response:

@@ -15,7 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
-from engine_bench import PRICE, SHOP, SORRY, Neighbours, answering, free_port, serving
+from engine_bench import PRICE, SHOP, SORRY, Neighbours, answering, serving
+from loopback import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 import pytest
+from loopback import free_port
 
-from tests.conftest import free_port
 from tightrope.infra.settings import REPOSITORY
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from identity_world import RecordingHooks, World
-from sandbox_world import Person, free_port, running_sandbox, served
+from loopback import free_port
+from sandbox_world import Person, running_sandbox, served
 
 from tightrope.business.client import BusinessClient
 from tightrope.business.errors import Refused as BusinessRefused

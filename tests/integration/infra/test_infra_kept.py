@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from loopback import free_port
 
-from tests.conftest import free_port
 from tightrope.infra import kept
 from tightrope.infra.http import OutboundRefused, Poster, outbound_poster
 from tightrope.infra.kept import AnswerTooLarge, KeptTransport
