@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from actions.base import Declaration, DeclaredAction
+from actions.handoff import PRIORITY, URGENT
 from actions.journeys import named
 from actions.turn import LANGUAGES, Turn
 from tightrope.identity.models import Customer
@@ -41,6 +42,7 @@ class BeginJourney(DeclaredAction):
     action_name = "action_begin_journey"
     declaration = Declaration(
         outcomes=frozenset({ALLOWED, LOGIN_REQUIRED, SWITCHED_OFF}),
+        reads=frozenset({"handoff_reason"}),
         sets={"journey_access": frozenset({ALLOWED, LOGIN_REQUIRED, SWITCHED_OFF}), "failures": frozenset({None})},
         responses=frozenset({"utter_journey_switched_off"}),
         envelopes=frozenset({"journey", "handoff"}),
@@ -53,7 +55,9 @@ class BeginJourney(DeclaredAction):
         if "all" in off or f"journey:{journey.id}" in off:
             turn.say("utter_journey_switched_off")
             turn.tell("journey", journey=journey.id, event="blocked", why=SWITCHED_OFF)
-            turn.tell("handoff", reason="switch", priority="normal")
+            # Who was in need of a person before the switch is no less so after it.
+            in_need = journey.urgent or PRIORITY.get(str(turn.read("handoff_reason"))) == URGENT
+            turn.tell("handoff", reason="switch", priority=URGENT if in_need else "normal")
             access = SWITCHED_OFF
         elif journey.scope is not None and not self._may(await turn.caller(), journey.scope):
             turn.tell("journey", journey=journey.id, event="blocked", why=LOGIN_REQUIRED)

@@ -1,7 +1,8 @@
 """The journeys that actions know: those of data/flows/, with the names, the scope and the offer that their flows declare.
 
 A flow says under `metadata` what the engine need not know: `scope`, what the grant must hold before the journey may go on (none: open to
-everybody), and `offered: false`, when it may not stand on a button of a clarification.
+everybody); `offered: false`, when it may not stand on a button of a clarification; `urgent: true`, when a customer whom it cannot serve
+(it is switched off) comes first in the queue of people; and `helper: true`, when it is only called by journeys and is none itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from tightrope.business.client import SCOPES
 from tightrope.infra.settings import get_settings
 
 PATTERN_PREFIX: Final = "pattern_"
-_KEYS: Final = frozenset({"scope", "offered"})
+_KEYS: Final = frozenset({"scope", "offered", "urgent", "helper"})
+_FLAGS: Final[Mapping[str, bool]] = {"offered": True, "urgent": False, "helper": False}
 
 
 class UnknownJourney(LookupError):
@@ -40,6 +42,10 @@ class Journey:
     en: str
     offered: bool = True
     """Whether it may stand on a button when the customer's wish is ambiguous."""
+    urgent: bool = False
+    """Whether a customer of this journey comes first in the queue of people when it is switched off."""
+    helper: bool = False
+    """Whether it is a part that journeys call: what it does is done for the journey below it on the stack."""
 
     def title(self, language: str) -> str:
         """The flow's name; also what its button says to the assistant, in the customer's own words as it were."""
@@ -77,16 +83,20 @@ def read_journeys(path: Path) -> Iterator[Journey]:
         declared = flow.get("metadata") or {}
         if unknown := declared.keys() - _KEYS:
             raise JourneyInvalid(f"{here} declares {sorted(unknown)[0]!r} under `metadata`; known are {', '.join(sorted(_KEYS))}")
-        scope, offered = declared.get("scope"), declared.get("offered", True)
+        scope = declared.get("scope")
         if scope is not None and scope not in SCOPES.values():
             raise JourneyInvalid(f"{here} declares the scope {scope!r}; known are {', '.join(sorted(set(SCOPES.values())))}")
-        if not isinstance(offered, bool):
-            raise JourneyInvalid(f"{here}: `offered` is true or false, not {offered!r}")
-        yield Journey(flow_id, scope, zh, en, offered)
+        flags = {name: declared.get(name, usual) for name, usual in _FLAGS.items()}
+        for flag, value in flags.items():
+            if not isinstance(value, bool):
+                raise JourneyInvalid(f"{here}: `{flag}` is true or false, not {value!r}")
+        if flags["helper"] and (scope is not None or flags["offered"]):
+            raise JourneyInvalid(f"{here} is a helper: it has no scope of its own and says `offered: false`")
+        yield Journey(flow_id, scope, zh, en, **flags)
 
 
 def journey_of(stack: Sequence[Mapping[str, Any]] | None) -> Journey:
-    """The journey that runs: the topmost frame that is no pattern.
+    """The journey that runs: the topmost frame that is neither a pattern nor a helper.
 
     Args:
         stack: the tracker's dialogue stack as Rasa sends it, the running frame last.
@@ -98,14 +108,17 @@ def journey_of(stack: Sequence[Mapping[str, Any]] | None) -> Journey:
         flow_id = str(frame.get("flow_id", ""))
         if flow_id.startswith(PATTERN_PREFIX):
             continue
-        if flow_id in journeys():
-            return journeys()[flow_id]
+        found = journeys().get(flow_id)
+        if found is not None and found.helper:
+            continue
+        if found is not None:
+            return found
         raise UnknownJourney(f"flow {flow_id!r} is not in data/flows/ as this server read it at its start")
     raise UnknownJourney("no journey is on the dialogue stack")
 
 
 def named(name: str) -> Journey | None:
     """The journey with this flow id or name in either language; None if there is none."""
-    if name in journeys():
-        return journeys()[name]
-    return next((journey for journey in journeys().values() if name in {journey.zh, journey.en}), None)
+    known = journeys()
+    found = known.get(name) or next((journey for journey in known.values() if name in {journey.zh, journey.en}), None)
+    return None if found is None or found.helper else found

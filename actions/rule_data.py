@@ -16,14 +16,16 @@ from tightrope.rules.margin_text import MarginWording
 FOLDER: Final = Path(tightrope.rules.__file__).parent / "data"
 
 
+SUPPORT_LINES: Final = ("counselling", "police", "medical", "anti_fraud", "regulator")
+
+
 @dataclass(frozen=True)
 class SupportLine:
-    """Whom people in distress can call, in one language."""
+    """A public line whom anybody can call, in one language."""
 
-    hotline_name: str
-    hotline_number: str
-    hotline_hours: str
-    emergency_number: str
+    name: str
+    number: str
+    hours: str
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class RuleData:
 
     margin: MarginRules
     margin_wording: MarginWording
-    support: Mapping[str, SupportLine]
-    """By language."""
+    support: Mapping[str, Mapping[str, SupportLine]]
+    """By language, then by the names of SUPPORT_LINES."""
 
 
 def _read(name: str) -> Any:
@@ -46,17 +48,18 @@ def load_rule_data() -> RuleData:
     Raises:
         RuleDataError: a file is not what its rule needs.
     """
-    distress = _read("support_lines.yml")["distress"]
     return RuleData(
         margin=MarginRules(_read("margin.yml")),
         margin_wording=MarginWording(_read("margin_wording.yml")),
-        support={
-            language: SupportLine(
-                hotline_name=distress["hotline_name"][language],
-                hotline_number=distress["hotline_number"],
-                hotline_hours=distress["hotline_hours"][language],
-                emergency_number=distress["emergency_number"],
-            )
-            for language in ("zh", "en")
-        },
+        support=_support_lines(_read("support_lines.yml")["lines"]),
     )
+
+
+def _support_lines(lines: Mapping[str, Any]) -> dict[str, dict[str, SupportLine]]:
+    return {
+        language: {
+            name: SupportLine(lines[name]["name"][language], str(lines[name]["number"]), lines[name]["hours"][language])
+            for name in SUPPORT_LINES
+        }
+        for language in ("zh", "en")
+    }

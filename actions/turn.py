@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -45,6 +46,7 @@ class Turn:
         self._calls: list[dict[str, Any]] = []
         self._rules: list[dict[str, Any]] = []
         self._passages: list[dict[str, Any]] = []
+        self._submitted = 0
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -145,6 +147,23 @@ class Turn:
             NotPermitted: no grant, no scope, or the session has ended.
             BusinessError: the call brought no usable answer; it stands in the evidence either way.
         """
+        return await self._recorded(operation, request)
+
+    async def submit(self, operation: str, request: Callable[[BusinessClient, str, str], Awaitable[Answer[T]]]) -> Answer[T]:
+        """Make one declared request that the firm is to act on, such as a ticket. A repeated turn repeats its key, so nothing is filed twice.
+
+        Args:
+            request: gets the client, the token and the idempotency key, and makes the call.
+
+        Raises:
+            NotPermitted: no grant, no scope, or the session has ended.
+            BusinessError: as of `fetch`; where `done` is UNKNOWN, the reply has to say so.
+        """
+        self._submitted += 1
+        key = idempotency_key(str(self.metadata.get("turn_id") or ""), self._action, self._submitted)
+        return await self._recorded(operation, lambda api, token: request(api, token, key))
+
+    async def _recorded(self, operation: str, request: Callable[[BusinessClient, str], Awaitable[Answer[T]]]) -> Answer[T]:
         if operation not in self._declaration.calls:
             raise Undeclared(f"calls {operation!r}")
         if SCOPES[operation] != self._declaration.scope:
@@ -184,6 +203,11 @@ class Turn:
             if items:
                 envelope[key] = items
         return {"envelope": envelope}
+
+
+def idempotency_key(turn_id: str, action: str, ordinal: int) -> str:
+    """The key of a turn's `ordinal`-th request by an action: 64 hexadecimal digits, the same whenever the turn is repeated."""
+    return hashlib.sha256("\0".join((turn_id, action, str(ordinal))).encode()).hexdigest()
 
 
 def _call(receipt: Receipt, outcome: str) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from actions_fakes import FakeContext, run, tracker
+from actions_fakes import TURN, FakeContext, receipt, run, tracker
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import ActionFailed, Undeclared
 from actions.turn import Turn
+from tightrope.business.errors import NoAnswer
 
 BASE = Declaration(
     outcomes=frozenset({"done"}),
@@ -52,7 +54,7 @@ async def test_declared_words_slots_and_envelopes_go_out_in_order_with_evidence_
 UNDECLARED: dict[str, Callable[[Turn], Any]] = {
     "slot value": lambda turn: turn.set("verdict", "maybe"),
     "slot": lambda turn: turn.set("journey_access", "allowed"),
-    "reading": lambda turn: turn.read("handoff_reason"),
+    "reading": lambda turn: turn.read("journey_access"),
     "response": lambda turn: turn.say("utter_other"),
     "envelope": lambda turn: turn.tell("handoff", reason="request", priority="normal"),
     "free text": lambda turn: turn.say_text("buy this"),
@@ -118,3 +120,73 @@ async def test_without_a_branch_for_errors_the_failure_reaches_the_assistant_wit
 def test_an_error_branch_that_sets_an_undeclared_value_is_refused_at_import() -> None:
     with pytest.raises(Undeclared):
         Declaration(outcomes=frozenset(), sets={"verdict": frozenset({"yes"})}, on_error={"verdict": "no"})
+
+
+SUBMIT = Declaration(
+    outcomes=frozenset({"done"}),
+    sets=BASE.sets,
+    calls=frozenset({"get_balance"}),
+    scope="accounts:read",
+    on_error=BASE.on_error,
+)
+
+
+async def submitted(fake: FakeContext, times: int, turn_id: str = TURN) -> list[str]:
+    """The idempotency keys of `times` requests in one run of an action."""
+    keys: list[str] = []
+
+    async def body(turn: Turn) -> str:
+        for _ in range(times):
+
+            async def request(api: Any, token: str, key: str) -> Any:
+                keys.append(key)
+                return await api.balance(token, "A1")
+
+            await turn.submit("get_balance", request)
+        return "done"
+
+    fake.log_in()
+    fake.identity.grants[turn_id] = fake.identity.grants[TURN]
+    done = await run(action(body, SUBMIT), tracker(turn=turn_id))
+    assert [call["outcome"] for call in done.evidence["calls"]] == ["done"] * times
+    return keys
+
+
+async def test_a_repeated_turn_repeats_its_keys_and_nothing_else_does(fake: FakeContext) -> None:
+    first, again, other = await submitted(fake, 3), await submitted(fake, 3), await submitted(fake, 3, "u" * 43)
+    assert first == again
+    assert len({*first, *other}) == 6
+    assert first == [hashlib.sha256(f"{TURN}\0action_probe\0{n}".encode()).hexdigest() for n in (1, 2, 3)]
+
+
+async def test_a_request_without_a_grant_is_never_sent(fake: FakeContext) -> None:
+    async def body(turn: Turn) -> str:
+        await turn.submit("get_balance", lambda api, token, key: api.balance(token, key))
+        return "done"
+
+    done = await run(action(body, SUBMIT), tracker())
+    assert done.slots == {"verdict": "failed"}
+    assert fake.business.asked == []
+
+
+async def test_a_request_whose_end_is_not_known_stands_so_in_the_record(fake: FakeContext) -> None:
+    fake.log_in()
+    fake.business.errors["get_balance"] = NoAnswer("late", receipt("get_balance", "unavailable", None, None))
+
+    async def body(turn: Turn) -> str:
+        with pytest.raises(NoAnswer):
+            await turn.submit("get_balance", lambda api, token, _: api.balance(token, "A1"))
+        return "done"
+
+    done = await run(action(body, SUBMIT), tracker())
+    assert done.evidence["calls"][0]["outcome"] == "unknown"
+
+
+async def test_an_undeclared_request_is_refused(fake: FakeContext) -> None:
+    async def body(turn: Turn) -> str:
+        await turn.submit("list_accounts", lambda api, token, _: api.accounts(token, "C1001"))
+        return "done"
+
+    fake.log_in()
+    assert (await run(action(body, SUBMIT), tracker())).slots == {"verdict": "failed"}
+    assert fake.business.asked == []

@@ -41,6 +41,9 @@ def test_scope_and_offer_come_from_the_metadata(tmp_path: Path) -> None:
         ("metadata: {scop: 'accounts:read'}", "'scop'"),
         ("metadata: {scope: 'accounts:write'}", "'accounts:write'"),
         ("metadata: {offered: maybe}", "'maybe'"),
+        ("metadata: {urgent: maybe}", "'maybe'"),
+        ("metadata: {helper: true}", "is a helper"),
+        ("metadata: {helper: true, offered: false, scope: 'accounts:read'}", "is a helper"),
     ],
 )
 def test_what_a_flow_declares_wrongly_is_named_with_its_file(tmp_path: Path, more: str, what: str) -> None:
@@ -67,6 +70,20 @@ def test_a_journey_is_found_by_id_and_by_name_in_either_language() -> None:
 def test_the_running_journey_is_the_topmost_frame_that_is_no_pattern() -> None:
     stack = [{"flow_id": "greet"}, {"flow_id": "check_balance"}, {"flow_id": "pattern_collect_information"}]
     assert journey_of(stack).id == "check_balance"
+
+
+def test_a_helper_works_for_the_journey_below_it_and_is_none_itself() -> None:
+    stack = [
+        {"flow_id": "greet"},
+        {"flow_id": "check_balance"},
+        {"flow_id": "verify_customer"},
+        {"flow_id": "pattern_correction"},
+    ]
+    assert journey_of(stack).id == "check_balance"
+    assert named("verify_customer") is None
+    assert named(journeys()["verify_customer"].zh) is None
+    with pytest.raises(UnknownJourney):
+        journey_of([{"flow_id": "verify_customer"}])
 
 
 @pytest.mark.parametrize("stack", [None, [], [{"flow_id": "pattern_search"}], [{"flow_id": "greet"}, {"flow_id": "gone"}]])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
+import yaml
 from actions_fakes import FakeContext, run, tracker
 
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
+from actions.rule_data import FOLDER
+from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.models import Answer, Citation, Evidence, NoAnswer, Passage, Sentence
 
+RESPONSES = yaml.safe_load((REPOSITORY / "domain" / "handoff.yml").read_text(encoding="utf-8"))["responses"]
 PASSAGE = Passage(
     passage_id="fees#1",
     document_id="fees",
@@ -65,6 +70,9 @@ async def test_a_knowledge_part_that_fails_is_unavailable(fake: FakeContext) -> 
         ("request", "utter_handoff_request", "request", "normal"),
         ("complaint", "utter_handoff_complaint", "complaint", "high"),
         ("distress", "utter_handoff_distress", "distress", "urgent"),
+        ("coercion", "utter_handoff_coercion", "coercion", "urgent"),
+        ("vulnerable", "utter_handoff_vulnerable", "vulnerable", "urgent"),
+        ("fraud", "utter_handoff_fraud", "fraud", "urgent"),
     ],
 )
 async def test_the_reason_chooses_words_and_priority(
@@ -76,10 +84,33 @@ async def test_the_reason_chooses_words_and_priority(
     assert done.slots == {"handoff_reason": None, "failures": None}
 
 
+LINES = {
+    "distress": {"12356", "110", "120"},
+    "coercion": {"110", "96110"},
+    "vulnerable": {"12356", "96110"},
+    "fraud": {"110", "96110"},
+}
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
-async def test_distress_names_the_hotline(fake: FakeContext, language: str) -> None:
-    done = await run(HandOver(), tracker("talk_to_agent", language=language, slots={"handoff_reason": "distress"}))
-    message = done.message("utter_handoff_distress")
-    assert message["hotline_number"] == "12356"
-    assert message["hotline_name"]
-    assert message["emergency_number"] == "120 / 110"
+@pytest.mark.parametrize("reason", LINES)
+async def test_who_is_in_need_hears_the_lines_that_help_and_gets_no_menu(fake: FakeContext, language: str, reason: str) -> None:
+    done = await run(HandOver(), tracker("talk_to_agent", language=language, slots={"handoff_reason": reason}))
+    message = done.message(f"utter_handoff_{reason}")
+    assert {value for name, value in message.items() if name.endswith("_number")} == LINES[reason]
+    assert not message.get("buttons")
+    for item in RESPONSES[f"utter_handoff_{reason}"]:
+        assert "buttons" not in item
+        for text in (item["text"], item["translation"]["en"]):
+            assert set(re.findall(r"\{(\w+)\}", text)) <= message.keys()
+            assert set(re.findall(r"\{(\w+_number)\}", text)) == {n for n in message if n.endswith("_number")}
+            assert not re.search(r"\d{3}", text), "numbers come from the data file"
+
+
+async def test_every_line_of_the_data_names_its_source_and_since_when(fake: FakeContext) -> None:
+    lines = yaml.safe_load((FOLDER / "support_lines.yml").read_text(encoding="utf-8"))
+    assert lines["checked_on"]
+    for name, line in lines["lines"].items():
+        assert line["source"], name
+        assert line["effective_from"], name
+        assert set(line["name"]) == set(line["hours"]) == {"zh", "en"}, name

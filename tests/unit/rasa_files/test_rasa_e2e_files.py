@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from rasa_played import project
 
+from actions.journeys import journeys
 from tightrope.cli.neighbours import LocalUnderstanding
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.suites.cases import Case, Expected, FlowsStarted, Said
@@ -44,7 +45,7 @@ async def test_case_goes_as_asserted(case: Case, stage: Stage) -> None:
 
 
 def test_every_journey_has_a_case_in_both_languages() -> None:
-    flows = {flow.id for flow in project().flows.values() if not flow.is_pattern}
+    flows = {flow for flow, journey in journeys().items() if not journey.helper}
     by_language: dict[str, set[str]] = {}
     for case in CASES:
         for turn in case.turns:

@@ -21,6 +21,7 @@ DOMAIN = schemas.load(*sorted((REPOSITORY / "domain").glob("*.yml")))
 FLOW_FILES = sorted((REPOSITORY / "data" / "flows").glob("*.yml"))
 FLOWS: dict[str, Any] = {key: flow for path in FLOW_FILES for key, flow in schemas.load(path)["flows"].items()}
 JOURNEY_IDS = [key for key in FLOWS if not key.startswith("pattern_")]
+HELPER_IDS = [key for key in JOURNEY_IDS if FLOWS[key].get("metadata", {}).get("helper")]
 CONFIG = schemas.load(REPOSITORY / "config.yml")
 ENDPOINTS = schemas.load(REPOSITORY / "endpoints.yml")
 
@@ -144,7 +145,29 @@ def test_every_step_has_an_id_of_its_own() -> None:
 def test_every_journey_begins_at_the_gate() -> None:
     for flow_id in JOURNEY_IDS:
         first = FLOWS[flow_id]["steps"][0]
-        assert (first["id"], first["action"]) == ("begin", "action_begin_journey"), flow_id
+        if flow_id not in HELPER_IDS:
+            assert (first["id"], first["action"]) == ("begin", "action_begin_journey"), flow_id
+
+
+def test_private_journeys_share_the_one_gate_which_only_they_open() -> None:
+    private = {flow_id for flow_id in JOURNEY_IDS if FLOWS[flow_id].get("metadata", {}).get("scope")}
+    callers = {flow_id for flow_id, step in STEPS if step.get("call") == "verify_customer"}
+    assert private <= callers
+    assert HELPER_IDS == ["verify_customer"]
+    assert FLOWS["verify_customer"]["if"] == "False"
+    assert {flow_id for flow_id, step in STEPS if step.get("collect") == "login_state"} == {"verify_customer"}
+
+
+def test_a_private_journey_works_only_after_the_gate_said_allowed() -> None:
+    for flow_id in JOURNEY_IDS:
+        for step in FLOWS[flow_id]["steps"]:
+            if step.get("action") == "action_begin_journey" or "call" in step:
+                for branch in step["next"]:
+                    if "if" in branch and "journey_access" in branch["if"] and '"allowed"' not in branch["if"]:
+                        assert branch["then"] in {"END", "verify", "say_login_not_seen", "say_not_verified"}, (
+                            flow_id,
+                            step["id"],
+                        )
 
 
 def test_no_step_is_unreachable_and_every_target_exists() -> None:
@@ -247,8 +270,13 @@ def test_every_slot_is_an_actions_alone_to_set_or_the_customers_choice_in_a_ques
         assert kinds == (["from_llm"] if name in asked else ["controlled"]), name
 
 
-def test_every_slot_takes_values_from_a_closed_list_so_no_figure_fits_in() -> None:
-    assert {slot["type"] for slot in DOMAIN["slots"].values()} == {"categorical"}
+def test_every_slot_that_an_action_sets_takes_values_from_a_closed_list_so_no_figure_fits_in() -> None:
+    for name, slot in DOMAIN["slots"].items():
+        given_by_the_customer = [mapping["type"] for mapping in slot["mappings"]] == ["from_llm"]
+        assert slot["type"] == "categorical" or (given_by_the_customer and slot["type"] in {"float", "text", "bool"}), name
+    for action in ACTIONS:
+        for name in action.declaration.sets:
+            assert DOMAIN["slots"][name]["type"] == "categorical" or action.declaration.sets[name] == {None}, (action, name)
 
 
 def test_every_outcome_slot_value_is_used_by_an_action_or_flow() -> None:
@@ -325,7 +353,7 @@ def test_journeys_of_the_action_server_are_the_flows() -> None:
 
 def test_journeys_that_read_accounts_ask_for_a_login_and_others_do_not() -> None:
     for flow_id in JOURNEY_IDS:
-        asks = any(step.get("collect") == "login_state" for step in steps_of(FLOWS[flow_id]))
+        asks = any(step.get("call") == "verify_customer" for step in steps_of(FLOWS[flow_id]))
         assert asks == (journeys()[flow_id].scope is not None), flow_id
 
 

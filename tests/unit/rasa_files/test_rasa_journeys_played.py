@@ -177,11 +177,25 @@ def test_trade_instructions_are_declined(play: Play) -> None:
     assert play.envelopes("handoff") == []
 
 
-@pytest.mark.parametrize(("reason", "priority"), [("request", "normal"), ("complaint", "high"), ("distress", "urgent")])
+@pytest.mark.parametrize(
+    ("reason", "priority"),
+    [
+        ("request", "normal"),
+        ("complaint", "high"),
+        ("distress", "urgent"),
+        ("coercion", "urgent"),
+        ("vulnerable", "urgent"),
+        ("fraud", "urgent"),
+    ],
+)
 def test_a_person_takes_over_with_the_words_and_priority_of_the_reason(play: Play, reason: str, priority: str) -> None:
     (said,) = play.say("person", PERSON, f"set slot handoff_reason {reason}")
     assert play.envelopes("handoff") == [{"v": 1, "kind": "handoff", "reason": reason, "priority": priority}]
-    assert ("12356" in said) == (reason == "distress")
+    assert ("12356" in said) == (reason in {"distress", "vulnerable"})
+    assert ("96110" in said) == (reason in {"coercion", "vulnerable", "fraud"})
+    assert "{" not in said
+    assert is_chinese(said) == (play.language == "zh")
+    assert play.buttons == []
     assert play.talk.slot("handoff_reason") is None
 
 
@@ -201,6 +215,39 @@ def test_after_a_handoff_no_old_question_comes_back(zh: Play) -> None:
     zh.say("person", PERSON)
     assert zh.talk.state.stack == []
     assert zh.say("你好", "start flow greet")[0].startswith("很高兴")
+
+
+@pytest.mark.parametrize("reason", ["distress", "coercion", "vulnerable", "fraud"])
+def test_need_interrupts_a_journey_which_is_not_offered_again(play: Play, reason: str) -> None:
+    play.say("balance", BALANCE)
+    assert len(play.say("help", PERSON, f"set slot handoff_reason {reason}")) == 1
+    assert play.envelopes("handoff")[0]["priority"] == "urgent"
+    assert play.talk.state.stack == []
+    assert play.buttons == []
+
+
+@pytest.mark.parametrize(("reason", "priority"), [("distress", "urgent"), ("request", "normal")])
+def test_with_the_way_to_people_switched_off_who_is_in_need_still_comes_first(play: Play, reason: str, priority: str) -> None:
+    play.fake.switches.scopes = frozenset({"journey:talk_to_agent"})
+    play.say("help", PERSON, f"set slot handoff_reason {reason}")
+    assert play.envelopes("handoff") == [{"v": 1, "kind": "handoff", "reason": "switch", "priority": priority}]
+
+
+@pytest.mark.parametrize("flow", ["check_balance", "check_margin_eligibility"])
+def test_a_journey_switched_off_between_question_and_login_goes_to_a_person_and_reads_nothing(play: Play, flow: str) -> None:
+    play.say("go", f"start flow {flow}")
+    play.fake.log_in()
+    play.fake.switches.scopes = frozenset({f"journey:{flow}"})
+    assert len(play.say("/SetSlots(login_state=done)")) == 1
+    assert [e["reason"] for e in play.envelopes("handoff")] == ["switch"]
+    assert play.fake.business.asked == []
+    assert play.talk.flow() is None
+
+
+def test_the_gate_is_never_started_by_itself(play: Play) -> None:
+    play.say("verify", "start flow verify_customer")
+    assert play.talk.flow() is None
+    assert play.envelopes("login") == []
 
 
 def test_two_failures_in_a_row_bring_a_person(play: Play) -> None:
@@ -238,7 +285,17 @@ def test_a_question_in_between_is_answered_and_the_login_asked_again(zh: Play) -
     zh.say("balance", BALANCE)
     zh.say("how much is the fee?", "search and reply")
     assert zh.texts[-1].startswith("查询您本人的账户信息前")
-    assert zh.talk.flow() == "check_balance"
+    assert zh.talk.state.stack[0]["flow_id"] == "check_balance"
+
+
+def test_asking_for_the_journey_again_at_the_gate_asks_for_the_login_again(play: Play) -> None:
+    play.say("balance", BALANCE)
+    play.say("balance!", BALANCE)
+    assert [frame["flow_id"] for frame in play.talk.state.stack[:2]] == ["check_balance", "verify_customer"]
+    assert play.envelopes("login")[0]["journey"] == "check_balance"
+    play.fake.log_in()
+    assert "12,345.67" in play.say("/SetSlots(login_state=done)")[0]
+    assert play.talk.state.stack == []
 
 
 def test_another_journey_in_between_is_done_first_and_then_going_on_is_asked(play: Play) -> None:
@@ -256,7 +313,7 @@ def test_going_on_with_what_was_interrupted_asks_its_question_again(play: Play) 
     play.say("advice", "start flow decline_investment_advice")
     play.press("继续" if play.language == "zh" else "Continue")
     assert play.envelopes("login")
-    assert play.talk.flow() == "check_balance"
+    assert [frame["flow_id"] for frame in play.talk.state.stack[:2]] == ["check_balance", "verify_customer"]
 
 
 def test_cancelling_says_that_nothing_changed(play: Play) -> None:
