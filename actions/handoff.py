@@ -42,7 +42,7 @@ class HandOver(DeclaredAction):
 
     async def perform(self, turn: Turn) -> str:
         reason = turn.read("handoff_reason") or "request"
-        turn.say(f"utter_handoff_{reason}", **hotlines(turn, reason))
+        turn.say(f"utter_handoff_{reason}", (), **hotlines(turn, reason))
         turn.tell("handoff", reason=reason, priority=PRIORITY[reason])
         turn.set("handoff_reason", None)
         turn.set("failures", None)
