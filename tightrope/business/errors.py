@@ -3,6 +3,7 @@
     BusinessError
     ├── Refused             401, 403: the token or the owner check said no           surely not done
     ├── NotFound            404: the firm has no such thing for this customer        surely not done
+    ├── Conflict            409: the firm's state does not allow it now              surely not done
     ├── BadRequest          any other 4xx: our mistake                               surely not done
     ├── Unavailable
     │   ├── NotReached      no connection; the request never left                    surely not done
@@ -11,8 +12,10 @@
     ├── InvalidAnswer       2xx, but the body is not what the contract says          surely done
     └── Stale               2xx, but the data is older than allowed                  surely done
 
-`done` carries the right-hand column. For reads it only tells a retry from a report; for writes, when there are any, UNKNOWN means
-ask the firm by idempotency key before saying anything to the customer.
+`done` carries the right-hand column. For reads it only tells a retry from a report. A write that ends in NoAnswer has already been repeated
+once with the same idempotency key: UNKNOWN then means that the customer hears that we do not know yet, and that a person checks it.
+After a first attempt without an answer nothing but a success or an InvalidAnswer says what happened, so a refusal of the repetition is
+NoAnswer too.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from tightrope.business.models import Receipt
+from tightrope.business.basics import Receipt
 
 
 class Done(StrEnum):
@@ -55,6 +58,21 @@ class NotFound(BusinessError):
 
     outcome = "not_found"
     done = Done.NOT_DONE
+
+
+class Conflict(BusinessError):
+    """409: the request was understood, and the state of things does not allow it.
+
+    Attributes:
+        problem: the last part of the problem type: `already-open` (a request of this kind is with the firm) or `closure-blocked`.
+    """
+
+    outcome = "conflict"
+    done = Done.NOT_DONE
+
+    def __init__(self, detail: str, receipt: Receipt, problem: str = "") -> None:
+        super().__init__(detail, receipt)
+        self.problem = problem
 
 
 class BadRequest(BusinessError):

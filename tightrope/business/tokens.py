@@ -9,8 +9,8 @@ from typing import Final
 import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from tightrope.business.basics import Receipt
 from tightrope.business.errors import ClientRejected, InvalidAnswer, NoAnswer, NotReached, Refused
-from tightrope.business.models import Receipt
 from tightrope.infra.http import OutboundRefused
 from tightrope.infra.logging import get_logger
 

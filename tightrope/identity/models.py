@@ -9,8 +9,20 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-SCOPES: Final = ("accounts:read", "eligibility:read")
-"""What a bound customer may read through the business API; there is no scope to change anything."""
+SCOPES: Final = (
+    "accounts:read",
+    "orders:read",
+    "transfers:read",
+    "statements:request",
+    "closure:request",
+    "eligibility:read",
+    "margin:read",
+    "ipo:read",
+    "risk:read",
+    "contact:request",
+    "complaints:write",
+)
+"""What a bound customer may read and request through the business API; there is no scope to change anything."""
 
 
 @dataclass(frozen=True)

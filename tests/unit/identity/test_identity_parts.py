@@ -23,7 +23,7 @@ from tightrope.identity.errors import (
 )
 from tightrope.identity.grants import turn_hash
 from tightrope.identity.keys import Jwks
-from tightrope.identity.models import IdentityEvent, Place, Proof, Reason, SubjectToken
+from tightrope.identity.models import SCOPES, IdentityEvent, Place, Proof, Reason, SubjectToken
 from tightrope.identity.oidc import Provider, challenge
 from tightrope.identity.pages import CONTENT_SECURITY_POLICY, language_of, page
 from tightrope.identity.portal import PortalDoor, Refused
@@ -163,7 +163,7 @@ async def test_authorization_request_is_complete(provider: Provider, settings: S
         "response_type": "code",
         "client_id": "tightrope-gateway",
         "redirect_uri": "http://localhost:8080/login/callback",
-        "scope": "openid accounts:read eligibility:read",
+        "scope": " ".join(("openid", *SCOPES)),
         "state": "s",
         "nonce": "n",
         "code_challenge": challenge("v"),
@@ -230,12 +230,12 @@ async def test_answer_that_is_no_object_is_refused(settings: Settings, clock: Fi
 @pytest.mark.parametrize(
     ("changes", "scopes", "life"),
     [
-        ({}, ("accounts:read", "eligibility:read"), 1200),
+        ({}, SCOPES, 1200),
         ({"scope": "openid accounts:read orders:write"}, ("accounts:read",), 1200),
         ({"scope": ""}, (), 1200),
-        ({"expires_in": None}, ("accounts:read", "eligibility:read"), None),
-        ({"expires_in": "soon"}, ("accounts:read", "eligibility:read"), None),
-        ({"expires_in": True}, ("accounts:read", "eligibility:read"), None),
+        ({"expires_in": None}, SCOPES, None),
+        ({"expires_in": "soon"}, SCOPES, None),
+        ({"expires_in": True}, SCOPES, None),
     ],
 )
 async def test_exchange_takes_scopes_and_life_as_granted(
@@ -250,7 +250,7 @@ async def test_exchange_takes_scopes_and_life_as_granted(
     assert checked.proof.scopes == scopes
     expires = checked.proof.subject_token.expires_at
     assert (expires and (expires - clock.now()).total_seconds()) == life
-    assert firm.forms[-1]["scope"] == "accounts:read eligibility:read"
+    assert firm.forms[-1]["scope"] == " ".join(SCOPES)
 
 
 async def test_browser_token_is_never_exchanged(settings: Settings, clock: FixedClock, firm: FakeFirm):

@@ -17,7 +17,19 @@ from tightrope.sandbox.identity.errors import OAuthError, RequestRefused
 GATEWAY: Final = "tightrope-gateway"
 ACTIONS: Final = "tightrope-actions"
 PORTAL: Final = "portal"
-BUSINESS_SCOPES: Final = ("accounts:read", "eligibility:read")
+BUSINESS_SCOPES: Final = (
+    "accounts:read",
+    "orders:read",
+    "transfers:read",
+    "statements:request",
+    "closure:request",
+    "eligibility:read",
+    "margin:read",
+    "ipo:read",
+    "risk:read",
+    "contact:request",
+    "complaints:write",
+)
 SUBJECT_AUDIENCE: Final = "tightrope"
 BUSINESS_AUDIENCE: Final = "brokerage"
 ACR: Final = "loa2"
