@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from tightrope.rules.figures import Computation
-from tightrope.rules.models import Percent, RuleDataError, RuleRefusal, Term, Value
-from tightrope.rules.text import Language, amount, percent
+from tightrope.rules.models import Months, Percent, RuleDataError, RuleRefusal, Term, Value
+from tightrope.rules.text import Language, amount, calendar_day, length_of_time, percent
 
 
 class CalculatorWording:
@@ -77,6 +77,8 @@ class CalculatorWording:
             return amount(value)
         if isinstance(value, Percent):
             return percent(value)
+        if isinstance(value, Months):
+            return length_of_time(value, language)
         if isinstance(value, date):
-            return value.isoformat()
+            return calendar_day(value, language)
         return f"{value:,}" if isinstance(value, int) else value

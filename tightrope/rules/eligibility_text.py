@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tightrope.rules.eligibility import Assessment, Finding
 from tightrope.rules.models import RuleDataError, Source, State
-from tightrope.rules.text import Language, amount
+from tightrope.rules.text import Language, amount, calendar_day
 
 _TERMS: Final = ("tier", "standing")
 
@@ -91,7 +91,7 @@ class EligibilityWording:
             if isinstance(value, Decimal):
                 shown[name] = amount(value)
             elif isinstance(value, date):
-                shown[name] = value.isoformat()
+                shown[name] = calendar_day(value, language)
             elif name in _TERMS:
                 shown[name] = str(self._data["terms"][name][value][language])
             else:

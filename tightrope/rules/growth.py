@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tightrope.rules.figures import Bounds, Computation, Step, each_once, exactly, half_up_cent, sources_of
-from tightrope.rules.models import Percent, RuleDataError, RuleRefusal, Term, Value
+from tightrope.rules.models import Months, Percent, RuleDataError, RuleRefusal, Term, Value
 
 RULE: Final = "growth"
 
@@ -64,67 +64,79 @@ class GrowthRules:
             self.version = str(data["version"])
             self._source = sources_of(data)["formula"]
             self._currencies = frozenset(str(currency) for currency in data["currencies"])
-            self._bounds = Bounds(data["bounds"], ("principal", "payment", "yearly_rate", "years"))
+            self._bounds = Bounds(data["bounds"], ("principal", "payment", "yearly_rate", "months"))
         except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
             raise RuleDataError(f"growth: {error!r}") from error
 
-    def lump_sum(self, principal: Decimal, currency: str, *, yearly_rate: Decimal, years: int, frequency: Frequency) -> Growth:
-        """`principal` × (1 + r/n)^(n × years).
+    def lump_sum(self, principal: Decimal, currency: str, *, yearly_rate: Decimal, months: int, frequency: Frequency) -> Growth:
+        """`principal` × (1 + r/n)^N.
+
+        Args:
+            principal: in units of `currency`.
+            yearly_rate: as a fraction of one.
+            months: the term; whole years where interest is added yearly.
 
         Raises:
-            RuleRefusal: a figure is out of bounds, or the currency is not known.
+            RuleRefusal: a figure is out of bounds, the term is no whole number of periods, or the currency is not known.
         """
         principal = self._bounds.check("principal", principal)
         with exactly():
-            yearly_rate, rate, periods = self._periods(currency, yearly_rate, years, frequency)
+            yearly_rate, rate, periods = self._periods(currency, yearly_rate, months, frequency)
             factor = (1 + rate) ** periods
             value = half_up_cent(principal * factor)
         inputs: dict[str, Value] = {"principal": principal, "value": value}
-        return self._growth("lump_sum", currency, yearly_rate, years, frequency, principal, value, inputs)
+        return self._growth("lump_sum", currency, yearly_rate, months, frequency, principal, value, inputs)
 
     def regular_saving(
-        self, payment: Decimal, currency: str, *, yearly_rate: Decimal, years: int, frequency: Frequency, timing: Timing
+        self, payment: Decimal, currency: str, *, yearly_rate: Decimal, months: int, frequency: Frequency, timing: Timing
     ) -> Growth:
         """`payment` each period: payment × ((1 + i)^N − 1) / i, times (1 + i) when paid at the start; without interest payment × N.
 
         Raises:
-            RuleRefusal: a figure is out of bounds, or the currency is not known.
+            RuleRefusal: as for `lump_sum`.
         """
         payment = self._bounds.check("payment", payment)
         with exactly():
-            yearly_rate, rate, periods = self._periods(currency, yearly_rate, years, frequency)
+            yearly_rate, rate, periods = self._periods(currency, yearly_rate, months, frequency)
             series = ((1 + rate) ** periods - 1) / rate if rate else Decimal(periods)
             value = half_up_cent(payment * series * (1 + rate if timing is Timing.START else 1))
             paid_in = half_up_cent(payment * periods)
         inputs: dict[str, Value] = {"payment": payment, "value": value}
-        return self._growth(f"saving_{timing.value}", currency, yearly_rate, years, frequency, paid_in, value, inputs)
+        return self._growth(f"saving_{timing.value}", currency, yearly_rate, months, frequency, paid_in, value, inputs)
 
-    def _periods(self, currency: str, yearly_rate: Decimal, years: int, frequency: Frequency) -> tuple[Decimal, Decimal, int]:
+    def formulas(self) -> Computation:
+        """The formulas in words, for "why?"."""
+        steps = tuple(Step(name, {}) for name in ("formula_lump_sum", "formula_saving", "no_forecast"))
+        return Computation(RULE, self.version, steps, (self._source,))
+
+    def _periods(self, currency: str, yearly_rate: Decimal, months: int, frequency: Frequency) -> tuple[Decimal, Decimal, int]:
         """The yearly rate, that of a period, and the number of periods."""
         if currency not in self._currencies:
             raise RuleRefusal("unknown_currency", currency=currency, known=", ".join(sorted(self._currencies)))
-        rate, count = self._bounds.check("yearly_rate", yearly_rate), int(self._bounds.check("years", years))
-        return rate, rate / frequency.per_year, count * frequency.per_year
+        rate, count = self._bounds.check("yearly_rate", yearly_rate), int(self._bounds.check("months", months))
+        if count * frequency.per_year % 12:
+            raise RuleRefusal("no_whole_years", term=Months(count))
+        return rate, rate / frequency.per_year, count * frequency.per_year // 12
 
     def _growth(
         self,
         name: str,
         currency: str,
         yearly_rate: Decimal,
-        years: int,
+        months: int,
         frequency: Frequency,
         paid_in: Decimal,
         value: Decimal,
         inputs: Mapping[str, Value],
     ) -> Growth:
-        periods = years * frequency.per_year
+        periods = months * frequency.per_year // 12
         with exactly():
             gain = value - paid_in
         base: dict[str, Value] = {
             **inputs,
             "currency": Term(currency),
             "rate": Percent(yearly_rate),
-            "years": years,
+            "term": Months(months),
             "frequency": Term(frequency.value),
             "periods": periods,
             "per_year": frequency.per_year,

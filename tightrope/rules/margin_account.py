@@ -125,6 +125,8 @@ class _Lines:
     withdrawal: Decimal
     warning: Decimal
     liquidation: Decimal
+    cure_days: int
+    """Trading days in which an account below the liquidation line has to be back at the warning line."""
 
 
 class MarginAccountRules:
@@ -180,6 +182,16 @@ class MarginAccountRules:
         periods = tuple(Period(first, count, Percent(rate.rate)) for rate, first, count in parts)
         return Interest(principal, self.currency, days, periods, amount, computation)
 
+    def rate_in_force(self, day: date) -> Computation:
+        """The rate of interest on `day`, for "why?".
+
+        Raises:
+            RuleRefusal: the day lies before the first rate.
+        """
+        rate = in_force(self._rates, day, INTEREST)
+        values: dict[str, Value] = {"rate": Percent(rate.rate), "since": rate.effective_from, "basis": rate.basis}
+        return Computation(INTEREST, self.version, (Step("rate_in_force", values),), (rate.source,))
+
     def _parts(self, first: date, days: int) -> list[tuple[_Rate, date, int]]:
         """The days split where the rate changes; in ordinals, since the day after the last one may not exist."""
         start, end = first.toordinal(), first.toordinal() + days
@@ -218,6 +230,7 @@ class MarginAccountRules:
         }
         if debt:
             steps.append(Step("withdrawable" if withdrawable else "not_withdrawable", values))
+            steps.append(Step(f"standing_{standing.value}", _line_values(lines)))
         computation = Computation(RATIO, self.version, tuple(steps), each_once([self._exchange, lines.source]))
         return MaintenanceRatio(ratio, standing, warning, liquidation, withdrawable, computation)
 
@@ -251,6 +264,16 @@ class MarginAccountRules:
         if distance.fall_share is None:
             return Step("out_of_reach", values)
         return Step("above", values | {"share": distance.fall_share})
+
+
+def _line_values(lines: _Lines) -> dict[str, Value]:
+    return {
+        "warning": Percent(lines.warning),
+        "liquidation": Percent(lines.liquidation),
+        "withdrawal": Percent(lines.withdrawal),
+        "cure_days": lines.cure_days,
+        "since": lines.effective_from,
+    }
 
 
 def _standing(collateral: Decimal, debt: Decimal, lines: _Lines) -> Standing:
@@ -291,7 +314,8 @@ def _lines(entry: Mapping[str, Any], sources: Mapping[str, Source]) -> _Lines:
         decimal(entry["withdrawal"]),
         decimal(entry["warning"]),
         decimal(entry["liquidation"]),
+        int(entry["cure_days"]),
     )
-    if not 1 <= found.liquidation <= found.warning <= found.withdrawal:
-        raise ValueError(f"lines out of order: {entry}")
+    if not 1 <= found.liquidation <= found.warning <= found.withdrawal or found.cure_days < 0:
+        raise ValueError(f"lines out of order, or cure_days: {entry}")
     return found

@@ -22,7 +22,14 @@ class Term:
     name: str
 
 
-Value = Decimal | Percent | Term | date | int | str
+@dataclass(frozen=True, slots=True)
+class Months:
+    """A length of time, shown in years where it is whole years."""
+
+    count: int
+
+
+Value = Decimal | Percent | Term | Months | date | int | str
 """What a wording can quote. A Decimal is an amount of money, an int a count."""
 
 

@@ -196,6 +196,20 @@ class TradingCalendar:
             market, traded_on, sellable_on, settled_on, Computation(RULE, self.version, steps, each_once([rule.source, *dates]))
         )
 
+    def on_file(self, market: str) -> Computation:
+        """Which years are on file and what says so, for "why?".
+
+        Raises:
+            RuleRefusal: the market is not known.
+        """
+        years = self.known_years(market)
+        values: dict[str, Value] = {"market": Term(market), "first": str(years[0]), "last": str(years[-1])}
+        calendars = [self._calendars[name] for name in self._market(market).calendars]
+        used = [calendar.years[year].source for year in years for calendar in calendars]
+        hours = calendars[-1].hours[-1].source
+        sources = each_once([*used, hours, self._market(market).source])
+        return Computation(RULE, self.version, (Step("on_file", values),), sources)
+
     def _after(self, market: str, day: date, count: int, *, halves: bool) -> date:
         """The `count`th trading day after `day`; half days count where they settle."""
         for found in self._from(market, day, 1) if count else ():

@@ -53,6 +53,18 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order of which only the amount is known."""
+
+    market: str
+    side: Side
+    amount: Decimal
+    """Price times quantity, in the market's currency."""
+    day: date
+    """In the market's zone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One fee or tax of a trade."""
 
@@ -69,7 +81,7 @@ class Item:
 class TradingCost:
     """What a trade costs."""
 
-    trade: Trade
+    trade: Trade | Order
     currency: str
     amount: Decimal
     """Price times quantity, not rounded."""
@@ -136,22 +148,17 @@ class TradingCosts:
         """The markets that can be asked for."""
         return tuple(self._markets)
 
-    def cost(self, trade: Trade) -> TradingCost:
+    def cost(self, trade: Trade | Order) -> TradingCost:
         """What the trade costs.
 
         Raises:
             RuleRefusal: the market is not known, the day lies before its first rates, or a figure is out of bounds.
         """
-        market = self._markets.get(trade.market)
-        if market is None:
-            raise RuleRefusal("unknown_market", market=trade.market, known=", ".join(self._markets))
-        if trade.day < market.first_day:
-            raise RuleRefusal("before_first_entry", subject=Term(trade.market), day=trade.day, first=market.first_day)
-        price, quantity = self._bounds.check("price", trade.price), self._bounds.check("quantity", trade.quantity)
+        market = self._market(trade.market, trade.day)
         with exactly():
-            amount = self._bounds.check("amount", price * quantity)
+            amount, way = self._amount(trade)
             base: dict[str, Value] = {"currency": Term(market.currency), "amount": amount}
-            steps = [Step("amount", base | {"price": price, "quantity": int(quantity)})]
+            steps = [Step("amount" if way else "amount_given", base | way)]
             items: list[Item] = []
             for charge in market.charges:
                 if trade.side in charge.sides:
@@ -166,6 +173,49 @@ class TradingCosts:
         steps.append(Step("checked", {"checked_to": self._checked_to}))
         computation = Computation(RULE, self.version, tuple(steps), each_once([item.source for item in items]))
         return TradingCost(trade, market.currency, amount, tuple(items), total, net, computation)
+
+    def rates(self, market: str, day: date) -> Computation:
+        """The rates in force on `day`, each with the day from which it holds, for "why?".
+
+        Raises:
+            RuleRefusal: the market is not known, or the day lies before its first rates.
+        """
+        found = self._market(market, day)
+        entries = [(charge, in_force(charge.entries, day, market)) for charge in found.charges]
+        steps = [_rate_step(charge, entry, found.currency) for charge, entry in entries]
+        steps.append(Step("checked", {"checked_to": self._checked_to}))
+        return Computation(RULE, self.version, tuple(steps), each_once([entry.source for _, entry in entries]))
+
+    def _market(self, name: str, day: date) -> _Market:
+        market = self._markets.get(name)
+        if market is None:
+            raise RuleRefusal("unknown_market", market=name, known=", ".join(self._markets))
+        if day < market.first_day:
+            raise RuleRefusal("before_first_entry", subject=Term(name), day=day, first=market.first_day)
+        return market
+
+    def _amount(self, trade: Trade | Order) -> tuple[Decimal, dict[str, Value]]:
+        """The amount of the order, and what it was multiplied from, if it was."""
+        if isinstance(trade, Order):
+            return self._bounds.check("amount", trade.amount), {}
+        price, quantity = self._bounds.check("price", trade.price), self._bounds.check("quantity", trade.quantity)
+        return self._bounds.check("amount", price * quantity), {"price": price, "quantity": int(quantity)}
+
+
+def _rate_step(charge: _Charge, entry: _Entry, currency: str) -> Step:
+    """One rate as "why?" lists it."""
+    values: dict[str, Value] = {
+        "item": Term(charge.name),
+        "rate": Percent(entry.rate),
+        "since": entry.effective_from,
+        "sides": Term("both_sides" if len(charge.sides) > 1 else next(iter(charge.sides)).value),
+        "currency": Term(currency),
+    }
+    if charge.included:
+        return Step("rate_included", values)
+    if entry.minimum is not None:
+        return Step("rate_with_minimum", values | {"minimum": entry.minimum})
+    return Step("rate", values)
 
 
 def _item(charge: _Charge, entry: _Entry, amount: Decimal, base: Mapping[str, Value]) -> tuple[Item, Step]:

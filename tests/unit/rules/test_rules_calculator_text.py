@@ -28,7 +28,7 @@ from tightrope.rules.growth import Frequency, Timing
 from tightrope.rules.margin_account import Account
 from tightrope.rules.models import RuleDataError, RuleRefusal
 from tightrope.rules.text import Language, percent
-from tightrope.rules.trading_costs import Side, Trade
+from tightrope.rules.trading_costs import Order, Side, Trade
 
 FOLDER = Path(tightrope.rules.__file__).parent / "data"
 DATA: dict[str, Any] = yaml.safe_load((FOLDER / "calculator_wording.yml").read_text(encoding="utf-8"))
@@ -53,11 +53,22 @@ def every_kind_of_step() -> list[Computation]:
     found.append(cost("hk_connect", "buy", "100.00", 100_000, date(2024, 5, 2)).computation)
     found.append(cost("sse", "buy", "100.00", 100_000).computation)
     found.append(MARGIN.interest(Decimal(100000), date(2026, 11, 1), TODAY).computation)
-    for figures in (("0", "200000", "100000"), ("200000", "1", "100000"), ("0", "1", "100000"), ("1", "1", "0"), ("0", "4", "1")):
+    for figures in (
+        ("0", "200000", "100000"),
+        ("200000", "1", "100000"),
+        ("0", "1", "100000"),
+        ("1", "1", "0"),
+        ("0", "4", "1"),
+        ("0", "140", "100"),
+    ):
         found.append(MARGIN.ratio(account(*figures), TODAY).computation)
     found.append(lump("1", "0.05", 10).computation)
     found += [saving("1", "0.05", 10, frequency, timing).computation for frequency in Frequency for timing in Timing]
     found += [CALENDAR.day(market, day).computation for market in CALENDAR.markets for day in DAYS]
+    found += [COSTS.rates(market, TODAY) for market in COSTS.markets]
+    found.append(COSTS.cost(Order("sse", Side.BUY, Decimal(100_000), TODAY)).computation)
+    found += [MARGIN.rate_in_force(TODAY), GROWTH.formulas()]
+    found += [CALENDAR.on_file(market) for market in CALENDAR.markets]
     found += [CALENDAR.settlement(market, TODAY).computation for market in CALENDAR.markets]
     return found
 
@@ -92,7 +103,7 @@ def test_a_sale_shows_how_each_fee_came_about() -> None:
         "证券交易监管费：0.002%，已包含在佣金内，不另收",
         "费用合计：11.27 元",
         "卖出到账：12,300.00 − 11.27 = 12,288.73 元",
-        "公开费率核对至 2025-06-30；佣金按公司标准费率估算，您的实际费率以 App“我的 → 费率”为准。",
+        "公开费率核对至 2025年6月30日；佣金按公司标准费率估算，您的实际费率以 App“我的 → 费率”为准。",
         "依据：公司佣金标准、财政部、税务总局公告2023年第39号、中国结算过户费通知（2022年）、沪深交易所经手费通知（2023年）、证券交易监管费收费标准",
     ]
 
@@ -116,8 +127,9 @@ def refusals() -> list[RuleRefusal]:
         lambda: MARGIN.interest(Decimal(1), TODAY, date(2026, 1, 1)),
         lambda: MARGIN.interest(Decimal(1), date(2020, 1, 1), TODAY),
         lambda: MARGIN.ratio(account("1", "1", "1"), date(2020, 1, 1)),
-        lambda: GROWTH.lump_sum(Decimal(1), "BTC", yearly_rate=Decimal(0), years=1, frequency=Frequency.YEARLY),
+        lambda: GROWTH.lump_sum(Decimal(1), "BTC", yearly_rate=Decimal(0), months=12, frequency=Frequency.YEARLY),
         lambda: lump("1", "6", 1),
+        lambda: GROWTH.lump_sum(Decimal(1), "CNY", yearly_rate=Decimal(0), months=18, frequency=Frequency.YEARLY),
         lambda: lump("1", "0.05", 999),
         lambda: saving("0", "0.05", 9, Frequency.MONTHLY, Timing.END),
         lambda: CALENDAR.day("hk", date(2027, 1, 1)),

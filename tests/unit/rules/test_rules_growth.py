@@ -25,12 +25,12 @@ YEARLY, MONTHLY = Frequency.YEARLY, Frequency.MONTHLY
 
 
 def lump(principal: str, rate: str, years: int, frequency: Frequency = YEARLY) -> Growth:
-    return RULES.lump_sum(Decimal(principal), "CNY", yearly_rate=Decimal(rate), years=years, frequency=frequency)
+    return RULES.lump_sum(Decimal(principal), "CNY", yearly_rate=Decimal(rate), months=12 * years, frequency=frequency)
 
 
 def saving(payment: str, rate: str, years: int, frequency: Frequency, timing: Timing) -> Growth:
     return RULES.regular_saving(
-        Decimal(payment), "CNY", yearly_rate=Decimal(rate), years=years, frequency=frequency, timing=timing
+        Decimal(payment), "CNY", yearly_rate=Decimal(rate), months=12 * years, frequency=frequency, timing=timing
     )
 
 
@@ -79,7 +79,7 @@ YEARS = st.integers(1, 40)
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # the library's own at a rate of zero
 @given(principal=MONEY, rate=RATES, years=YEARS, frequency=st.sampled_from(Frequency))
 def test_a_lump_sum_agrees_with_numpy_financial(principal: Decimal, rate: Decimal, years: int, frequency: Frequency) -> None:
-    found = RULES.lump_sum(principal, "CNY", yearly_rate=rate, years=years, frequency=frequency)
+    found = RULES.lump_sum(principal, "CNY", yearly_rate=rate, months=12 * years, frequency=frequency)
     n = frequency.per_year
     other = numpy_financial.fv(float(rate) / n, years * n, 0, -float(principal))
     assert float(found.value) == pytest.approx(other, rel=1e-9, abs=0.0051)
@@ -90,7 +90,7 @@ def test_a_lump_sum_agrees_with_numpy_financial(principal: Decimal, rate: Decima
 def test_regular_saving_agrees_with_numpy_financial(
     payment: Decimal, rate: Decimal, years: int, frequency: Frequency, timing: Timing
 ) -> None:
-    found = RULES.regular_saving(payment, "CNY", yearly_rate=rate, years=years, frequency=frequency, timing=timing)
+    found = RULES.regular_saving(payment, "CNY", yearly_rate=rate, months=12 * years, frequency=frequency, timing=timing)
     n = frequency.per_year
     when = {Timing.START: "begin", Timing.END: "end"}[timing]
     other = numpy_financial.fv(float(rate) / n, years * n, -float(payment), 0, when=when)
@@ -102,7 +102,7 @@ def test_saving_is_the_sum_of_its_payments_as_lump_sums(payment: Decimal, rate: 
     growth = 1 + Fraction(rate)
     first = 1 if timing is Timing.START else 0
     exact = sum(Fraction(payment) * growth**power for power in range(first, first + years))
-    found = RULES.regular_saving(payment, "CNY", yearly_rate=rate, years=years, frequency=YEARLY, timing=timing)
+    found = RULES.regular_saving(payment, "CNY", yearly_rate=rate, months=12 * years, frequency=YEARLY, timing=timing)
     assert abs(Fraction(found.value) - exact) <= Fraction(1, 200)
 
 
@@ -111,8 +111,8 @@ def test_a_higher_rate_never_ends_lower(
     principal: Decimal, rate: Decimal, years: int, frequency: Frequency, more: Decimal
 ) -> None:
     low, high = sorted((rate, more))
-    one = RULES.lump_sum(principal, "CNY", yearly_rate=low, years=years, frequency=frequency)
-    other = RULES.lump_sum(principal, "CNY", yearly_rate=high, years=years, frequency=frequency)
+    one = RULES.lump_sum(principal, "CNY", yearly_rate=low, months=12 * years, frequency=frequency)
+    other = RULES.lump_sum(principal, "CNY", yearly_rate=high, months=12 * years, frequency=frequency)
     assert one.value <= other.value
     assert (one.gain >= 0) or low < 0
 
@@ -122,7 +122,7 @@ def test_paying_in_earlier_never_ends_lower_when_the_rate_is_not_negative(
     payment: Decimal, rate: Decimal, years: int, frequency: Frequency
 ) -> None:
     ends = [
-        RULES.regular_saving(payment, "CNY", yearly_rate=rate, years=years, frequency=frequency, timing=timing).value
+        RULES.regular_saving(payment, "CNY", yearly_rate=rate, months=12 * years, frequency=frequency, timing=timing).value
         for timing in (Timing.END, Timing.START)
     ]
     assert ends[0] <= ends[1]
@@ -157,14 +157,24 @@ def test_the_greatest_inputs_are_exact_to_the_cent() -> None:
 )
 def test_what_cannot_be_computed_is_refused(principal: str, rate: str, years: int, currency: str, reason: str) -> None:
     for ask in (
-        lambda: RULES.lump_sum(Decimal(principal), currency, yearly_rate=Decimal(rate), years=years, frequency=MONTHLY),
+        lambda: RULES.lump_sum(Decimal(principal), currency, yearly_rate=Decimal(rate), months=12 * years, frequency=MONTHLY),
         lambda: RULES.regular_saving(
-            Decimal(principal), currency, yearly_rate=Decimal(rate), years=years, frequency=MONTHLY, timing=Timing.END
+            Decimal(principal), currency, yearly_rate=Decimal(rate), months=12 * years, frequency=MONTHLY, timing=Timing.END
         ),
     ):
         with pytest.raises(RuleRefusal) as refusal:
             ask()
         assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize("months", [1, 18, 1199])
+def test_a_term_of_months_needs_monthly_interest(months: int) -> None:
+    value = RULES.lump_sum(Decimal(10_000), "CNY", yearly_rate=Decimal("0.06"), months=months, frequency=MONTHLY).value
+    exact = 10_000 * (1 + Fraction(5, 1000)) ** months
+    assert abs(Fraction(value) - exact) <= Fraction(1, 200)
+    with pytest.raises(RuleRefusal) as refusal:
+        RULES.lump_sum(Decimal(10_000), "CNY", yearly_rate=Decimal("0.06"), months=months, frequency=YEARLY)
+    assert refusal.value.reason == "no_whole_years"
 
 
 def test_the_callers_precision_changes_nothing() -> None:

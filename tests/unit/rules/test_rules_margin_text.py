@@ -41,7 +41,7 @@ def test_a_condition_that_is_not_met_says_what_is_missing_and_what_to_do() -> No
 
 def test_the_day_from_which_experience_counts_is_named() -> None:
     assessment = RULES.assess(replace(GOOD, first_trade_on=date(2026, 9, 1)), TODAY)
-    assert "Met from 2027-03-01 on" in WORDING.conditions(assessment, "en")
+    assert "Met from 1 Mar 2027 on" in WORDING.conditions(assessment, "en")
 
 
 def test_rules_are_listed_by_source_with_their_conditions() -> None:

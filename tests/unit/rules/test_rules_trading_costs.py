@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tightrope.rules
-from tightrope.rules.models import RuleDataError, RuleRefusal
-from tightrope.rules.trading_costs import Side, Trade, TradingCost, TradingCosts
+from tightrope.rules.models import RuleDataError, RuleRefusal, Term
+from tightrope.rules.trading_costs import Order, Side, Trade, TradingCost, TradingCosts
 
 FOLDER = Path(tightrope.rules.__file__).parent / "data"
 DATA: dict[str, Any] = yaml.safe_load((FOLDER / "trading_costs.yml").read_text(encoding="utf-8"))
@@ -205,6 +205,27 @@ TRADES = st.builds(
     quantity=st.integers(1, 1_000_000),
     day=st.dates(date(2023, 8, 28), date(2027, 12, 31)),
 )
+
+
+@given(trade=TRADES)
+def test_an_order_known_by_its_amount_costs_what_the_trade_costs(trade: Trade) -> None:
+    by_figures = RULES.cost(trade)
+    by_amount = RULES.cost(Order(trade.market, trade.side, by_figures.amount, trade.day))
+    assert (by_amount.items, by_amount.total, by_amount.net) == (by_figures.items, by_figures.total, by_figures.net)
+
+
+@pytest.mark.parametrize("amount", ["0", "0.009", "100000000000.01", "NaN"])
+def test_an_amount_out_of_bounds_is_refused(amount: str) -> None:
+    with pytest.raises(RuleRefusal):
+        RULES.cost(Order("sse", Side.BUY, Decimal(amount), TODAY))
+
+
+def test_rates_name_the_day_since_which_they_hold() -> None:
+    before, after = (RULES.rates("sse", day) for day in (date(2023, 8, 27), date(2023, 8, 28)))
+    duties = [next(s for s in found.steps if s.values["item"] == Term("stamp_duty")).values for found in (before, after)]
+    assert [values["since"] for values in duties] == [date(2022, 7, 1), date(2023, 8, 28)]
+    with pytest.raises(RuleRefusal):
+        RULES.rates("sse", date(2020, 1, 1))
 
 
 @given(trade=TRADES)
