@@ -9,6 +9,7 @@ from actions.base import Declaration, DeclaredAction
 from actions.handoff import PRIORITY, URGENT
 from actions.journeys import named
 from actions.turn import LANGUAGES, Turn
+from actions.verdicts import scope_of_verdict
 from tightrope.identity.models import Customer
 
 ALLOWED: Final = "allowed"
@@ -16,6 +17,12 @@ LOGIN_REQUIRED: Final = "login_required"
 SWITCHED_OFF: Final = "switched_off"
 REFUSED: Final = "refused"
 MAX_OFFERS: Final = 4
+
+
+def needed_scope(turn: Turn) -> str | None:
+    """What the grant must hold for the journey that runs; None: nothing."""
+    journey = turn.journey
+    return scope_of_verdict(turn.read("last_verdict")) if journey.explains else journey.scope
 
 
 class SetLanguage(DeclaredAction):
@@ -42,7 +49,7 @@ class BeginJourney(DeclaredAction):
     action_name = "action_begin_journey"
     declaration = Declaration(
         outcomes=frozenset({ALLOWED, LOGIN_REQUIRED, SWITCHED_OFF}),
-        reads=frozenset({"handoff_reason"}),
+        reads=frozenset({"handoff_reason", "last_verdict"}),
         sets={"journey_access": frozenset({ALLOWED, LOGIN_REQUIRED, SWITCHED_OFF}), "failures": frozenset({None})},
         responses=frozenset({"utter_journey_switched_off"}),
         envelopes=frozenset({"journey", "handoff"}),
@@ -50,6 +57,7 @@ class BeginJourney(DeclaredAction):
 
     async def perform(self, turn: Turn) -> str:
         journey = turn.journey
+        scope = needed_scope(turn)
         turn.set("failures", None)
         off = await turn.context.switches.off()
         if "all" in off or f"journey:{journey.id}" in off:
@@ -59,7 +67,7 @@ class BeginJourney(DeclaredAction):
             in_need = journey.urgent or PRIORITY.get(str(turn.read("handoff_reason"))) == URGENT
             turn.tell("handoff", reason="switch", priority=URGENT if in_need else "normal")
             access = SWITCHED_OFF
-        elif journey.scope is not None and not self._may(await turn.caller(), journey.scope):
+        elif scope is not None and not self._may(await turn.caller(), scope):
             turn.tell("journey", journey=journey.id, event="blocked", why=LOGIN_REQUIRED)
             access = LOGIN_REQUIRED
         else:
@@ -95,13 +103,15 @@ class AskLoginState(DeclaredAction):
 
     action_name = "action_ask_login_state"
     declaration = Declaration(
-        outcomes=frozenset({"asked"}), responses=frozenset({"utter_ask_login"}), envelopes=frozenset({"login"})
+        outcomes=frozenset({"asked"}),
+        reads=frozenset({"last_verdict"}),
+        responses=frozenset({"utter_ask_login"}),
+        envelopes=frozenset({"login"}),
     )
 
     async def perform(self, turn: Turn) -> str:
-        journey = turn.journey
         turn.say("utter_ask_login")
-        turn.tell("login", journey=journey.id, scopes=[journey.scope] if journey.scope else ["accounts:read"])
+        turn.tell("login", journey=turn.journey.id, scopes=[needed_scope(turn) or "accounts:read"])
         return "asked"
 
 

@@ -2,7 +2,8 @@
 
 A flow says under `metadata` what the engine need not know: `scope`, what the grant must hold before the journey may go on (none: open to
 everybody); `offered: false`, when it may not stand on a button of a clarification; `urgent: true`, when a customer whom it cannot serve
-(it is switched off) comes first in the queue of people; and `helper: true`, when it is only called by journeys and is none itself.
+(it is switched off) comes first in the queue of people; `helper: true`, when it is only called by journeys and is none itself; and
+`explains: true`, when it needs the scope of the verdict that it explains (verdicts.py).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from tightrope.business.client import SCOPES
 from tightrope.infra.settings import get_settings
 
 PATTERN_PREFIX: Final = "pattern_"
-_KEYS: Final = frozenset({"scope", "offered", "urgent", "helper"})
-_FLAGS: Final[Mapping[str, bool]] = {"offered": True, "urgent": False, "helper": False}
+_KEYS: Final = frozenset({"scope", "offered", "urgent", "helper", "explains"})
+_FLAGS: Final[Mapping[str, bool]] = {"offered": True, "urgent": False, "helper": False, "explains": False}
 
 
 class UnknownJourney(LookupError):
@@ -46,6 +47,8 @@ class Journey:
     """Whether a customer of this journey comes first in the queue of people when it is switched off."""
     helper: bool = False
     """Whether it is a part that journeys call: what it does is done for the journey below it on the stack."""
+    explains: bool = False
+    """Whether its scope is that of the last verdict."""
 
     def title(self, language: str) -> str:
         """The flow's name; also what its button says to the assistant, in the customer's own words as it were."""

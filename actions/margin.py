@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
+from actions.explanations import Explainer, explaining
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import SHANGHAI, moment
@@ -26,13 +27,14 @@ class _Checked:
     as_of: datetime
 
 
-async def _check(turn: Turn) -> _Checked | str:
-    """The assessment, or one of FAILURES (a stale answer has been worded already)."""
-    try:
-        customer = await turn.customer()
-        answer = await turn.fetch(GET_MARGIN_FACTS, lambda api, token: api.margin_facts(token, customer.customer_id))
-    except (NotPermitted, BusinessError) as error:
-        return failure_of(error, turn, stale="utter_margin_stale")
+async def _check(turn: Turn) -> _Checked:
+    """The assessment of the customer's facts.
+
+    Raises:
+        NotPermitted, BusinessError: the facts could not be read.
+    """
+    customer = await turn.customer()
+    answer = await turn.fetch(GET_MARGIN_FACTS, lambda api, token: api.margin_facts(token, customer.customer_id))
     facts = rule_facts(answer.value)
     assessment = turn.context.rules.margin.assess(facts, turn.context.clock.now().astimezone(SHANGHAI).date())
     for finding in assessment.findings:
@@ -75,7 +77,7 @@ class CheckMarginEligibility(DeclaredAction):
     action_name = "action_check_margin_eligibility"
     declaration = Declaration(
         outcomes=OUTCOMES,
-        sets={"margin_outcome": OUTCOMES, "last_verdict": frozenset({"margin_eligibility", None})},
+        sets={"margin_outcome": OUTCOMES, "last_verdict": frozenset({RULE, None})},
         responses=frozenset({f"utter_margin_{verdict}" for verdict in VERDICTS} | {"utter_margin_stale"}),
         envelopes=frozenset({"journey"}),
         calls=frozenset({GET_MARGIN_FACTS}),
@@ -84,11 +86,13 @@ class CheckMarginEligibility(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        checked = await _check(turn)
-        if isinstance(checked, str):
-            turn.set("margin_outcome", checked)
+        try:
+            checked = await _check(turn)
+        except (NotPermitted, BusinessError) as error:
+            failure = failure_of(error, turn, stale="utter_margin_stale")
+            turn.set("margin_outcome", failure)
             turn.set("last_verdict", None)
-            return checked
+            return failure
         verdict = checked.assessment.verdict
         as_of = moment(checked.as_of, turn.context.clock.now(), turn.language)
         if verdict is Verdict.ALREADY_ENABLED:
@@ -102,39 +106,23 @@ class CheckMarginEligibility(DeclaredAction):
                 conditions=turn.context.rules.margin_wording.conditions(checked.assessment, _language(turn)),
             )
         turn.set("margin_outcome", verdict.value)
-        turn.set("last_verdict", "margin_eligibility")
+        turn.set("last_verdict", RULE)
         turn.tell("journey", journey=turn.journey.id, event="completed")
         return verdict.value
 
 
-class ExplainVerdict(DeclaredAction):
-    """Answers "why?": the rules, the time of the data and its source. Reads the facts anew, since no figure is kept in a slot."""
+class ExplainMarginEligibility(Explainer):
+    """The rules by source with the conditions that rest on each, the time of the data and the version of the thresholds."""
 
-    action_name = "action_explain_verdict"
-    declaration = Declaration(
-        outcomes=frozenset({"explained"}) | FAILURES,
-        reads=frozenset({"last_verdict"}),
-        sets={"margin_outcome": OUTCOMES},
-        responses=frozenset({"utter_margin_why", "utter_margin_stale", "utter_nothing_to_explain"}),
-        envelopes=frozenset({"journey"}),
-        calls=frozenset({GET_MARGIN_FACTS}),
-        scope="eligibility:read",
-        on_error={"margin_outcome": "unavailable"},
-    )
+    verdict = RULE
+    declaration = explaining("utter_margin_why", calls=frozenset({GET_MARGIN_FACTS}), scope="eligibility:read")
 
-    async def perform(self, turn: Turn) -> str:
-        if turn.read("last_verdict") != "margin_eligibility":
-            raise LookupError("no verdict to explain")
+    async def explain(self, turn: Turn) -> str | None:
         checked = await _check(turn)
-        if isinstance(checked, str):
-            turn.set("margin_outcome", checked)
-            return checked
         turn.say(
             "utter_margin_why",
             rules=turn.context.rules.margin_wording.rules(checked.assessment, _language(turn)),
             as_of=moment(checked.as_of, turn.context.clock.now(), turn.language),
             version=checked.assessment.version,
         )
-        turn.set("margin_outcome", checked.assessment.verdict.value)
-        turn.tell("journey", journey=turn.journey.id, event="completed")
-        return "explained"
+        return None

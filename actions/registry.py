@@ -9,7 +9,8 @@ from actions.base import DeclaredAction
 from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, SetLanguage
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
-from actions.margin import CheckMarginEligibility, ExplainVerdict
+from actions.margin import CheckMarginEligibility
+from actions.verdicts import ExplainVerdict
 
 ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     SetLanguage,

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from actions_fakes import NOW, FakeContext, cny, margin_facts, receipt, run, tracker
 
-from actions.margin import CheckMarginEligibility, ExplainVerdict
+from actions.margin import CheckMarginEligibility
 from tightrope.business.errors import BusinessError, NoAnswer, NotFound, Refused, Stale
 from tightrope.business.models import MarginFacts
 
@@ -75,24 +75,20 @@ async def test_the_day_of_the_check_is_the_day_in_shanghai(fake: FakeContext) ->
     assert (await run(CheckMarginEligibility(), on())).slots["margin_outcome"] == "eligible"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("action", [CheckMarginEligibility, ExplainVerdict])
 @pytest.mark.parametrize(("kind", "outcome"), [(Refused, "not_permitted"), (NotFound, "no_account"), (NoAnswer, "unavailable")])
-async def test_each_failure_has_its_outcome(
-    fake: FakeContext, action: type[CheckMarginEligibility], kind: type[BusinessError], outcome: str
-) -> None:
+async def test_each_failure_has_its_outcome(fake: FakeContext, kind: type[BusinessError], outcome: str) -> None:
     fake.log_in()
     fake.business.errors["get_margin_eligibility_facts"] = kind("x", receipt("get_margin_eligibility_facts", "x", 500, None))
-    done = await run(action(), on(last_verdict="margin_eligibility"))  # type: ignore[arg-type]
+    done = await run(CheckMarginEligibility(), on(last_verdict="margin_eligibility"))  # type: ignore[arg-type]
     assert done.slots["margin_outcome"] == outcome
     assert done.said == []
 
 
-@pytest.mark.parametrize("action", [CheckMarginEligibility, ExplainVerdict])
-async def test_stale_facts_give_no_verdict_but_their_time(fake: FakeContext, action: type[CheckMarginEligibility]) -> None:
+async def test_stale_facts_give_no_verdict_but_their_time(fake: FakeContext) -> None:
     fake.log_in()
     old = Stale("old", receipt("get_margin_eligibility_facts", "stale", 200, NOW - timedelta(days=3)))
     fake.business.errors["get_margin_eligibility_facts"] = old
-    done = await run(action(), on("en", last_verdict="margin_eligibility"))  # type: ignore[arg-type]
+    done = await run(CheckMarginEligibility(), on("en", last_verdict="margin_eligibility"))  # type: ignore[arg-type]
     assert done.said == ["utter_margin_stale"]
     assert done.message("utter_margin_stale")["as_of"] == "17 Nov 10:31"
 
@@ -107,19 +103,3 @@ async def test_a_failed_check_leaves_no_verdict_to_explain(fake: FakeContext) ->
     done = await run(CheckMarginEligibility(), on(last_verdict="margin_eligibility"))  # type: ignore[arg-type]
     assert done.slots == {"margin_outcome": "not_permitted", "last_verdict": None}
     assert fake.business.asked == []
-
-
-async def test_why_is_answered_with_rules_data_time_and_version(fake: FakeContext) -> None:
-    fake.log_in()
-    done = await run(ExplainVerdict(), tracker("explain_verdict", slots={"last_verdict": "margin_eligibility"}))
-    message = done.message("utter_margin_why")
-    assert "第十二条：证券交易经验（已满足）" in message["rules"]
-    assert message["as_of"] == "10:31"
-    assert message["version"] == "2023.1"
-
-
-async def test_why_without_a_verdict_is_a_mistake_of_the_flow(fake: FakeContext) -> None:
-    fake.log_in()
-    done = await run(ExplainVerdict(), tracker("explain_verdict"))
-    assert done.evidence["outcome"] == "error"
-    assert done.slots == {"margin_outcome": "unavailable"}
