@@ -10,7 +10,7 @@ import pytest
 from identity_world import World
 
 from tightrope.identity.errors import BindingEnded, BoxBroken, GrantConflict
-from tightrope.identity.models import Anonymous, Customer, EndReason
+from tightrope.identity.models import SCOPES, Anonymous, Customer, EndReason
 from tightrope.infra.database import Role, open_pool
 
 pytestmark = pytest.mark.integration
@@ -21,9 +21,7 @@ async def test_granted_turn_acts_for_the_bound_customer(world: World):
     binding = await world.bound(place)
     turn_id = await world.turn(place, binding)
     caller = await world.reader.resolve(turn_id)
-    assert caller == Customer(
-        place.conversation_id, "C1001", frozenset({"accounts:read", "eligibility:read"}), "loa2", binding.id
-    )
+    assert caller == Customer(place.conversation_id, "C1001", frozenset(SCOPES), "loa2", binding.id)
     assert caller.may("accounts:read")
     assert not caller.may("orders:write")
     assert (await world.reader.subject_token(binding.id)).startswith("subject-")
