@@ -18,10 +18,10 @@ from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.release.manifest import release_id
-from tightrope.understanding import training
+from tightrope.understanding import slots, training
 from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.models import Request, Result
-from tightrope.understanding.service import Understanding
+from tightrope.understanding.service import MARKET_ZONE, Understanding
 
 MODEL = "tightrope-understanding"
 MAX_BODY = 400_000
@@ -33,9 +33,19 @@ log = get_logger()
 
 
 def build(settings: Settings) -> Understanding:
-    """The understanding of this release: thresholds and classifier of `data/understanding`, the classifier kept in `<state_dir>/cache`."""
+    """The understanding of this release: thresholds, slots and classifier of `data/understanding`, the classifier kept in `<state_dir>/cache`.
+
+    Raises:
+        TrainingDataError: a file there cannot be used; names it.
+    """
     folder = settings.project_dir / "data" / "understanding"
-    return Understanding(training.obtained(folder, settings.state_dir / "cache"), training.thresholds(folder))
+    clock = clock_from(settings)
+    return Understanding(
+        training.obtained(folder, settings.state_dir / "cache"),
+        training.thresholds(folder),
+        slots.load(folder),
+        lambda: clock.now().astimezone(MARKET_ZONE).date(),
+    )
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from tightrope.understanding.slots import EMPTY, SlotBook
+
 MAX_MESSAGE = 8000
 """Longest message in characters that is looked at; longer ones are refused."""
 
@@ -61,6 +63,13 @@ class FlowOffer(_Part):
     slots: list[SlotOffer] = []
 
 
+class FlowSlot(_Part):
+    """A slot that the running flow asks for: whether it has a value, never which."""
+
+    name: str
+    given: bool = False
+
+
 class ActiveFlow(_Part):
     """The flow that runs now; `slot` is the question that is open, if one is."""
 
@@ -69,6 +78,7 @@ class ActiveFlow(_Part):
     slot_description: Text = ""
     slot_type: Text = ""
     allowed_values: Values = []
+    slots: list[FlowSlot] = []
 
 
 class Request(_Part):
@@ -96,7 +106,7 @@ class StartFlow:
 
 @dataclass(frozen=True, slots=True)
 class SetSlot:
-    """`set slot S V`; V is always one of a closed list here."""
+    """`set slot S V`; V is one of a closed list, or canonical for its kind (slots.py)."""
 
     name: str
     value: str
@@ -152,10 +162,11 @@ class Result:
         return "\n".join(map(line, self.commands))
 
 
-def allowed(commands: tuple[Command, ...], request: Request) -> tuple[Command, ...]:
+def allowed(commands: tuple[Command, ...], request: Request, book: SlotBook = EMPTY) -> tuple[Command, ...]:
     """The commands that stay within the offer, in order, each once.
 
-    Flows must be on offer. A slot must be the open question or belong to a flow started by the same commands, with one of its allowed values.
+    Flows must be on offer. A slot must be the open question, belong to the flow that runs or to one started by the same commands; its value must be
+    one of its allowed values or, for slots of `book`, canonical for its kind.
     """
     kept: list[Command] = []
     started: list[FlowOffer] = []
@@ -169,7 +180,7 @@ def allowed(commands: tuple[Command, ...], request: Request) -> tuple[Command, .
                     started.append(offered)
                     kept.append(command)
             case SetSlot():
-                if _settable(command, request, started):
+                if _settable(command, request, started, book):
                     kept.append(command)
             case Clarify(flows):
                 known = tuple(dict.fromkeys(f for f in flows if request.offer(f)))
@@ -180,14 +191,21 @@ def allowed(commands: tuple[Command, ...], request: Request) -> tuple[Command, .
     return tuple(kept)
 
 
-def _settable(command: SetSlot, request: Request, started: list[FlowOffer]) -> bool:
-    if not _NAME.fullmatch(command.name) or not command.value or any(c in command.value for c in "\r\n"):
+def _settable(command: SetSlot, request: Request, started: list[FlowOffer], book: SlotBook) -> bool:
+    if not _NAME.fullmatch(command.name) or not command.value or len(command.value.splitlines()) != 1:
         return False
-    if request.flow is not None and request.flow.slot == command.name == WHICH_FLOW_SLOT:
+    active = request.flow
+    if active is not None and active.slot == command.name == WHICH_FLOW_SLOT:
         return command.value == NO_FLOW or request.offer(command.value) is not None
-    if request.flow is not None and request.flow.slot == command.name:
-        closed = request.flow.allowed_values or (["true", "false"] if request.flow.slot_type == "bool" else [])
-        return command.value in closed
+    spec = book.get(command.name)
+    if active is not None and active.slot == command.name:
+        closed = active.allowed_values or (["true", "false"] if active.slot_type == "bool" else [])
+        return command.value in closed or (not closed and spec is not None and spec.accepts(command.value))
+    typed = spec is not None and spec.kind != "text" and spec.accepts(command.value)
+    if typed and active is not None and any(slot.name == command.name for slot in active.slots):
+        return True
     return any(
-        slot.name == command.name and command.value in slot.allowed_values for offered in started for slot in offered.slots
+        slot.name == command.name and (command.value in slot.allowed_values or (typed and not slot.allowed_values))
+        for offered in started
+        for slot in offered.slots
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tightrope.understanding import patterns, phrases
+from tightrope.understanding import filling, patterns, phrases
+from tightrope.understanding.filling import Typed
 from tightrope.understanding.language import requested
 from tightrope.understanding.models import (
     CANCEL,
@@ -44,17 +45,14 @@ class Decision:
     commands: tuple[Command, ...]
 
 
-def decide(request: Request, text: str) -> Decision | None:
+def decide(request: Request, text: str, typed: Typed) -> Decision | None:
     """The first rule that applies to the folded `text`, or None."""
     if patterns.DISTRESS.found(text):
         return Decision("distress", to_person(request, "distress"))
     if patterns.SYNTAX.found(text):
         return Decision("syntax", ())
-    if patterns.COMPLAINT.found(text):
-        return Decision("complaint", to_person(request, "complaint"))
-    answer = _answer(request.flow, text) if request.flow is not None and request.flow.slot else None
-    if answer is not None:
-        return answer
+    if (answered := _in_flow(request, text, typed)) is not None:
+        return answered
     if patterns.PERSON.found(text):
         return Decision("person", to_person(request, "request"))
     if requested(text):
@@ -68,6 +66,20 @@ def decide(request: Request, text: str) -> Decision | None:
     for topic, commands in _SMALL:
         if len(text) <= 2 * _SHORT and topic.found(text):
             return Decision(topic.name, commands(request))
+    return None
+
+
+def _in_flow(request: Request, text: str, typed: Typed) -> Decision | None:
+    """What the message is to the flow that runs: free text that it asks for, a complaint that interrupts it, an answer, a correction."""
+    asked = request.flow if request.flow is not None and request.flow.slot else None
+    if asked is not None and (said := filling.text_answer(asked, request.message, text, typed.book)) is not None:
+        return Decision("text", said)
+    if patterns.COMPLAINT.found(text):
+        return Decision("complaint", to_person(request, "complaint"))
+    if asked is not None and (answer := _answer(asked, text)) is not None:
+        return answer
+    if request.flow is not None and (filled := filling.answer(request.flow, text, typed)) is not None:
+        return Decision(*filled)
     return None
 
 

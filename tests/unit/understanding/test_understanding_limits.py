@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from understanding_data import CONFIRM, LOGIN, REASON, RESUME, WHICH
 
 from tightrope.understanding import rules
 from tightrope.understanding.errors import BadRequestError
+from tightrope.understanding.filling import Typed
 from tightrope.understanding.models import (
     CANCEL,
     MAX_MESSAGE,
@@ -26,6 +28,7 @@ from tightrope.understanding.models import (
     line,
 )
 from tightrope.understanding.normalise import folded
+from tightrope.understanding.slots import EMPTY
 
 COMMANDS = [
     "start flow check_balance",
@@ -269,5 +272,5 @@ def test_patterns_take_linear_time(text):
 
     request = Request(v=1, message=text, flow=ActiveFlow(id="f", slot="s", slot_type="bool"), flows=[])
     started = time.perf_counter()
-    rules.decide(request, folded(text))
+    rules.decide(request, folded(text), Typed(EMPTY, date(2026, 11, 22)))
     assert time.perf_counter() - started < 1.0

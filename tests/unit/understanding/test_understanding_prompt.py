@@ -83,6 +83,7 @@ def test_an_open_question_is_described_without_any_value():
         "slot_description": "done when logged in",
         "slot_type": "categorical",
         "allowed_values": ["done", "person"],
+        "slots": [{"name": "other", "given": True}, {"name": "login_state", "given": True}],
     }
     assert "SECRET" not in rendered
     assert "earlier words" not in rendered
@@ -90,7 +91,17 @@ def test_an_open_question_is_described_without_any_value():
 
 def test_a_flow_without_an_open_question_has_no_slot():
     flow = json.loads(render({**ASKING, "current_slot": None, "current_slot_description": None}))["flow"]
+    slots = flow.pop("slots")
     assert flow == {"id": "check_balance", "slot": None, "slot_description": "", "slot_type": "", "allowed_values": []}
+    assert [slot["name"] for slot in slots] == ["other", "login_state"]
+
+
+@pytest.mark.parametrize(
+    ("value", "given"), [(None, False), ("", False), ("undefined", False), (0, True), (False, True), ("x", True)]
+)
+def test_of_a_running_flows_slots_it_is_told_which_ones_have_been_given(value, given):
+    listed = [{**ASKING["flow_slots"][0], "value": value}]
+    assert json.loads(render({**ASKING, "flow_slots": listed}))["flow"]["slots"] == [{"name": "other", "given": given}]
 
 
 def test_a_slot_that_is_not_listed_still_counts_as_asked():
