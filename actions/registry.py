@@ -10,6 +10,7 @@ from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, S
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.margin import CheckMarginEligibility
+from actions.password import WarnOfTypedSecret
 from actions.verdicts import ExplainVerdict
 
 ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
@@ -23,4 +24,5 @@ ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     ExplainVerdict,
     AnswerQuestion,
     HandOver,
+    WarnOfTypedSecret,
 )
