@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+import httpx
+
 from actions.repository import Switches, SwitchRepository
 from actions.rule_data import RuleData, load_rule_data
 from tightrope.business.client import BusinessClient
@@ -91,20 +93,31 @@ async def close() -> None:
         await resources.aclose()
 
 
-async def build(settings: Settings, resources: AsyncExitStack) -> Context:
-    """Open pool and clients; `resources` closes them."""
+async def build(
+    settings: Settings,
+    resources: AsyncExitStack,
+    *,
+    clock: Clock | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Context:
+    """Open pool and clients; `resources` closes them.
+
+    Args:
+        clock: the settings' own, unless a run of acceptance cases moves the time.
+        transport: what carries requests instead of sockets, to servers in this process.
+    """
     from tightrope.identity.box import SecretBox
     from tightrope.identity.reader import IdentityReader
     from tightrope.infra.database import Role, open_pool
     from tightrope.infra.http import outbound_client
     from tightrope.knowledge.service import KnowledgeService
 
-    clock = clock_from(settings)
+    clock = clock or clock_from(settings)
     enter = resources.enter_async_context
     pool = await enter(open_pool(settings, Role.ACTIONS, max_size=6))
-    brokerage = await enter(outbound_client(settings, purpose="business API", base_url=settings.brokerage_url))
-    provider = await enter(outbound_client(settings, purpose="token exchange"))
-    knowledge = KnowledgeService.from_settings(settings, clock)
+    brokerage = await enter(outbound_client(settings, purpose="business API", base_url=settings.brokerage_url, transport=transport))
+    provider = await enter(outbound_client(settings, purpose="token exchange", transport=transport))
+    knowledge = KnowledgeService.from_settings(settings, clock, transport=transport)
     resources.push_async_callback(knowledge.aclose)
     return Context(
         switches=SwitchRepository(pool),
