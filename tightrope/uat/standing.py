@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -44,8 +44,11 @@ class Standing:
     belongings: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def read_standing(path: Path, belongings: Mapping[str, frozenset[str]]) -> Standing:
+def read_standing(path: Path, belongings: Mapping[str, frozenset[str]], securities: Iterable[str] = ()) -> Standing:
     """The data of the checks.
+
+    Args:
+        securities: more product names than the file holds.
 
     Raises:
         OSError: the file cannot be read.
@@ -53,7 +56,8 @@ def read_standing(path: Path, belongings: Mapping[str, frozenset[str]]) -> Stand
     """
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        return Standing(tuple(found["product_names"]), tuple(found["advice"]), tuple(found["requests"]), belongings)
+        names = (*found["product_names"], *sorted(securities))
+        return Standing(names, tuple(found["advice"]), tuple(found["requests"]), belongings)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: {error} is missing or no list") from None
 
