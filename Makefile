@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows test-long check bench docs rasa-verify clean browser
+.PHONY: help demo test test-unit flows uat test-long check bench docs rasa-verify clean browser
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,8 +40,12 @@ test-unit: $(VENV)/.dev ## Unit tests alone, no sockets (seconds)
 flows: $(VENV)/.dev ## For flow authors: all that a change of flows, wording or lines can break (a minute or two)
 	@$(PYTEST) tests/unit/rasa_files tests/unit/actions tests/unit/understanding tests/unit/rules -p no:cacheprovider
 
-test-long: $(VENV)/.dev browser ## Crash tests and the whole demo check (under 60 minutes)
+uat: $(VENV)/.demo ## All acceptance cases against the real parts (under five minutes); report in .tightrope/uat
+	@$(BIN)/tightrope uat run
+
+test-long: $(VENV)/.dev browser ## Crash tests, acceptance cases and the whole demo check (under 60 minutes)
 	@$(PYTEST) -m long
+	@$(MAKE) --no-print-directory uat
 	@$(MAKE) --no-print-directory demo CHECK=1
 
 check: $(VENV)/.dev ## Formatting, lint, types, import contracts, module sizes

@@ -115,7 +115,9 @@ async def build(
     clock = clock or clock_from(settings)
     enter = resources.enter_async_context
     pool = await enter(open_pool(settings, Role.ACTIONS, max_size=6))
-    brokerage = await enter(outbound_client(settings, purpose="business API", base_url=settings.brokerage_url, transport=transport))
+    brokerage = await enter(
+        outbound_client(settings, purpose="business API", base_url=settings.brokerage_url, transport=transport)
+    )
     provider = await enter(outbound_client(settings, purpose="token exchange", transport=transport))
     knowledge = KnowledgeService.from_settings(settings, clock, transport=transport)
     resources.push_async_callback(knowledge.aclose)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tightrope.infra.settings import Settings
     from tightrope.uat.models import Case, Problem
 
-uat_app = typer.Typer(no_args_is_help=True, help="Acceptance cases: conversations and what must come of them (docs/acceptance-cases.md).")
+uat_app = typer.Typer(
+    no_args_is_help=True, help="Acceptance cases: conversations and what must come of them (docs/acceptance-cases.md)."
+)
 console = Console()
 errors = Console(stderr=True)
 
@@ -38,7 +40,9 @@ def check(places: PlacesArgument = None) -> None:
 @uat_app.command("run")
 def run(
     places: PlacesArgument = None,
-    only: Annotated[list[str] | None, typer.Option("--case", help="Only cases whose id begins so; may stand several times")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--case", help="Only cases whose id begins so; may stand several times")
+    ] = None,
     journey: Annotated[str | None, typer.Option(help="Only cases about this journey")] = None,
     red_lines: Annotated[bool, typer.Option("--red-lines", help="Only cases that try a red line, and their twins")] = False,
     workers: Annotated[int, typer.Option(help="Processes", min=1, max=16)] = 2,
@@ -133,4 +137,3 @@ def _chosen(cases: Sequence[Case], only: Sequence[str], journey: str | None, *, 
         and journey in {None, case.journey}
         and (not red_lines or case.attack or case.id in twins)
     )
-

@@ -44,7 +44,9 @@ class _Broken:
     why: str
 
 
-def run_cases(cases: Sequence[Case], settings: Settings, standing: Standing, console: Console, *, workers: int = WORKERS) -> RunResult:
+def run_cases(
+    cases: Sequence[Case], settings: Settings, standing: Standing, console: Console, *, workers: int = WORKERS
+) -> RunResult:
     """Play all cases; results come in the order of the cases.
 
     Raises:

@@ -78,5 +78,7 @@ def summary_lines(data: Mapping[str, Any]) -> list[str]:
     if played:
         lines.append(f"  twins refused: {share(refused, played)}" + (f": {', '.join(names)}" if names else ""))
     colour = "red" if data["failed"] else "green"
-    lines.append(f"[{colour} bold]{data['passed']} passed, {data['failed']} failed[/{colour} bold] in {data['seconds']} s; release {data['release']}")
+    lines.append(
+        f"[{colour} bold]{data['passed']} passed, {data['failed']} failed[/{colour} bold] in {data['seconds']} s; release {data['release']}"
+    )
     return lines

@@ -69,7 +69,13 @@ class Wires(httpx.AsyncBaseTransport):
         body = await response.aread()
         self.figures += _FIGURE.findall(body.decode(errors="replace"))
         self.calls.append(
-            Call(request.method, path, subject_of(request.headers.get("authorization", "")), self._owner(path, body), response.status_code)
+            Call(
+                request.method,
+                path,
+                subject_of(request.headers.get("authorization", "")),
+                self._owner(path, body),
+                response.status_code,
+            )
         )
 
     def _owner(self, path: str, body: bytes) -> str:

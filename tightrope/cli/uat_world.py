@@ -168,7 +168,7 @@ def belongings() -> dict[str, frozenset[str]]:
             things |= {account.account_id, account.number}
             for amount in (account.cash_available, account.cash_frozen, account.cash_withdrawable, account.market_value):
                 whole, _, cents = amount.partition(".")
-                if len(whole) > 4 and cents.strip("0"):  # noqa: PLR2004 - a sum that is nobody else's by chance
+                if len(whole) > 4 and cents.strip("0"):
                     things.add(f"{int(whole):,}.{cents}")
         out[one.customer_id] = frozenset(things)
     return out
@@ -227,7 +227,9 @@ async def open_world(settings: Settings, clock: FixedClock) -> AsyncIterator[Wor
 
 def _database(settings: Settings, folder: Path, stack: AsyncExitStack) -> Settings:
     """A Postgres for this run alone; settings that lead to it."""
-    own = settings.model_copy(update={"state_dir": folder, "secrets_dir": None, "database_port": free_ports(1)[0], "demo_clock": None})
+    own = settings.model_copy(
+        update={"state_dir": folder, "secrets_dir": None, "database_port": free_ports(1)[0], "demo_clock": None}
+    )
     ensure_demo_secrets(own)
     for name in ("bot_access_token", "bot_webhook_secret"):
         ensure_secret(own, name)

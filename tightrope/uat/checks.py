@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tightrope.engine.models import Project
-from tightrope.uat.models import Break, Case, FaultOrder, Login, Press, Problem, Say, Switch
+from tightrope.uat.models import Act, Break, Case, Expect, FaultOrder, Login, Press, Problem, Say, Switch
 
 OTHER_JOURNEYS = frozenset({"search", "chitchat", "out_of_scope", "cross"})
 """What a case can be about beside a journey: a question, small talk, something that is not ours, several journeys at once."""
@@ -67,29 +67,32 @@ def _names(case: Case, project: Project, known: Known) -> Iterator[Problem]:
         yield _at(case, f"the sandbox has no customer {case.customer}")
     yield from _faults(case, case.faults, case.line, known)
     for step in case.steps:
-        wanted = step.expect
+        for message in (*_expected(step.expect, project, known), *_acted(step.act, project, known)):
+            yield Problem(case.file, step.line, f"{case.id}: {message}")
+        if isinstance(step.act, Break):
+            yield from _faults(case, step.act.faults, step.line, known)
 
-        def wrong(message: str, line: int = step.line) -> Problem:
-            return Problem(case.file, line, f"{case.id}: {message}")
 
-        for flow in (*wanted.starts, *wanted.not_starts, *wanted.ends, *wanted.cancels, *wanted.offers):
-            if flow not in project.flows:
-                yield wrong(f"there is no flow {flow!r}")
-        for response in (*wanted.replies, *wanted.not_replies):
-            if response not in project.responses:
-                yield wrong(f"there is no response {response!r}")
-        for slot in wanted.slots:
-            if slot not in project.slots:
-                yield wrong(f"there is no slot {slot!r}")
-        if wanted.told is not None and wanted.told not in known.told:
-            yield wrong(f"the gateway has no sentence {wanted.told!r}; it has {', '.join(sorted(known.told))}")
-        match step.act:
-            case Login(customer) if customer not in known.customers:
-                yield wrong(f"the sandbox has no customer {customer}")
-            case Switch(scope) if scope != "all" and scope not in project.flows:
-                yield wrong(f"the switch knows `all` and journeys, not {scope!r}")
-            case Break(faults):
-                yield from _faults(case, faults, step.line, known)
+def _expected(wanted: Expect, project: Project, known: Known) -> Iterator[str]:
+    for flow in (*wanted.starts, *wanted.not_starts, *wanted.ends, *wanted.cancels, *wanted.offers):
+        if flow not in project.flows:
+            yield f"there is no flow {flow!r}"
+    for response in (*wanted.replies, *wanted.not_replies):
+        if response not in project.responses:
+            yield f"there is no response {response!r}"
+    for slot in wanted.slots:
+        if slot not in project.slots:
+            yield f"there is no slot {slot!r}"
+    if wanted.told is not None and wanted.told not in known.told:
+        yield f"the gateway has no sentence {wanted.told!r}; it has {', '.join(sorted(known.told))}"
+
+
+def _acted(act: Act, project: Project, known: Known) -> Iterator[str]:
+    match act:
+        case Login(customer) if customer not in known.customers:
+            yield f"the sandbox has no customer {customer}"
+        case Switch(scope) if scope != "all" and scope not in project.flows:
+            yield f"the switch knows `all` and journeys, not {scope!r}"
 
 
 def _faults(case: Case, faults: Iterable[FaultOrder], line: int, known: Known) -> Iterator[Problem]:
@@ -151,4 +154,3 @@ def _did(act: object, names: Collection[str]) -> str:
         case Press(title):
             return f"press {folded(title, names)}"
     return repr(act)
-

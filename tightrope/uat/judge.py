@@ -11,7 +11,7 @@ from tightrope.uat.observed import Observed
 
 def judge(expect: Expect, seen: Observed) -> tuple[Finding, ...]:
     """Everything expected that did not show, and everything forbidden that did."""
-    return tuple([*_flows(expect, seen), *_slots(expect, seen), *_words(expect, seen), *_rest(expect, seen)])
+    return (*_flows(expect, seen), *_slots(expect, seen), *_words(expect, seen), *_rest(expect, seen))
 
 
 def _flows(expect: Expect, seen: Observed) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def _same(left: object, right: object) -> bool:
 
 def _words(expect: Expect, seen: Observed) -> Iterator[Finding]:
     names = [message.shown.response for message in seen.messages]
-    missing = list((_counted(expect.replies, names)))
+    missing = list(_counted(expect.replies, names))
     if missing:
         yield Finding("replies", ", ".join(missing), ", ".join(name or "free text" for name in names) or "nothing was said")
     wrong = [name for name in expect.not_replies if name in names]
@@ -109,7 +109,7 @@ def _handoff(expect: Expect, seen: Observed) -> Iterator[Finding]:
         yield Finding("handoff", ", ".join(part for part in wanted if part) or "handed to a person", got)
 
 
-def _yes(asked: bool) -> str:  # noqa: FBT001 - words for a fact
+def _yes(asked: bool) -> str:
     return "it was asked for" if asked else "it was not asked for"
 
 

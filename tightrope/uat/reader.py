@@ -108,7 +108,9 @@ def _case(file: str, item: Map, defaults: Map) -> Case | list[Problem]:
         )
     if (said.get("twin") is not None) != (said.get("red_line") is not None):
         wrong.append(
-            Problem(file, item.line, f"{item['id']}: a case that tries a red line names its harmless `twin`, and only such a case")
+            Problem(
+                file, item.line, f"{item['id']}: a case that tries a red line names its harmless `twin`, and only such a case"
+            )
         )
     if "at" in said and _time(said["at"]) is None:
         wrong.append(Problem(file, item.at("at"), f"{item['id']}: {said['at']!r} is no time"))
@@ -206,8 +208,9 @@ def _patterns(file: str, found: Any) -> Iterator[Problem]:
 
 
 def _problem(file: str, top: Map, error: ValidationError) -> Problem:
-    if error.validator == "oneOf" and (inner := best_match(error.context or ())) is not None and inner.validator != "const":
-        error = inner
+    if error.validator == "oneOf" and error.context:
+        inner: ValidationError = best_match(error.context)
+        error = error if inner.validator == "const" else inner
     return Problem(file, _line(top, error), _said(top, error))
 
 
@@ -228,8 +231,13 @@ def _line(top: Map, error: ValidationError) -> int:
 
 
 def _unknown(error: ValidationError) -> list[str]:
-    known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
-    return [key for key in error.instance if key not in known]
+    known = _schema(error).get("properties", {})
+    found: Any = error.instance
+    return [key for key in found if key not in known]
+
+
+def _schema(error: ValidationError) -> Mapping[str, Any]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
 
 
 def _said(top: Map, error: ValidationError) -> str:
@@ -240,19 +248,21 @@ def _said(top: Map, error: ValidationError) -> str:
         item = top["cases"][path[1]]
         who = str(item.get("id", f"case {path[1] + 1}")) if isinstance(item, Mapping) else f"case {path[1] + 1}"
     begin = ": ".join(part for part in (who, here) if part)
+    value: Any = error.validator_value
+    instance: Any = error.instance
     match error.validator:
         case "additionalProperties":
-            known = ", ".join(error.schema["properties"])
+            known = ", ".join(_schema(error)["properties"])
             said = f"nothing is called {', '.join(map(repr, _unknown(error)))} here; known are {known}"
         case "required":
-            missing = [key for key in error.validator_value if key not in error.instance]
+            missing = [key for key in value if key not in instance]
             said = f"`{missing[0]}` is missing"
         case "enum":
-            said = f"{error.instance!r} is none of {', '.join(map(str, error.validator_value))}"
-        case "pattern" if isinstance(error.schema, Mapping) and error.schema.get("title"):
-            said = f"{error.instance!r} is not {error.schema['title']}"
+            said = f"{instance!r} is none of {', '.join(map(str, value))}"
+        case "pattern" if title := _schema(error).get("title"):
+            said = f"{instance!r} is not {title}"
         case "type":
-            said = f"{error.instance!r} is not of type {error.validator_value}"
+            said = f"{instance!r} is not of type {value}"
         case _:
             said = error.message
     return f"{begin}: {said}" if begin else said
