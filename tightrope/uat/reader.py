@@ -208,7 +208,7 @@ def _patterns(file: str, found: Any) -> Iterator[Problem]:
 
 
 def _problem(file: str, top: Map, error: ValidationError) -> Problem:
-    if error.validator == "oneOf" and error.context:
+    if error.validator == "oneOf":
         inner: ValidationError = best_match(error.context)
         error = error if inner.validator == "const" else inner
     return Problem(file, _line(top, error), _said(top, error))
@@ -216,7 +216,8 @@ def _problem(file: str, top: Map, error: ValidationError) -> Problem:
 
 def _line(top: Map, error: ValidationError) -> int:
     """Line of the place that an error names, as near as the file tells."""
-    line, at = top.line, top
+    line = top.line
+    at: Any = top
     for part in error.absolute_path:
         if isinstance(at, Map) and isinstance(part, str):
             line = at.at(part)
@@ -244,7 +245,7 @@ def _said(top: Map, error: ValidationError) -> str:
     path = list(error.absolute_path)
     here = ".".join(str(part) for part in path[2:] if isinstance(part, str))
     who = ""
-    if len(path) > 1 and path[0] == "cases" and isinstance(path[1], int):
+    if path[:1] == ["cases"] and len(path) > 1 and isinstance(path[1], int):
         item = top["cases"][path[1]]
         who = str(item.get("id", f"case {path[1] + 1}")) if isinstance(item, Mapping) else f"case {path[1] + 1}"
     begin = ": ".join(part for part in (who, here) if part)
