@@ -6,11 +6,13 @@ from typing import Final
 
 from actions.account import TellBalance
 from actions.base import DeclaredAction
+from actions.calculators import AskInterestUntil, CalculateCompoundGrowth, CalculateMarginInterest, CalculateTradingCost
 from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, SetLanguage
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.margin import CheckMarginEligibility
 from actions.password import WarnOfTypedSecret
+from actions.trading_calendar import AskCalendarDay, CheckTradingCalendar
 from actions.verdicts import ExplainVerdict
 
 ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
@@ -22,6 +24,12 @@ ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     TellBalance,
     CheckMarginEligibility,
     ExplainVerdict,
+    CalculateTradingCost,
+    CalculateMarginInterest,
+    AskInterestUntil,
+    CalculateCompoundGrowth,
+    CheckTradingCalendar,
+    AskCalendarDay,
     AnswerQuestion,
     HandOver,
     WarnOfTypedSecret,

@@ -10,8 +10,15 @@ from typing import Any, Final
 import yaml
 
 import tightrope.rules
+from tightrope.rules.calculator_text import CalculatorWording
+from tightrope.rules.growth import GrowthRules
 from tightrope.rules.margin import MarginRules
+from tightrope.rules.margin_account import MarginAccountRules
 from tightrope.rules.margin_text import MarginWording
+from tightrope.rules.options import OptionsRules
+from tightrope.rules.options_text import OptionsWording
+from tightrope.rules.trading_calendar import TradingCalendar
+from tightrope.rules.trading_costs import TradingCosts
 
 FOLDER: Final = Path(tightrope.rules.__file__).parent / "data"
 
@@ -34,6 +41,13 @@ class RuleData:
 
     margin: MarginRules
     margin_wording: MarginWording
+    options: OptionsRules
+    options_wording: OptionsWording
+    costs: TradingCosts
+    margin_account: MarginAccountRules
+    growth: GrowthRules
+    calendar: TradingCalendar
+    calculators: CalculatorWording
     support: Mapping[str, Mapping[str, SupportLine]]
     """By language, then by the names of SUPPORT_LINES."""
 
@@ -51,6 +65,13 @@ def load_rule_data() -> RuleData:
     return RuleData(
         margin=MarginRules(_read("margin.yml")),
         margin_wording=MarginWording(_read("margin_wording.yml")),
+        options=OptionsRules(_read("options.yml")),
+        options_wording=OptionsWording(_read("options_wording.yml")),
+        costs=TradingCosts(_read("trading_costs.yml")),
+        margin_account=MarginAccountRules(_read("margin_account.yml")),
+        growth=GrowthRules(_read("growth.yml")),
+        calendar=TradingCalendar(_read("trading_calendar.yml")),
+        calculators=CalculatorWording(_read("calculator_wording.yml")),
         support=_support_lines(_read("support_lines.yml")["lines"]),
     )
 

@@ -9,11 +9,20 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.base import Declaration, DeclaredAction
+from actions.calculators import ExplainGrowth, ExplainMarginInterest, ExplainTradingCost
 from actions.explanations import OUTCOMES, Explainer
 from actions.margin import ExplainMarginEligibility
+from actions.trading_calendar import ExplainTradingCalendar
 from actions.turn import Turn
 
-EXPLAINERS: Final[Mapping[str, type[Explainer]]] = {explainer.verdict: explainer for explainer in (ExplainMarginEligibility,)}
+_ALL: Final[tuple[type[Explainer], ...]] = (
+    ExplainMarginEligibility,
+    ExplainTradingCost,
+    ExplainMarginInterest,
+    ExplainGrowth,
+    ExplainTradingCalendar,
+)
+EXPLAINERS: Final[Mapping[str, type[Explainer]]] = {explainer.verdict: explainer for explainer in _ALL}
 """By the value of `last_verdict`. To add one: a subclass of Explainer in the journey's module, its verdict in the domain, and its name here."""
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Final
 
 from tightrope.business.models import Account, Money
-from tightrope.rules.margin_text import amount
+from tightrope.rules.text import MONTHS_EN, amount
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has one zone and no summer time."""
 
 _UNITS_ZH: Final[Mapping[str, str]] = {"CNY": "元", "HKD": "港元", "USD": "美元"}
-_MONTHS_EN: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _KINDS: Final[Mapping[str, tuple[str, str]]] = {"cash": ("普通账户", "Cash account"), "margin": ("信用账户", "Margin account")}
 _STATUSES: Final[Mapping[str, tuple[str, str]]] = {
     "dormant": ("休眠", "dormant"),
@@ -24,10 +24,14 @@ _STATUSES: Final[Mapping[str, tuple[str, str]]] = {
 
 def money(value: Money, language: str) -> str:
     """`12,345.67 元` or `CNY 12,345.67`: every decimal that the firm gave, at least two."""
-    shown = amount(value.amount)
+    return money_of(value.amount, value.currency, language)
+
+
+def money_of(value: Decimal, currency: str, language: str) -> str:
+    """As `money`, for a figure of the rules."""
     if language == "en":
-        return f"{value.currency} {shown}"
-    return f"{shown} {_UNITS_ZH.get(value.currency, value.currency)}"
+        return f"{currency} {amount(value)}"
+    return f"{amount(value)} {_UNITS_ZH.get(currency, currency)}"
 
 
 def moment(at: datetime, now: datetime, language: str) -> str:
@@ -37,7 +41,7 @@ def moment(at: datetime, now: datetime, language: str) -> str:
     if local.date() == today:
         return clock
     if language == "en":
-        day = f"{local.day} {_MONTHS_EN[local.month - 1]}"
+        day = f"{local.day} {MONTHS_EN[local.month - 1]}"
         return f"{day} {clock}" if local.year == today.year else f"{day} {local.year} {clock}"
     day = f"{local.month}月{local.day}日"
     return f"{day} {clock}" if local.year == today.year else f"{local.year}年{day} {clock}"

@@ -24,7 +24,7 @@ class CalculatorWording:
         """
         self._data = data
         try:
-            groups = [data["terms"], data["labels"], data["refusals"], *data["steps"].values()]
+            groups = [data["terms"], data["labels"], data["refusals"], data["phrases"], *data["steps"].values()]
             for group in groups:
                 for key, texts in group.items():
                     if not (isinstance(texts["zh"], str) and isinstance(texts["en"], str)):
@@ -52,9 +52,31 @@ class CalculatorWording:
         Raises:
             RuleDataError: as for `steps`.
         """
-        separator = "、" if language == "zh" else "; "
-        sources = separator.join(source.short_text(language) for source in computation.sources)
-        return f"{self.steps(computation, language)}\n{self._data['labels']['source'][language]}{sources}"
+        label = self._data["labels"]["source"][language]
+        return f"{self.steps(computation, language)}\n{label}{self.sources(computation, language)}"
+
+    def sources(self, computation: Computation, language: Language) -> str:
+        """The sources in short, in one line."""
+        return ("、" if language == "zh" else "; ").join(source.short_text(language) for source in computation.sources)
+
+    def term(self, name: str, language: Language) -> str:
+        """A word of the domain, a market or a weekday say.
+
+        Raises:
+            RuleDataError: there is no such word.
+        """
+        try:
+            return str(self._data["terms"][name][language])
+        except KeyError as error:
+            raise RuleDataError(f"calculator wording: no term {error}") from error
+
+    def phrase(self, name: str, language: Language, **values: str) -> str:
+        """What the customer gave, in words.
+
+        Raises:
+            RuleDataError: there is no such phrase, or it quotes something else.
+        """
+        return self._line(self._data["phrases"], name, values, language)
 
     def refusal(self, refusal: RuleRefusal, language: Language) -> str:
         """Why there is no answer, and what the customer can do.

@@ -229,7 +229,7 @@ def _item(charge: _Charge, entry: _Entry, amount: Decimal, base: Mapping[str, Va
     limited = limited if entry.maximum is None else min(limited, entry.maximum)
     fee = ROUNDINGS[entry.rounding](limited)
     values |= {"raw": raw, "fee": fee}
-    name = entry.rounding if limited == raw else "minimum" if limited > raw else "maximum"
+    name = "exact" if fee == raw else entry.rounding if limited == raw else "minimum" if limited > raw else "maximum"
     return Item(charge.name, rate, fee, False, entry.source), Step(name, values)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from tightrope.understanding import dates, phrases, quantities
@@ -20,6 +20,7 @@ _LONGEST = 120
 """Longest folded message whose figures are read: longer ones tell a story."""
 _NEAR = 8
 """Characters before a figure in which a name of its slot counts."""
+_LONGEST_DAYS = 100_000
 _LOT = 100
 """Shares of a board lot on the mainland exchanges (trading rules of SSE and SZSE, 3.4.9)."""
 _UNITS: dict[str, frozenset[Unit]] = {
@@ -138,7 +139,9 @@ def _pieces(text: str, wanted: dict[str, SlotSpec], book: SlotBook, today: date,
         if quantity.han and quantity.unit == "none" and quantity.end - quantity.start == 1 and not _plain_answer(text, []):
             continue
         bare = quantity.unit == "none" and not quantity.scaled
-        found.append(_Piece(quantity.start, quantity.end, {name: _written(value) for name, value in values.items()}, bare))
+        ends = {name: _end(quantity, today) for name, spec in days.items() if _is_length(spec, quantity, name == opened)}
+        kinds = {name: _written(value) for name, value in values.items()} | ends
+        found.append(_Piece(quantity.start, quantity.end, kinds, bare))
     return sorted(found, key=lambda piece: piece.start)
 
 
@@ -152,6 +155,24 @@ def _days(text: str, specs: dict[str, SlotSpec], today: date) -> dict[tuple[int,
             value = one.value.isoformat()[: 7 if spec.kind == "month" else 10] if one.value else None
             found.setdefault((one.start, one.end), {})[name] = value
     return found
+
+
+def _is_length(spec: SlotSpec, quantity: Quantity, opened: bool) -> bool:
+    """Whether a figure can be the length of time that ends on a slot's day; without a unit only as the answer to the question, in days."""
+    if not spec.options.get("lengths"):
+        return False
+    return quantity.unit in {"day", "month"} or (opened and quantity.unit == "none" and not quantity.scaled)
+
+
+def _end(quantity: Quantity, today: date) -> str | None:
+    """The day on which a length of time that begins today ends; None where it has no one reading."""
+    value = quantity.value
+    if value is None or value != value.to_integral_value() or value > _LONGEST_DAYS:
+        return None
+    try:
+        return (dates.months_later(today, int(value)) if quantity.unit == "month" else today + timedelta(int(value))).isoformat()
+    except (ValueError, OverflowError):
+        return None
 
 
 _NO_FIT = Decimal(-1)

@@ -128,6 +128,12 @@ def _shifted(today: date, months: int) -> date:
     return date(count // 12, count % 12 + 1, 1)
 
 
+def months_later(day: date, months: int) -> date:
+    """The same day that many months later, or the last one of a month that has no such day."""
+    first = _shifted(day, months)
+    return first.replace(day=min(day.day, monthrange(first.year, first.month)[1]))
+
+
 def _english_day(m: re.Match[str], today: date, towards: Towards, _han: bool) -> date | None:
     month = _MONTH_KEYS.index(m["mon"][:3]) + 1
     return date(int(m["y"]), month, int(m["d"])) if m["y"] else _without_year(month, int(m["d"]), today, towards)

@@ -50,10 +50,12 @@ EXPLAIN = Topic(
     _whole(
         r"(但是?|那|可是|请问)?(你)?(能|可以)?(告诉我|说说|解释一?下|说明一?下)?(这是|这个|这|结果)?(是)?(为什么|为啥|为何|"
         r"何故|怎么回事)(呢|啊|这样|会这样|不行|不可以)?",
+        r"为(什么|啥|何)(会)?是?(这|这个|这样的?)(结果|结论)(呢|啊)?|(这|这个)?(是)?(怎么|如何)(算|得)(出来)?的(呢)?",
         r"(你?(的|这个|这|刚才|上面)*(结果|结论|判断|说法)?(的)?)?(依据|根据|理由|原因)(是|呢|是什么|是啥|在哪)*",
         r"(请)?(解释|说明)(一?下)?(这个|刚才的|上面的|你的)?(结果|结论|原因|依据|判断)",
         r"(but |so |and )?(why|why not|how come|why so|why is (that|this|it)|why('s| is) that so)",
         r"(can|could) you explain why( that is)?|(what('s| is) )?the reason( for (that|this|it))?",
+        r"why (this|that) (result|verdict|conclusion)|how (did you|was this|is this) (get|compute|computed|calculated|work)( this| it| out)*",
         r"(please )?explain (this|that|the( last)?|your) (result|verdict|decision|outcome|conclusion|answer)",
         r"(what('s| is| was) )?(this|that|it) (result )?based on|based on what|on what (basis|grounds)",
     ),

@@ -212,8 +212,8 @@ def _chinese(number: str) -> Decimal | None:
 
 def _whole(numerals: str) -> Decimal | None:
     """Chinese numerals by cn2an; what it cannot read (五六百, 三万五万) has no one reading."""
-    if "." in numerals:
-        return None
+    if "." in numerals or re.fullmatch("[一二两三四五六七八九]{2}", numerals):
+        return None  # 一两 and 三五 are no twelve and no thirty-five
     try:
         return Decimal(str(cn2an.cn2an(numerals, "smart")))
     except (ValueError, KeyError, IndexError):

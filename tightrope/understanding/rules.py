@@ -32,6 +32,8 @@ TRADE_FLOW = "decline_trade_instruction"
 GREET_FLOW = "greet"
 EXPLAIN_FLOW = "explain_verdict"
 
+_NEXT = "_next"
+"""A journey that has shown its result asks what else it may compute; the slot of that question ends so, and `done` closes it."""
 _RESUME_SLOT = "continue_interrupted_flow_confirmation"
 _SHORT = 40
 """Longest folded message that can be an answer to a yes/no or multiple-choice question: longer ones say more than that."""
@@ -114,7 +116,13 @@ def trade(request: Request) -> tuple[Command, ...]:
 
 def courtesy(request: Request) -> tuple[Command, ...]:
     """A greeting or thanks: the greeting flow while idle, the open question again otherwise."""
-    return (REPEAT,) if request.flow is not None or request.offer(GREET_FLOW) is None else (StartFlow(GREET_FLOW),)
+    busy = request.flow is not None and not _only_asks_on(request.flow)
+    return (REPEAT,) if busy or request.offer(GREET_FLOW) is None else (StartFlow(GREET_FLOW),)
+
+
+def _only_asks_on(flow: ActiveFlow) -> bool:
+    """Whether the flow is done but for the question what else it may compute."""
+    return flow.slot is not None and flow.slot.endswith(_NEXT) and "done" in flow.allowed_values
 
 
 def _cancel(request: Request) -> tuple[Command, ...]:
@@ -127,7 +135,8 @@ def _repeat(_: Request) -> tuple[Command, ...]:
 
 def _explain(request: Request) -> tuple[Command, ...]:
     """ "Why?": about the last result while no question is open; before a question it asks about the question."""
-    return (REPEAT,) if request.flow is not None and request.flow.slot else start(request, EXPLAIN_FLOW)
+    waiting = request.flow is not None and request.flow.slot and not _only_asks_on(request.flow)
+    return (REPEAT,) if waiting else start(request, EXPLAIN_FLOW)
 
 
 _SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], ...] = (
@@ -148,6 +157,8 @@ def _answer(flow: ActiveFlow, text: str) -> Decision | None:
         return Decision("none_of_them", (SetSlot(flow.slot, NO_FLOW),)) if none else None
     if flow.slot_type == "bool" or {v.lower() for v in flow.allowed_values} == {"true", "false"}:
         return _yes_or_no(flow, flow.slot, text)
+    if _only_asks_on(flow) and any(found(text) for found in (phrases.NO.search, phrases.CANCEL.found, phrases.THANKS.found)):
+        return Decision("no_more", (SetSlot(flow.slot, "done"),))
     value = _choice(flow.allowed_values, text)
     if value is not None:
         return Decision("choice", (SetSlot(flow.slot, value),))

@@ -27,7 +27,7 @@ _KEYS: dict[str, dict[str, tuple[Any, ...]]] = {
     "percentage": {},
     "count": {"of": ("shares", "days", "any")},
     "months": {"bare": ("months", "years", None)},
-    "date": {"towards": ("future", "past", "near")},
+    "date": {"towards": ("future", "past", "near"), "lengths": ("from_today",)},
     "month": {"towards": ("future", "past", "near")},
     "security": {},
     "text": {},

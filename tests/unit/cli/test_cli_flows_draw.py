@@ -79,7 +79,7 @@ def test_hostile_names_stay_text_and_files_stay_in_the_folder(hostile: Path, tmp
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["nothing"], "There is no flow 'nothing'; there are check_balance"),
+        (["nothing"], "There is no flow 'nothing'; there are calculate_compound_growth"),
         (["--language", "fr"], "zh and en, not in fr"),
         (["greet", "--out", str(REPOSITORY / "config.yml")], "cannot be written"),
     ],

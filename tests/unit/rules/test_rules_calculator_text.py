@@ -26,7 +26,7 @@ from tightrope.rules.calculator_text import CalculatorWording
 from tightrope.rules.figures import Computation
 from tightrope.rules.growth import Frequency, Timing
 from tightrope.rules.margin_account import Account
-from tightrope.rules.models import RuleDataError, RuleRefusal
+from tightrope.rules.models import RuleDataError, RuleRefusal, Term
 from tightrope.rules.text import Language, percent
 from tightrope.rules.trading_costs import Order, Side, Trade
 
@@ -50,6 +50,7 @@ def in_both(computation: Computation) -> str:
 
 def every_kind_of_step() -> list[Computation]:
     found = [cost(market, side.value, "10.00", 1000).computation for market in COSTS.markets for side in Side]
+    found.append(cost("hk_connect", "buy", "10.01", 1000).computation)
     found.append(cost("hk_connect", "buy", "100.00", 100_000, date(2024, 5, 2)).computation)
     found.append(cost("sse", "buy", "100.00", 100_000).computation)
     found.append(MARGIN.interest(Decimal(100000), date(2026, 11, 1), TODAY).computation)
@@ -97,7 +98,7 @@ def test_a_sale_shows_how_each_fee_came_about() -> None:
     assert WORDING.explanation(cost("sse", "sell", "12.30", 1000).computation, "zh").splitlines() == [
         "成交金额：12.30 × 1,000 = 12,300.00 元",
         "佣金：12,300.00 × 0.025% = 3.075，低于最低收费，按 5.00 元收取",
-        "印花税：12,300.00 × 0.05% = 6.15，四舍五入到分为 6.15 元",
+        "印花税：12,300.00 × 0.05% = 6.15 元",
         "过户费：12,300.00 × 0.001% = 0.123，四舍五入到分为 0.12 元",
         "经手费：0.00341%，已包含在佣金内，不另收",
         "证券交易监管费：0.002%，已包含在佣金内，不另收",
@@ -140,6 +141,7 @@ def refusals() -> list[RuleRefusal]:
         with pytest.raises(RuleRefusal) as refusal:
             ask()
         found.append(refusal.value)
+    found.append(RuleRefusal("not_a_date", input=Term("repayment_day")))  # raised where a typed day is read
     return found
 
 
