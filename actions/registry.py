@@ -11,6 +11,8 @@ from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, S
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.margin import CheckMarginEligibility
+from actions.margin_ratio import CheckMarginRatio
+from actions.options import CheckOptionsEligibility
 from actions.password import WarnOfTypedSecret
 from actions.trading_calendar import AskCalendarDay, CheckTradingCalendar
 from actions.verdicts import ExplainVerdict
@@ -23,6 +25,8 @@ ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     OfferFlows,
     TellBalance,
     CheckMarginEligibility,
+    CheckOptionsEligibility,
+    CheckMarginRatio,
     ExplainVerdict,
     CalculateTradingCost,
     CalculateMarginInterest,

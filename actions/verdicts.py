@@ -12,11 +12,15 @@ from actions.base import Declaration, DeclaredAction
 from actions.calculators import ExplainGrowth, ExplainMarginInterest, ExplainTradingCost
 from actions.explanations import OUTCOMES, Explainer
 from actions.margin import ExplainMarginEligibility
+from actions.margin_ratio import ExplainMarginRatio
+from actions.options import ExplainOptionsEligibility
 from actions.trading_calendar import ExplainTradingCalendar
 from actions.turn import Turn
 
 _ALL: Final[tuple[type[Explainer], ...]] = (
     ExplainMarginEligibility,
+    ExplainOptionsEligibility,
+    ExplainMarginRatio,
     ExplainTradingCost,
     ExplainMarginInterest,
     ExplainGrowth,

@@ -50,8 +50,13 @@ def moment(at: datetime, now: datetime, language: str) -> str:
 def account_title(account: Account, language: str) -> str:
     """`普通账户 ••••1001`, with the status if it is not normal. Asterisks would be Markdown's emphasis in the chat."""
     index = 1 if language == "en" else 0
-    title = f"{_KINDS[account.kind][index]} {account.number_masked.replace('*', '•')}"
+    title = masked_account(account.kind, account.number_masked, language)
     if account.status == "normal":
         return title
     status = _STATUSES[account.status][index]
     return f"{title} ({status})" if language == "en" else f"{title}（{status}）"
+
+
+def masked_account(kind: str, number_masked: str, language: str) -> str:
+    """`信用账户 ••••2002`: an account of this kind, without its status."""
+    return f"{_KINDS[kind][1 if language == 'en' else 0]} {number_masked.replace('*', '•')}"

@@ -16,7 +16,19 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.base import DeclaredAction
 from actions.rule_data import load_rule_data
 from tightrope.business.errors import BusinessError, Refused
-from tightrope.business.models import Account, Accounts, Answer, Balance, CustomerTier, MarginFacts, Money, Receipt, Standing
+from tightrope.business.models import (
+    Account,
+    Accounts,
+    Answer,
+    Balance,
+    CustomerTier,
+    MarginAccount,
+    MarginFacts,
+    Money,
+    OptionsFacts,
+    Receipt,
+    Standing,
+)
 from tightrope.identity.errors import BindingEnded
 from tightrope.identity.models import Anonymous, Caller, Customer
 from tightrope.infra.clock import FixedClock
@@ -80,6 +92,48 @@ def margin_facts(**changes: Any) -> MarginFacts:
     return MarginFacts(**(values | changes))
 
 
+def options_facts(**changes: Any) -> OptionsFacts:
+    values: dict[str, Any] = {
+        "customer_id": "C1001",
+        "customer_tier": CustomerTier.RETAIL,
+        "risk_level": "C4",
+        "risk_assessed_on": date(2025, 6, 1),
+        "risk_disclosure_signed_on": date(2026, 11, 1),
+        "funds_account_standing": Standing.NORMAL,
+        "account_opened_on": date(2024, 1, 5),
+        "average_assets_20d": cny("612345.67"),
+        "margin_account_status": "open",
+        "traded_financial_futures": False,
+        "knowledge_level": 3,
+        "simulated_level": 3,
+        "bad_record": False,
+        "enabled_level": 0,
+        "as_of": NOW,
+    }
+    return OptionsFacts(**(values | changes))
+
+
+def margin_account(
+    cash: str = "0.00", securities: str = "200000.00", financed: str = "100000.00", **changes: Any
+) -> MarginAccount:
+    currency = changes.pop("currency", "CNY")
+    values: dict[str, Any] = {
+        "customer_id": "C1001",
+        "account_id": "A2",
+        "number_masked": "****2002",
+        "currency": currency,
+        "cash": cny(cash, currency),
+        "securities": cny(securities, currency),
+        "financed": cny(financed, currency),
+        "sold_short": cny("0.00", currency),
+        "interest_and_fees": cny("0.00", currency),
+        "credit_limit": cny("500000.00", currency),
+        "margin_call": None,
+        "as_of": NOW,
+    }
+    return MarginAccount(**(values | changes))
+
+
 class FakeSwitches:
     def __init__(self) -> None:
         self.scopes: frozenset[str] = frozenset()
@@ -120,6 +174,8 @@ class FakeBusiness:
         self.accounts_held: tuple[Account, ...] = (account(),)
         self.balances: dict[str, Balance] = {"A1": balance()}
         self.facts: MarginFacts = margin_facts()
+        self.options: OptionsFacts = options_facts()
+        self.credit: MarginAccount = margin_account()
         self.errors: dict[str, BusinessError] = {}
 
     def _fail(self, operation: str) -> None:
@@ -140,6 +196,16 @@ class FakeBusiness:
         self.asked.append(("margin", token, customer_id))
         self._fail("get_margin_eligibility_facts")
         return Answer(self.facts, receipt("get_margin_eligibility_facts"))
+
+    async def options_facts(self, token: str, customer_id: str) -> Answer[OptionsFacts]:
+        self.asked.append(("options", token, customer_id))
+        self._fail("get_options_eligibility_facts")
+        return Answer(self.options, receipt("get_options_eligibility_facts"))
+
+    async def margin_account(self, token: str, customer_id: str) -> Answer[MarginAccount]:
+        self.asked.append(("margin_account", token, customer_id))
+        self._fail("get_margin_account")
+        return Answer(self.credit, receipt("get_margin_account"))
 
 
 class FakeKnowledge:
@@ -242,7 +308,9 @@ __all__ = [
     "account",
     "balance",
     "cny",
+    "margin_account",
     "margin_facts",
+    "options_facts",
     "receipt",
     "run",
     "tracker",
