@@ -21,6 +21,7 @@ from tightrope.sandbox.brokerage.api import router as brokerage_router
 from tightrope.sandbox.brokerage.errors import Problem, bad_request
 from tightrope.sandbox.brokerage.faults import FaultBook
 from tightrope.sandbox.brokerage.repository import Brokerage
+from tightrope.sandbox.brokerage.requests import RequestDesk
 from tightrope.sandbox.brokerage.service import BrokerageService
 from tightrope.sandbox.identity.api import IdentityEdge
 from tightrope.sandbox.identity.errors import OAuthError
@@ -109,6 +110,7 @@ def _wire(
     )
     keys = RemoteKeys(http, settings.identity_internal_url.rstrip("/") + "/jwks")
     app.state.brokerage = BrokerageService(Brokerage(pool), keys, issuer, clock)
+    app.state.desk = RequestDesk(app.state.brokerage, clock)
     app.state.portal = Portal(settings, PortalSessions(pool), http, portal_key, clock)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tightrope.infra.secrets import new_ec_key
 from tightrope.infra.settings import Settings
 from tightrope.sandbox.brokerage.faults import Fault, FaultBook, FaultOrder
-from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS, Months
+from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS, TWELVE, Months
 from tightrope.sandbox.identity.models import AuthorizationRequest, Session, needs_login, pkce_matches
 from tightrope.sandbox.portal.models import browser_hash, chat_claims, logout_claims
 from tightrope.sandbox.portal.text import chips
@@ -51,8 +51,9 @@ def test_on_every_day_one_customer_stands_at_six_months_and_one_a_day_short(toda
     assert half_a_year_after(short.before(today)) > today
 
 
-def test_the_twelve_customers_keep_their_ids_and_own_their_accounts():
-    assert [item.customer_id for item in CUSTOMERS] == [f"C{number}" for number in range(1001, 1013)]
+def test_the_two_hundred_customers_keep_their_ids_and_own_their_accounts():
+    assert [item.customer_id for item in CUSTOMERS] == [f"C{number}" for number in range(1001, 1201)]
+    assert CUSTOMERS[:12] == TWELVE
     accounts = [account.account_id for item in CUSTOMERS for account in item.accounts]
     assert len(set(accounts)) == len(accounts)
     assert all(account.account_id.startswith("A" + item.customer_id[1:]) for item in CUSTOMERS for account in item.accounts)

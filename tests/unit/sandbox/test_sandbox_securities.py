@@ -11,7 +11,7 @@ import pytest
 SECURITIES = json.loads((Path(__file__).parents[3] / "data/understanding/securities.json").read_text(encoding="utf-8"))[
     "securities"
 ]
-CODES = {"sse": r"(609|599)\d{3}", "szse": r"309\d{3}", "bse": r"899\d{3}", "hk": r"39\d{3}"}
+CODES = {"sse": r"(609|599|909)\d{3}", "szse": r"309\d{3}", "bse": r"899\d{3}", "hk": r"39\d{3}"}
 """Ranges in which no exchange had issued a code when the file was written."""
 
 

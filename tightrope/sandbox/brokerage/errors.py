@@ -57,3 +57,40 @@ def no_account() -> Problem:
 
 def bad_request(detail: str) -> Problem:
     return Problem(400, "bad-request", "Bad request", detail)
+
+
+def no_margin_account() -> Problem:
+    """404: the customer is known and has no credit account."""
+    return Problem(404, "no-margin-account", "No credit account", "This customer has no credit account.")
+
+
+def not_published() -> Problem:
+    return Problem(404, "not-published", "Not published", "No such market, or the exchange has not published one of the days.")
+
+
+def request_in_progress() -> Problem:
+    return Problem(
+        409, "request-in-progress", "In progress", "A request of this customer is under way; its outcome is not known yet."
+    )
+
+
+def already_open() -> Problem:
+    return Problem(409, "already-open", "Already open", "A request of this kind is already with the firm.")
+
+
+def closure_blocked() -> Problem:
+    return Problem(
+        409, "closure-blocked", "Closure blocked", "Something still stands in one of the accounts; see the closure facts."
+    )
+
+
+def too_large() -> Problem:
+    return Problem(413, "too-large", "Too large", "The body is above 16 KiB.")
+
+
+def key_reused() -> Problem:
+    return Problem(422, "idempotency-key-reused", "Key reused", "This idempotency key came with another body.")
+
+
+def internal() -> Problem:
+    return Problem(500, "internal", "Internal error", "Ordered by the sandbox.")

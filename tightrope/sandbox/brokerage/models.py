@@ -54,8 +54,8 @@ class AccountRow:
 class CustomerRow:
     customer_id: str
     tier: str
-    risk_level: str
-    risk_assessed_on: date
+    risk_level: str | None
+    risk_assessed_on: date | None
     risk_disclosure_signed_on: date | None
     standing: str
     first_trade_on: date | None
@@ -67,11 +67,49 @@ class CustomerRow:
             "customer_id": self.customer_id,
             "customer_tier": self.tier,
             "risk_level": self.risk_level,
-            "risk_assessed_on": self.risk_assessed_on.isoformat(),
-            "risk_disclosure_signed_on": self.risk_disclosure_signed_on.isoformat() if self.risk_disclosure_signed_on else None,
+            "risk_assessed_on": _iso(self.risk_assessed_on),
+            "risk_disclosure_signed_on": _iso(self.risk_disclosure_signed_on),
             "funds_account_standing": self.standing,
-            "first_trade_on": self.first_trade_on.isoformat() if self.first_trade_on else None,
+            "first_trade_on": _iso(self.first_trade_on),
             "average_assets_20d": money(self.average_assets_20d, "CNY"),
             "margin_account_status": self.margin_account_status,
             "as_of": as_of.isoformat(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingRow:
+    """An account with what stands in it."""
+
+    account: AccountRow
+    positions: int
+    open_orders: int
+    pending_transfers: int
+    products: list[dict[str, Any]]
+    margin_debt: Decimal
+
+    @property
+    def blocked(self) -> bool:
+        """Something has to go before the account can be closed."""
+        cash = self.account.cash_available + self.account.cash_frozen
+        counts = self.positions + self.open_orders + self.pending_transfers + len(self.products)
+        return bool(cash or counts or self.margin_debt) or self.account.status == "frozen"
+
+    def body(self) -> dict[str, Any]:
+        account = self.account
+        return {
+            "account_id": account.account_id,
+            "kind": account.kind,
+            "number_masked": f"****{account.number[-4:]}",
+            "status": account.status,
+            "cash": money(account.cash_available + account.cash_frozen, account.currency),
+            "positions": self.positions,
+            "open_orders": self.open_orders,
+            "pending_transfers": self.pending_transfers,
+            "margin_debt": money(self.margin_debt, account.currency),
+            "products": self.products,
+        }
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

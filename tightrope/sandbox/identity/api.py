@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from tightrope.infra.settings import Settings
-from tightrope.sandbox.catalogue import CUSTOMERS
+from tightrope.sandbox.catalogue import groups_from
 from tightrope.sandbox.identity.errors import LoginRefused, OAuthError, RequestRefused
 from tightrope.sandbox.identity.models import (
     BUSINESS_SCOPES,
@@ -197,7 +197,7 @@ class IdentityEdge:
             "page_id": page_id,
             "one_time_code": one_time_code,
             "client_id": asked.client_id,
-            "customers": sorted(CUSTOMERS, key=lambda customer: customer.customer_id != picked),
+            "groups": groups_from(picked),
             "chosen": picked,
             "error": error,
         }

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS
+from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS, GROUPS
 from tightrope.sandbox.inbox.models import WEBSITE_TOKEN
 from tightrope.sandbox.portal.errors import LoginFailed
 from tightrope.sandbox.portal.service import Portal
@@ -63,7 +63,7 @@ class PortalEdge:
             "language": language,
             "t": text(language),
             "chips": {customer.customer_id: chips(customer, language) for customer in CUSTOMERS},
-            "customers": CUSTOMERS,
+            "groups": GROUPS,
             "current": current,
             "contact": _portal(request).chat_contact(current.customer_id) if current else "",
             "failed": request.query_params.get("login") == "failed",

@@ -40,8 +40,8 @@ _TEXT: Final[dict[str, tuple[str, str]]] = {
     "try_4": ("转人工", "Talk to a person"),
     "customers": ("演示客户", "Demo customers"),
     "customers_lead": (
-        "十二位虚构客户，各对应一种情形。选择一位登录，对照客服的答复。",
-        "Twelve invented customers, one case each. Sign in as one and compare the answers.",
+        "二百位虚构客户，各对应一种情形。选择一位登录，对照客服的答复。",
+        "Two hundred invented customers, one case each. Sign in as one and compare the answers.",
     ),
     "login_as": ("以此客户登录", "Sign in"),
     "current": ("当前客户", "Signed in"),
@@ -75,11 +75,15 @@ def chips(customer: DemoCustomer, language: Language) -> list[str]:
     """A customer's facts in a few words, for the demo's reader."""
     english = language == "en"
     if not customer.accounts:
-        return ["no account" if english else "无账户", customer.risk_level]
+        return ["no account" if english else "无账户", _level(customer, english=english)]
     average = f"{Decimal(customer.average_assets):,}"
     return [
         _TIERS[customer.tier][english],
-        customer.risk_level,
+        _level(customer, english=english),
         f"20-day avg CNY {average}" if english else f"20日日均 {average} 元",
         _STANDINGS[customer.standing][english],
     ]
+
+
+def _level(customer: DemoCustomer, *, english: bool) -> str:
+    return customer.risk_level or ("not assessed" if english else "未测评")

@@ -1,0 +1,201 @@
+"""The first twelve: one for each outcome of margin trading, and one of everything for whoever tries the demo."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tightrope.sandbox.customers.model import (
+    DemoAccount,
+    DemoCustomer,
+    DemoIpo,
+    DemoMargin,
+    DemoOptions,
+    DemoOrder,
+    DemoTransfer,
+    Months,
+)
+
+
+def _cash(number: int, available: str, frozen: str, withdrawable: str, market: str, status: str = "normal") -> DemoAccount:
+    return DemoAccount(f"A{number}-1", f"6080{number}0001", available, frozen, withdrawable, market, status=status)
+
+
+TWELVE: Final[tuple[DemoCustomer, ...]] = (
+    DemoCustomer(
+        "C1001",
+        "林晓雯",
+        "Lin Xiaowen",
+        "融资融券条件全部满足",
+        "meets every margin trading condition",
+        (_cash(1001, "128650.42", "0.00", "96650.42", "731200.00"),),
+        Months(26),
+        orders=(
+            DemoOrder("609001", "filled", 1000, "12.28", 1000, "12.27", days=0, at="09:35:12"),
+            DemoOrder("309058", "accepted", 2000, "16.00", days=0, at="09:44:51"),
+            DemoOrder("609168", "rejected", 150, "45.60", rejection="invalid_quantity", days=1, at="10:12:40"),
+            DemoOrder("609077", "partly_cancelled", 3000, "7.10", 1200, "7.10", side="sell", days=2, at="14:02:05"),
+        ),
+        transfers=(
+            DemoTransfer("bank_to_securities", "completed", "50000.00", days=1, at="09:20:31"),
+            DemoTransfer("securities_to_bank", "failed", "120000.00", failure="insufficient_withdrawable", days=0, at="09:31:44"),
+        ),
+        ipos=(
+            DemoIpo("309188", "payment_due", 8000, "41.20", -2, 0, 500, pay_by=1),
+            DemoIpo("609295", "not_allotted", 10000, "8.88", -20, -18, listing=-12),
+        ),
+        options=DemoOptions(futures=False, knowledge=1, simulated=1, disclosure_days_ago=40),
+    ),
+    DemoCustomer(
+        "C1002",
+        "周伯安",
+        "Zhou Bo'an",
+        "只差交易经验：距满 6 个月还差一天",
+        "fails on experience alone: one day short of six months",
+        (_cash(1002, "52310.00", "8000.00", "44310.00", "560200.00"),),
+        Months(6, plus_days=1),
+        average_assets="612500.00",
+        orders=(DemoOrder("609018", "accepted", 1600, "5.00", at="09:50:02"),),
+    ),
+    DemoCustomer(
+        "C1003",
+        "何静怡",
+        "He Jingyi",
+        "只差资产：近 20 个交易日日均资产差一分钱",
+        "fails on assets alone: one cent below the threshold",
+        (_cash(1003, "19999.99", "0.00", "19999.99", "480000.00"),),
+        Months(31),
+        average_assets="499999.99",
+    ),
+    DemoCustomer(
+        "C1004",
+        "吴志远",
+        "Wu Zhiyuan",
+        "只差风险等级：C3（平衡型）",
+        "fails on risk level alone: C3",
+        (_cash(1004, "210400.80", "15000.00", "195400.80", "903100.00"),),
+        Months(48),
+        average_assets="1104200.00",
+        risk_level="C3",
+        orders=(DemoOrder("309095", "partly_filled", 1000, "25.00", 400, "24.90", at="09:33:48"),),
+        transfers=(DemoTransfer("securities_to_bank", "processing", "30000.00", expected_in_days=1, at="09:58:10"),),
+    ),
+    DemoCustomer(
+        "C1005",
+        "郑美玲",
+        "Zheng Meiling",
+        "只差测评时效：风险测评已过期",
+        "fails on the age of the risk assessment alone",
+        (_cash(1005, "86000.00", "0.00", "86000.00", "655300.00"),),
+        Months(57),
+        average_assets="741300.00",
+        risk_assessed_days_ago=760,
+        disclosure_signed_days_ago=750,
+    ),
+    DemoCustomer(
+        "C1006",
+        "孙启航",
+        "Sun Qihang",
+        "只差风险揭示书：尚未签署",
+        "fails on the risk disclosure alone: not signed",
+        (_cash(1006, "40320.15", "0.00", "40320.15", "590000.00"),),
+        Months(15),
+        average_assets="630320.15",
+        disclosure_signed_days_ago=None,
+    ),
+    DemoCustomer(
+        "C1007",
+        "马骏",
+        "Ma Jun",
+        "只差账户状态：资金账户被限制",
+        "fails on account standing alone: restricted",
+        (_cash(1007, "0.00", "73500.00", "0.00", "668000.00", status="restricted"),),
+        Months(40),
+        average_assets="741500.00",
+        standing="restricted",
+        orders=(DemoOrder("609105", "rejected", 500, "15.40", rejection="account_restricted", at="09:40:19"),),
+        transfers=(
+            DemoTransfer("securities_to_bank", "failed", "70000.00", failure="account_restricted", days=1, at="11:05:00"),
+        ),
+    ),
+    DemoCustomer(
+        "C1008",
+        "罗佩珊",
+        "Luo Peishan",
+        "只差客户类别：受限普通投资者",
+        "fails on customer tier alone: restricted retail",
+        (_cash(1008, "33870.60", "0.00", "33870.60", "702000.00"),),
+        Months(22),
+        average_assets="735870.60",
+        tier="retail_restricted",
+    ),
+    DemoCustomer(
+        "C1009",
+        "冯子豪",
+        "Feng Zihao",
+        "多项不满足：经验、资产、风险等级、揭示书、账户休眠",
+        "fails on several: experience, assets, risk level, disclosure, dormant account",
+        (_cash(1009, "6800.00", "0.00", "6800.00", "42150.00", status="dormant"),),
+        Months(2),
+        average_assets="48950.00",
+        risk_level="C2",
+        disclosure_signed_days_ago=None,
+        standing="dormant",
+    ),
+    DemoCustomer(
+        "C1010",
+        "梁语桐",
+        "Liang Yutong",
+        "刚好达标：满 6 个月、50 万元整、测评满 730 天",
+        "exactly at every threshold: six months, 500,000.00, assessed 730 days ago",
+        (_cash(1010, "20000.00", "0.00", "20000.00", "480000.00"),),
+        Months(6),
+        average_assets="500000.00",
+        risk_assessed_days_ago=730,
+        disclosure_signed_days_ago=0,
+    ),
+    DemoCustomer(
+        "C1011",
+        "谢安然",
+        "Xie Anran",
+        "已注册，尚未开立账户",
+        "registered, has no account yet",
+        (),
+        None,
+        average_assets="0.00",
+        disclosure_signed_days_ago=None,
+    ),
+    DemoCustomer(
+        "C1012",
+        "詹姆斯·卡特",
+        "James Carter",
+        "英文客户，已开通融资融券，三个账户、两种货币",
+        "prefers English, margin trading already enabled, three accounts in two currencies",
+        (
+            _cash(1012, "305118.27", "20000.00", "285118.27", "1240500.00"),
+            DemoAccount(
+                "A1012-2", "608010120002", "88000.00", "12000.00", "60000.00", "514300.00", kind="margin", opened_months_ago=18
+            ),
+            DemoAccount(
+                "A1012-3", "608010120003", "15240.35", "0.00", "15240.35", "62110.00", currency="USD", opened_months_ago=30
+            ),
+        ),
+        Months(72),
+        average_assets="2158420.50",
+        tier="premium",
+        risk_level="C5",
+        margin_account="open",
+        margin=DemoMargin("180000.00", interest="975.30", limit="600000.00"),
+        orders=(
+            DemoOrder("609233", "accepted", 200, "100.00", at="09:32:00"),
+            DemoOrder("609052", "filled", 500, "21.70", 500, "21.65", account=1, days=1, at="13:20:45"),
+            DemoOrder("609199", "rejected", 9000, "62.00", rejection="margin_limit", account=1, days=1, at="13:31:09"),
+        ),
+        transfers=(
+            DemoTransfer("bank_to_securities", "completed", "100000.00", days=3, at="10:00:00", counterparty="招商银行 ****0917"),
+            DemoTransfer("custody_in", "processing", code="609121", quantity=300, counterparty="青麓证券", expected_in_days=2),
+        ),
+        ipos=(DemoIpo("609288", "listed", 5000, "23.50", -40, -38, 500, pay_by=-38, listing=-30),),
+        options=DemoOptions(60, futures=True, knowledge=3, simulated=2, enabled=1),
+        language="en",
+    ),
+)
