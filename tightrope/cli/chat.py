@@ -26,6 +26,7 @@ HELP = """Type what the customer says, or
   /stack /slots /events  show or hide where the conversation stands, its slots, its events
   /commands              show or hide what was understood
   /new                   a new conversation
+  /wrong                 the newest reply is wrong: say what is right, and it becomes an acceptance case
   /quit                  leave, as do Ctrl-C and Ctrl-D
 Any other line that begins with / goes to the engine as it is, as /SetSlots(a=b)."""
 
@@ -224,6 +225,8 @@ def _loop(
             raise EOFError
         if line == "/help":
             console.print(HELP, highlight=False)
+        elif line == "/wrong":
+            _wrong(talk, ask, console)
         elif line == "/new" and recording:
             console.print("[yellow]A recording is one conversation; leave and begin another.[/yellow]")
         elif line == "/new":
@@ -240,6 +243,18 @@ def _loop(
                 if note not in told:
                     told.add(note)
                     console.print(line_view(f"recording: {note}", console.width, "yellow"))
+
+
+def _wrong(talk: Talk, ask: Ask, console: Console) -> None:
+    from tightrope.cli.chat_view import line_view
+    from tightrope.cli.chat_wrong import NotWritten, wrong
+
+    try:
+        path = wrong(talk.project, talk.spoken, str(talk.metadata.get("language") or talk.project.language), ask)
+    except (NotWritten, OSError) as error:
+        console.print(line_view(str(error), console.width, "yellow"))
+        return
+    console.print(line_view(f"Written: {path}. `tightrope uat run {path}` plays it.", console.width, "green"))
 
 
 def _toggle(talk: Talk, shown: Shown, part: str, console: Console) -> None:

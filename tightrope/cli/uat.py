@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from tightrope.cli import uat_files
+
 if TYPE_CHECKING:
     from tightrope.infra.settings import Settings
     from tightrope.uat.models import Case, Problem
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 uat_app = typer.Typer(
     no_args_is_help=True, help="Acceptance cases: conversations and what must come of them (docs/acceptance-cases.md)."
 )
+for command in (uat_files.report, uat_files.export, uat_files.add, uat_files.key, uat_files.sign, uat_files.verify):
+    uat_app.command()(command)
 console = Console()
 errors = Console(stderr=True)
 
@@ -50,12 +54,13 @@ def run(
     show: Annotated[int, typer.Option(help="Failures to show in full", min=0)] = 10,
 ) -> None:
     """Play the cases against the real engine, understanding, actions, identity, sandbox and knowledge. Exit 0 only if all pass."""
-    from tightrope.cli.uat_known import securities
+    from tightrope.cli.uat_known import day_figure, flow_names, securities
     from tightrope.cli.uat_run import WorkerFailed, run_cases
     from tightrope.cli.uat_show import failure_lines, summary_lines
     from tightrope.cli.uat_world import belongings
     from tightrope.infra.settings import get_settings
     from tightrope.uat import results
+    from tightrope.uat.report_html import write_html
     from tightrope.uat.standing import read_standing
 
     settings = get_settings()
@@ -74,14 +79,20 @@ def run(
         errors.print(f"[red]The run broke off:[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(2) from None
     data = results.as_data(made)
+    day = day_figure(settings, data)
+    if day is not None:
+        data["day"] = day
     folder = out or settings.state_dir / "uat"
     results.write(data, folder / "run.json")
+    write_html(data, folder / "report.html", flows=flow_names(settings))
     for result in made.failed[:show]:
         _print(failure_lines(result))
     if len(made.failed) > show:
         console.print(f"… and {len(made.failed) - show} more failures; run.json holds them all")
     _print(summary_lines(data))
-    console.print(f"{folder / 'run.json'}", highlight=False)
+    console.print(
+        f"{folder / 'report.html'} is the report to read, {folder / 'run.json'} the run", highlight=False, soft_wrap=True
+    )
     raise typer.Exit(1 if made.failed else 0)
 
 

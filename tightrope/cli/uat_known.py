@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tightrope.business.client import SCOPES
 from tightrope.cli.uat_wires import PARTS
+from tightrope.engine.loader import load_project
 from tightrope.gateway import wording
 from tightrope.infra.settings import Settings
 from tightrope.sandbox.brokerage.faults import Fault
 from tightrope.sandbox.catalogue import CUSTOMERS
 from tightrope.uat.checks import Known
+from tightrope.uat.day import figure, read_mix
 
 
 def known(settings: Settings) -> Known:
@@ -37,3 +41,19 @@ def securities(settings: Settings) -> frozenset[str]:
     path = settings.project_dir / "data" / "understanding" / "securities.json"
     items = json.loads(path.read_text(encoding="utf-8"))["securities"]
     return frozenset(str(name) for item in items for name in (item["zh"], item["en"], item["code"], *item.get("aliases", ())))
+
+
+def flow_names(settings: Settings) -> dict[str, str]:
+    """Journeys and their Chinese names."""
+    project = load_project(settings.project_dir)
+    return {flow.id: flow.name or "" for flow in project.flows.values() if not flow.is_pattern}
+
+
+MIX = Path("tests/uat/day/mix.yml")
+
+
+def day_figure(settings: Settings, data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The figure of the realistic day, if this run played all of it."""
+    path = settings.project_dir / MIX
+    mix, _ = read_mix(path, settings.project_dir) if path.is_file() else (None, ())
+    return figure(mix, data["cases"]) if mix is not None else None

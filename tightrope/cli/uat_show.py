@@ -77,6 +77,9 @@ def summary_lines(data: Mapping[str, Any]) -> list[str]:
     refused, played, names = twins(cases)
     if played:
         lines.append(f"  twins refused: {share(refused, played)}" + (f": {', '.join(names)}" if names else ""))
+    if "day" in data:
+        day = data["day"]
+        lines.append(f"  a realistic day: right without a person {day['without_person']} %, right {day['right']} %")
     colour = "red" if data["failed"] else "green"
     lines.append(
         f"[{colour} bold]{data['passed']} passed, {data['failed']} failed[/{colour} bold] in {data['seconds']} s; release {data['release']}"

@@ -184,6 +184,8 @@ class Case:
         reason: contact reason, in cases of the realistic day.
         at: when it happens.
         digest: SHA-256 over what the case says, in hex; spaces and comments of the file do not count.
+        source: what the case says, as its file has it, with the file's defaults.
+        end: last line of the case in its file.
     """
 
     id: str
@@ -204,6 +206,8 @@ class Case:
     reason: str = ""
     note: str = ""
     digest: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+    end: int = 0
 
     @property
     def attack(self) -> bool:

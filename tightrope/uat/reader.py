@@ -146,8 +146,17 @@ def _case(file: str, item: Map, defaults: Map) -> Case | list[Problem]:
         forbids=tuple(item.get("forbids") or ()),
         reason=item.get("reason", ""),
         note=item.get("note", ""),
+        source=_plain(said, item),
+        end=item.end,
         digest=hashlib.sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest(),
     )
+
+
+def _plain(said: Mapping[str, Any], item: Map) -> dict[str, Any]:
+    """What a case says, as plain data; a time that nobody wrote is left out."""
+    found: dict[str, Any] = json.loads(json.dumps({key: value for key, value in said.items() if key != "at" or key in item}))
+    first = ("id", "title", "journey", "kind", "language", "customer")
+    return {key: found[key] for key in (*first, *(key for key in found if key not in first))}
 
 
 def _time(text: str) -> datetime | None:

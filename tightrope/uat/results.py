@@ -73,6 +73,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "red_lines_broken": list(result.red_lines),
         "findings": [_finding(item) for item in result.findings],
         "steps": [_step(step) for step in result.played],
+        "source": dict(case.source),
         "seconds": round(result.seconds, 3),
     }
 
