@@ -73,6 +73,7 @@ class UatTalk:
         self._last_at = case.at
         self._switched: set[str] = set()
         self._logged_in_late: set[str] = set()
+        self._filed = False
         self._recording = Recording(world.prompt, world.understanding, world.actions)
         self._fresh()
 
@@ -118,6 +119,7 @@ class UatTalk:
             case Break(faults):
                 self.order(faults)
                 spoken = Spoken()
+        self._filed = self._filed or any(call.method != "GET" for call in self._world.wires.calls)
         return observed(self._world, self._recording, spoken, self._state, held=bool(self._held))
 
     async def close(self) -> None:
@@ -127,6 +129,8 @@ class UatTalk:
         world.wires.down.clear()
         for scope in sorted(self._switched):
             await world.turn_switch(scope, off=False)
+        if self._filed:
+            await world.forget_tickets()
         if self._logged_in_late:
             await world.forget_logins(*self._logged_in_late)
 

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 from actions import context as action_context
+from actions.registry import ACTIONS
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.recorder import Recorder
 from tightrope.cli.neighbours import LocalUnderstanding
@@ -114,6 +115,11 @@ class World:
         """Turn the kill switch as the operator's command does."""
         journey = None if scope == "all" else scope
         await switch.turn(self.operator, self.recorder, off=off, journey=journey, reason="acceptance case", who="uat")
+
+    async def forget_tickets(self) -> None:
+        """Take back the requests that a case filed at the brokerage: the next case finds the firm as seeded."""
+        async with self.sandbox.state.pool.connection() as conn:
+            await conn.execute("DELETE FROM brokerage.ticket")
 
     async def _chat_token(self, customer: str) -> str:
         browser = self.browsers.get(customer)
@@ -217,7 +223,7 @@ async def open_world(settings: Settings, clock: FixedClock) -> AsyncIterator[Wor
             prompt=Prompt.load(project),
             understanding=understanding,
             logged_at=clock.at,
-            actions=InProcessActions(project, "actions"),
+            actions=InProcessActions(project, "actions", ACTIONS),
             passages={item.passage_id: item.text for item in load_release(settings.project_dir / "knowledge_base").passages},
             release=release,
         )

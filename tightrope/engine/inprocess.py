@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,11 +33,14 @@ class InProcessActions:
 
     `names` are the actions found, `failures` the modules that could not be imported and why.
 
+    Args:
+        classes: the actions to run, where a project registers them itself; without it all that the package holds.
+
     Raises:
         ProjectError: there is no such module, or it holds no action at all.
     """
 
-    def __init__(self, project: Project, module: str) -> None:
+    def __init__(self, project: Project, module: str, classes: Iterable[type] | None = None) -> None:
         from rasa_sdk import Action
         from rasa_sdk.executor import ActionExecutor
         from rasa_sdk.utils import all_subclasses
@@ -48,8 +51,8 @@ class InProcessActions:
         self.module = module
         root = Path(project.root).resolve()
         _import_all(root, module, self.failures)
-        for action in all_subclasses(Action):
-            if _ours(action, module, root):
+        for action in all_subclasses(Action) if classes is None else classes:
+            if classes is not None or _ours(action, module, root):
                 try:
                     self._executor.register_action(action)
                 except Exception as error:

@@ -15,8 +15,7 @@ class Call:
 
     Attributes:
         subject: the customer that the token stands for; empty if there was none.
-        owner: the customer whose data the answer holds; empty if it holds nobody's.
-        done: whether it was answered with success.
+        owner: the customer whose data was asked for; empty if it is nobody's.
     """
 
     method: str
