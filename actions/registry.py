@@ -7,7 +7,9 @@ from typing import Final
 from actions.account import TellBalance
 from actions.base import DeclaredAction
 from actions.calculators import AskInterestUntil, CalculateCompoundGrowth, CalculateMarginInterest, CalculateTradingCost
+from actions.closing import CheckClosure, RequestClosure
 from actions.common import AskLoginState, BeginJourney, MayRepeat, OfferFlows, SetLanguage
+from actions.complaint import FileComplaint, SummariseComplaint
 from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.margin import CheckMarginEligibility
@@ -37,4 +39,8 @@ ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     AnswerQuestion,
     HandOver,
     WarnOfTypedSecret,
+    CheckClosure,
+    RequestClosure,
+    SummariseComplaint,
+    FileComplaint,
 )

@@ -11,6 +11,9 @@ import yaml
 
 import tightrope.rules
 from tightrope.rules.calculator_text import CalculatorWording
+from tightrope.rules.closing import ClosingRules
+from tightrope.rules.closing_text import ClosingWording
+from tightrope.rules.deadlines import ServiceDeadlines
 from tightrope.rules.growth import GrowthRules
 from tightrope.rules.margin import MarginRules
 from tightrope.rules.margin_account import MarginAccountRules
@@ -48,6 +51,11 @@ class RuleData:
     growth: GrowthRules
     calendar: TradingCalendar
     calculators: CalculatorWording
+    closing: ClosingRules
+    closing_wording: ClosingWording
+    complaint_words: Mapping[str, Mapping[str, Mapping[str, str]]]
+    """`categories` and `wishes`, then by value and language."""
+    deadlines: ServiceDeadlines
     support: Mapping[str, Mapping[str, SupportLine]]
     """By language, then by the names of SUPPORT_LINES."""
 
@@ -72,6 +80,10 @@ def load_rule_data() -> RuleData:
         growth=GrowthRules(_read("growth.yml")),
         calendar=TradingCalendar(_read("trading_calendar.yml")),
         calculators=CalculatorWording(_read("calculator_wording.yml")),
+        closing=ClosingRules(_read("closing.yml")),
+        closing_wording=ClosingWording(_read("closing_wording.yml")),
+        complaint_words=_read("complaint_wording.yml"),
+        deadlines=ServiceDeadlines(_read("service_deadlines.yml")),
         support=_support_lines(_read("support_lines.yml")["lines"]),
     )
 

@@ -10,6 +10,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.base import Declaration, DeclaredAction
 from actions.calculators import ExplainGrowth, ExplainMarginInterest, ExplainTradingCost
+from actions.closing import ExplainClosure
 from actions.explanations import OUTCOMES, Explainer
 from actions.margin import ExplainMarginEligibility
 from actions.margin_ratio import ExplainMarginRatio
@@ -25,6 +26,7 @@ _ALL: Final[tuple[type[Explainer], ...]] = (
     ExplainMarginInterest,
     ExplainGrowth,
     ExplainTradingCalendar,
+    ExplainClosure,
 )
 EXPLAINERS: Final[Mapping[str, type[Explainer]]] = {explainer.verdict: explainer for explainer in _ALL}
 """By the value of `last_verdict`. To add one: a subclass of Explainer in the journey's module, its verdict in the domain, and its name here."""

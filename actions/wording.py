@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
-from tightrope.business.models import Account, Money
+from tightrope.business.models import Money
 from tightrope.rules.text import MONTHS_EN, amount
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -47,7 +47,20 @@ def moment(at: datetime, now: datetime, language: str) -> str:
     return f"{day} {clock}" if local.year == today.year else f"{local.year}年{day} {clock}"
 
 
-def account_title(account: Account, language: str) -> str:
+class Titled(Protocol):
+    """What an account's title is made of."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def number_masked(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+
+def account_title(account: Titled, language: str) -> str:
     """`普通账户 ••••1001`, with the status if it is not normal. Asterisks would be Markdown's emphasis in the chat."""
     index = 1 if language == "en" else 0
     title = masked_account(account.kind, account.number_masked, language)

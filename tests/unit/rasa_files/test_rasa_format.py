@@ -158,16 +158,23 @@ def test_private_journeys_share_the_one_gate_which_only_they_open() -> None:
     assert {flow_id for flow_id, step in STEPS if step.get("collect") == "login_state"} == {"verify_customer"}
 
 
-def test_a_private_journey_works_only_after_the_gate_said_allowed() -> None:
+def test_a_private_action_is_reached_only_where_the_gate_said_allowed() -> None:
+    private = {action.action_name for action in ACTIONS if action.declaration.scope}
+    seen = set()
     for flow_id in JOURNEY_IDS:
-        for step in FLOWS[flow_id]["steps"]:
-            if step.get("action") == "action_begin_journey" or "call" in step:
-                for branch in step["next"]:
-                    if "if" in branch and "journey_access" in branch["if"] and '"allowed"' not in branch["if"]:
-                        assert branch["then"] in {"END", "verify", "say_login_not_seen", "say_not_verified"}, (
-                            flow_id,
-                            step["id"],
-                        )
+        steps = {step["id"]: step for step in FLOWS[flow_id]["steps"]}
+        seen |= private & {step.get("action") for step in steps.values()}
+        ways, reached = [next(iter(steps))], set()
+        while ways:
+            at = ways.pop()
+            if at in reached or at not in steps:
+                continue
+            reached.add(at)
+            following = steps[at].get("next", [])
+            branches = following if isinstance(following, list) else [{"then": following}]
+            ways += [b.get("then", b.get("else")) for b in branches if 'journey_access is "allowed"' not in b.get("if", "")]
+        assert not private & {steps[at].get("action") for at in reached}, flow_id
+    assert seen == private
 
 
 def test_no_step_is_unreachable_and_every_target_exists() -> None:
@@ -320,10 +327,12 @@ def test_button_payloads_set_slots_to_declared_values() -> None:
         for button in item.get("buttons", ()):
             if match := re.fullmatch(r"/SetSlots\((\w+)=(\w+)\)", button["payload"]):
                 slot, value = match.groups()
-                if slot not in shipped and DOMAIN["slots"][slot]["type"] == "float":
+                kind = DOMAIN["slots"].get(slot, {}).get("type")
+                if kind == "float":
                     assert float(value) > 0, name
                 else:
-                    assert slot in shipped or value in DOMAIN["slots"][slot]["values"], name
+                    values = ["true", "false"] if kind == "bool" else DOMAIN["slots"].get(slot, {}).get("values", ())
+                    assert slot in shipped or value in values, name
             else:
                 assert not button["payload"].startswith("/"), name
 

@@ -284,7 +284,7 @@ def test_knowledge_that_cannot_be_searched_is_said_and_no_failure_of_the_custome
 def test_a_question_in_between_is_answered_and_the_login_asked_again(zh: Play) -> None:
     zh.say("balance", BALANCE)
     zh.say("how much is the fee?", "search and reply")
-    assert zh.texts[-1].startswith("查询您本人的账户信息前")
+    assert zh.texts[-1].startswith("查询或办理您本人的业务前")
     assert zh.talk.state.stack[0]["flow_id"] == "check_balance"
 
 
