@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Final, Literal
@@ -25,6 +26,8 @@ CHECKED: Final = SHOWN | FAILURES
 REQUESTED: Final = (
     frozenset({"filed", "unknown", "already_open", "changed", "blocked", "undetermined", "open_request"}) | FAILURES
 )
+
+_CONFLICTS: Final[Mapping[str, str]] = {"already-open": "already_open", "closure-blocked": "changed"}
 
 
 @dataclass(frozen=True)
@@ -176,10 +179,10 @@ class RequestClosure(DeclaredAction):
 
     @staticmethod
     def _failed(turn: Turn, error: NotPermitted | BusinessError) -> str:
-        if isinstance(error, Conflict):
-            return "already_open" if error.problem == "already-open" else "changed"
-        if isinstance(error, BusinessError) and error.receipt.operation == REQUEST_CLOSURE and error.done is not Done.NOT_DONE:
-            # Repeated once with the same key already: nobody knows whether the firm has it, and a person has to look.
+        if isinstance(error, Conflict) and error.problem in _CONFLICTS:
+            return _CONFLICTS[error.problem]
+        if isinstance(error, BusinessError) and error.receipt.operation == REQUEST_CLOSURE and _open_end(error):
+            # Repeated once with the same key, or the same request is still on its way: nobody knows, and a person has to look.
             turn.say("utter_closure_unknown")
             turn.tell("handoff", reason="error", priority="high")
             return "unknown"
@@ -203,6 +206,10 @@ class ExplainClosure(Explainer):
             version=checked.assessment.version,
         )
         return None
+
+
+def _open_end(error: BusinessError) -> bool:
+    return isinstance(error, Conflict) or error.done is not Done.NOT_DONE
 
 
 def _say_filed(turn: Turn, ticket: Ticket) -> None:

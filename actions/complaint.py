@@ -9,7 +9,7 @@ from actions.deadlines import due
 from actions.errors import NotPermitted
 from actions.turn import Turn
 from tightrope.business.client import FILE_COMPLAINT
-from tightrope.business.errors import BusinessError, Done, Refused
+from tightrope.business.errors import BusinessError, Conflict, Done, Refused
 from tightrope.business.models import ComplaintCategory, ComplaintWish
 from tightrope.rules.text import calendar_day
 
@@ -57,7 +57,9 @@ class FileComplaint(DeclaredAction):
         except (NotPermitted, Refused):
             outcome = "not_permitted"
         except BusinessError as error:
-            outcome = "not_filed" if error.done is Done.NOT_DONE else "unknown"
+            # A conflict can only be the same request that is still on its way.
+            surely_not = error.done is Done.NOT_DONE and not isinstance(error, Conflict)
+            outcome = "not_filed" if surely_not else "unknown"
         turn.set("complaint_outcome", outcome)
         return outcome
 

@@ -12,9 +12,11 @@ from uuid import UUID
 from jsonschema import Draft202012Validator
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
+from request_fakes import FakeRequests
 
 from actions.base import DeclaredAction
 from actions.rule_data import load_rule_data
+from tightrope.business.client import SCOPES
 from tightrope.business.errors import BusinessError, Refused
 from tightrope.business.models import (
     Account,
@@ -168,8 +170,9 @@ class FakeTokens:
         return f"token-{scope}"
 
 
-class FakeBusiness:
+class FakeBusiness(FakeRequests):
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[tuple[str, str, str]] = []
         self.accounts_held: tuple[Account, ...] = (account(),)
         self.balances: dict[str, Balance] = {"A1": balance()}
@@ -231,7 +234,7 @@ class FakeContext:
     rules: Any = RULE_DATA
 
     def log_in(self, *scopes: str, customer: str = "C1001") -> None:
-        held = frozenset(scopes or ("accounts:read", "eligibility:read"))
+        held = frozenset(scopes or SCOPES.values())
         self.identity.grants[TURN] = Customer("1-441", customer, held, "pwd", BINDING)
 
 
