@@ -227,11 +227,20 @@ def _written(value: Decimal | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+_AROUND = re.compile(r"^(?:[\s.,!~，。！、]|嗯|好的?|那|就|行|ok|okay|please)+|(?:[\s.,!~，。！、]|吧|啊|呀|了|哦|please)+$")
+"""What stands around a whole answer without changing it. No question mark: to ask is not to say."""
+
+
 def _choices(text: str, specs: Iterable[SlotSpec], opened: str | None) -> dict[str, str]:
     """Choices that the message words: one value alone, and the longest wording first (买入 is not within 不买入)."""
     found: dict[str, str] = {}
     for spec in specs:
         if spec.kind != "choice" or not (spec.early or spec.name == opened):
+            continue
+        if spec.options.get("whole"):
+            plain = _AROUND.sub("", text)
+            values = {value for value, said in spec.wordings.items() if plain in said}
+            found |= {spec.name: value for value in values if len(values) == 1}
             continue
         words = sorted(((word, value) for value, said in spec.wordings.items() for word in said), key=lambda w: -len(w[0]))
         rest, values = text, set()
