@@ -239,8 +239,9 @@ def _choices(text: str, specs: Iterable[SlotSpec], opened: str | None) -> dict[s
             continue
         if spec.options.get("whole"):
             plain = _AROUND.sub("", text)
-            values = {value for value, said in spec.wordings.items() if plain in said}
-            found |= {spec.name: value for value in values if len(values) == 1}
+            value = next((value for value, said in spec.wordings.items() if plain in said), None)
+            if value is not None:
+                found[spec.name] = value
             continue
         words = sorted(((word, value) for value, said in spec.wordings.items() for word in said), key=lambda w: -len(w[0]))
         rest, values = text, set()
