@@ -1,0 +1,64 @@
+"""Securities, quantities and days as they look in a reply, beside wording.py's money and times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final
+
+from actions.wording import SHANGHAI
+from tightrope.business.models import Security
+
+_MARKDOWN: Final = str.maketrans({"*": "＊", "_": "＿", "`": "＇", "[": "［", "]": "］", "<": "＜", ">": "＞", "~": "～", "#": "＃", "|": "｜"})
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "share": ("股", "share", "shares"),
+    "fund": ("份", "unit", "units"),
+    "bond": ("张", "bond", "bonds"),
+}
+_FUNDS: Final[Mapping[str, tuple[str, ...]]] = {"sse": ("5",), "szse": ("15", "16", "18")}
+_BONDS: Final[Mapping[str, tuple[str, ...]]] = {"sse": ("10", "11", "13"), "szse": ("10", "11", "12")}
+
+
+def plain(text: str) -> str:
+    """A name of the firm's making without signs that the chat would take for Markdown: `*ST` keeps its star, and stays as it is."""
+    return text.translate(_MARKDOWN)
+
+
+def security_title(security: Security, language: str) -> str:
+    """`半亭酒业（609233）` or `Banting Liquor (609233)`."""
+    name = plain(security.name(language))
+    return f"{name} ({security.code})" if language == "en" else f"{name}（{security.code}）"
+
+
+def quantity(count: int, security: Security, language: str) -> str:
+    """`1,200 股` or `1,200 shares`; funds come in units and bonds in bonds, by the exchanges' ranges of codes."""
+    zh, one, many = _UNITS[_kind(security)]
+    return f"{count:,} {zh}" if language != "en" else f"{count:,} {one if count == 1 else many}"
+
+
+def _kind(security: Security) -> str:
+    for kind, ranges in (("fund", _FUNDS), ("bond", _BONDS)):
+        if len(security.code) == 6 and security.code.startswith(ranges.get(security.market, ("?",))):  # noqa: PLR2004
+            return kind
+    return "share"
+
+
+def day(of: date, now: datetime, language: str) -> str:
+    """`11月20日` or `20 Nov`, with the year when it is not this one in Shanghai."""
+    this_year = of.year == now.astimezone(SHANGHAI).year
+    if language == "en":
+        return f"{of.day} {_MONTHS[of.month - 1]}" + ("" if this_year else f" {of.year}")
+    return ("" if this_year else f"{of.year}年") + f"{of.month}月{of.day}日"
+
+
+def full_day(of: date, language: str) -> str:
+    """`2026年11月20日` or `20 Nov 2026`: a day that the customer has to keep in mind."""
+    if language == "en":
+        return f"{of.day} {_MONTHS[of.month - 1]} {of.year}"
+    return f"{of.year}年{of.month}月{of.day}日"
+
+
+def month(of: date, language: str) -> str:
+    """`2026年10月` or `Oct 2026`."""
+    return f"{_MONTHS[of.month - 1]} {of.year}" if language == "en" else f"{of.year}年{of.month}月"
