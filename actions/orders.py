@@ -56,10 +56,11 @@ def explain(turn: Turn, order: Order, as_of: datetime) -> None:
         turn.used_rule(RULE, edition.version, "explained" if reason else "unknown_code", inputs)
     if status is None or (order.rejection is not None and reason is None):
         title = status.title.text(language) if status else _UNKNOWN[language]
-        turn.say("utter_order_unexplained", status=title, **shown)
+        turn.say("utter_order_unexplained", (), status=title, **shown)
     elif reason is not None:
         turn.say(
             "utter_order_rejected",
+            (),
             status=status.title.text(language),
             reason=reason.title.text(language),
             meaning=reason.meaning.text(language),
@@ -69,6 +70,7 @@ def explain(turn: Turn, order: Order, as_of: datetime) -> None:
     else:
         turn.say(
             "utter_order_state",
+            (),
             status=status.title.text(language),
             meaning=status.meaning.text(language),
             remedy=status.remedy.text(language),

@@ -13,6 +13,7 @@ import tightrope.rules
 from tightrope.rules.calculator_text import CalculatorWording
 from tightrope.rules.closing import ClosingRules
 from tightrope.rules.closing_text import ClosingWording
+from tightrope.rules.code_book import CodeBook
 from tightrope.rules.deadlines import ServiceDeadlines
 from tightrope.rules.growth import GrowthRules
 from tightrope.rules.margin import MarginRules
@@ -20,6 +21,7 @@ from tightrope.rules.margin_account import MarginAccountRules
 from tightrope.rules.margin_text import MarginWording
 from tightrope.rules.options import OptionsRules
 from tightrope.rules.options_text import OptionsWording
+from tightrope.rules.statement_periods import StatementRules
 from tightrope.rules.trading_calendar import TradingCalendar
 from tightrope.rules.trading_costs import TradingCosts
 
@@ -58,6 +60,11 @@ class RuleData:
     deadlines: ServiceDeadlines
     support: Mapping[str, Mapping[str, SupportLine]]
     """By language, then by the names of SUPPORT_LINES."""
+    order_codes: CodeBook
+    transfer_codes: CodeBook
+    ipo_rules: CodeBook
+    risk_levels: CodeBook
+    statements: StatementRules
 
 
 def _read(name: str) -> Any:
@@ -85,6 +92,11 @@ def load_rule_data() -> RuleData:
         complaint_words=_read("complaint_wording.yml"),
         deadlines=ServiceDeadlines(_read("service_deadlines.yml")),
         support=_support_lines(_read("support_lines.yml")["lines"]),
+        order_codes=CodeBook(_read("order_codes.yml")),
+        transfer_codes=CodeBook(_read("transfer_codes.yml")),
+        ipo_rules=CodeBook(_read("ipo_rules.yml")),
+        risk_levels=CodeBook(_read("risk_levels.yml")),
+        statements=StatementRules(_read("statements.yml")),
     )
 
 

@@ -64,12 +64,13 @@ def explain(turn: Turn, transfer: Transfer, as_of: datetime) -> None:
         turn.used_rule(RULE, edition.version, "explained" if reason else "unknown_code", inputs)
     if status is None or (transfer.failure is not None and reason is None):
         title = status.title.text(language) if status else _UNKNOWN[language]
-        turn.say("utter_transfer_unexplained", status=title, **shown)
+        turn.say("utter_transfer_unexplained", (), status=title, **shown)
         return
     words = {"status": status.title.text(language), **shown}
     if reason is not None:
         turn.say(
             "utter_transfer_failed",
+            (),
             reason=reason.title.text(language),
             meaning=reason.meaning.text(language),
             remedy=reason.remedy.text(language),
@@ -78,9 +79,9 @@ def explain(turn: Turn, transfer: Transfer, as_of: datetime) -> None:
         return
     words |= {"meaning": status.meaning.text(language), "remedy": status.remedy.text(language)}
     if transfer.status == "processing" and transfer.expected_on is not None:
-        turn.say("utter_transfer_processing", expected=day(transfer.expected_on, now, language), **words)
+        turn.say("utter_transfer_processing", (), expected=day(transfer.expected_on, now, language), **words)
     else:
-        turn.say("utter_transfer_state", **words)
+        turn.say("utter_transfer_state", (), **words)
 
 
 TRANSFERS = Choice(

@@ -9,7 +9,9 @@ from typing import Final
 from actions.wording import SHANGHAI
 from tightrope.business.models import Security
 
-_MARKDOWN: Final = str.maketrans({"*": "＊", "_": "＿", "`": "＇", "[": "［", "]": "］", "<": "＜", ">": "＞", "~": "～", "#": "＃", "|": "｜"})
+_MARKDOWN: Final = str.maketrans(
+    {"*": "＊", "_": "＿", "`": "＇", "[": "［", "]": "］", "<": "＜", ">": "＞", "~": "～", "#": "＃", "|": "｜"}
+)
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
     "share": ("股", "share", "shares"),
@@ -39,7 +41,7 @@ def quantity(count: int, security: Security, language: str) -> str:
 
 def _kind(security: Security) -> str:
     for kind, ranges in (("fund", _FUNDS), ("bond", _BONDS)):
-        if len(security.code) == 6 and security.code.startswith(ranges.get(security.market, ("?",))):  # noqa: PLR2004
+        if len(security.code) == 6 and security.code.startswith(ranges.get(security.market, ("?",))):
             return kind
     return "share"
 

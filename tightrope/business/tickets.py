@@ -19,6 +19,8 @@ class StatementKind(StrEnum):
     """交割单: each trade of a period with its fees."""
     ASSET_CERTIFICATE = "asset_certificate"
     """资产证明: total assets on the last day of the period."""
+    TAX_SUMMARY = "tax_summary"
+    """年度税务汇总: taxes withheld and gains of a calendar year."""
 
 
 class ContactField(StrEnum):
