@@ -26,7 +26,7 @@ NOTHING: Final = "nothing"
 SHOWN: Final = frozenset({"shown", "pending"}) | FAILURES
 OUTCOMES: Final = frozenset({"filed", "declined"}) | REQUEST_FAILURES
 
-_DIGITS: Final = re.compile(r"\d(?:[\s\-().]{0,2}\d){6,}")
+_DIGITS: Final = re.compile(r"\d(?:[\s\-().]{0,3}\d){6,}")
 _EMAIL: Final = re.compile(r"[\w.+-]+\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _ADDRESS_ZH: Final = re.compile(
     r"(?:路|街|大道|巷|弄|村|小区|花园|大厦).{0,24}?[0-9一二三四五六七八九十百]+\s*(?:号|弄|栋|幢|座|单元|室|楼)"

@@ -105,10 +105,19 @@ def _edition(entry: Mapping[str, Any], source: Source) -> Edition:
 def _explanations(items: Iterable[tuple[Any, Any]], where: str) -> Iterable[tuple[str, Explanation]]:
     for word, entry in items:
         here = f"{where}.{word}"
-        parts = {part: Words(*(_words(entry[part][lang], f"{here}.{part}.{lang}") for lang in ("zh", "en"))) for part in _PARTS}
         if not isinstance(word, str):
             raise RuleDataError(f"code book: {here} needs quotes around the code")
-        yield word, Explanation(**parts)
+        # A comma without quotes ends a text in YAML and leaves a key behind: half a sentence must not pass.
+        if set(entry) != set(_PARTS) or any(set(entry[part]) != {"zh", "en"} for part in _PARTS):
+            raise RuleDataError(
+                f"code book: {here} has other parts than {', '.join(_PARTS)} in zh and en, or a comma outside quotes"
+            )
+        yield (
+            word,
+            Explanation(
+                **{part: Words(*(_words(entry[part][lang], f"{here}.{part}.{lang}") for lang in ("zh", "en"))) for part in _PARTS}
+            ),
+        )
 
 
 def _words(text: Any, here: str) -> str:
