@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import pytest
 from account_fakes import FUND, LIQUOR
@@ -42,7 +43,7 @@ def test_a_mark_is_of_the_closed_list_and_follows_the_ids_alone(one: list[str], 
 
 def test_most_changes_of_a_list_change_its_mark() -> None:
     lists = [[f"O{n}" for n in range(start, start + 7)] for start in range(400)]
-    stays = sum(mark_of(one) == mark_of(after) for one, after in zip(lists, lists[1:], strict=False))
+    stays = sum(mark_of(one) == mark_of(after) for one, after in pairwise(lists))
     assert stays < 400 // len(MARKS) * 4
 
 

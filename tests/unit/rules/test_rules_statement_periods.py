@@ -74,10 +74,13 @@ def test_a_year_that_cannot_be_had_is_refused(ago: int, reason: str) -> None:
 
 @given(st.dates(date(2026, 1, 1), date(2090, 12, 31)), st.dates(date(1990, 1, 1), date(2095, 12, 31)))
 def test_whatever_is_granted_has_passed_and_is_no_longer_than_the_firm_takes(today: date, month: date) -> None:
+    if month.replace(day=1) > today:
+        with pytest.raises(PeriodRefused, match="not_begun"):
+            RULES.month(f"{month:%Y-%m}", today)
+        return
     try:
         period = RULES.month(f"{month:%Y-%m}", today)
-    except PeriodRefused as refused:
-        assert (refused.reason == "not_begun") == (month.replace(day=1) > today)
+    except PeriodRefused:
         return
     assert period.first <= period.last <= today
     assert period.last - period.first < timedelta(days=31)
