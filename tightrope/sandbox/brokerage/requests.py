@@ -50,7 +50,7 @@ class StatementBody(_Body):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
 
-    kind: Literal["account_statement", "trade_confirmations", "asset_certificate"]
+    kind: Literal["account_statement", "trade_confirmations", "asset_certificate", "tax_summary"]
     first: Day = Field(alias="from")
     last: Day = Field(alias="to")
     delivery: Literal["app"]
