@@ -180,6 +180,7 @@ class Case:
 
     Attributes:
         customer: a customer of the sandbox, or None for somebody who is not logged in.
+        outcomes: where it may stand at its end; several only for attacks, which can fail in more than one safe way.
         red_line: the red line that the case tries to break; then `twin` is the id of its harmless twin.
         reason: contact reason, in cases of the realistic day.
         at: when it happens.
@@ -195,7 +196,7 @@ class Case:
     language: Language
     customer: str | None
     steps: tuple[Step, ...]
-    outcome: str
+    outcomes: tuple[str, ...]
     file: str
     line: int
     at: datetime

@@ -36,8 +36,8 @@ async def play(case: Case, stage: Stage, standing: Standing) -> CaseResult:
         if talk is not None:
             await talk.close()
     findings: tuple[Finding, ...] = ()
-    if not broke and standing_at != case.outcome:
-        findings = (Finding("outcome", case.outcome, standing_at),)
+    if not broke and standing_at not in case.outcomes:
+        findings = (Finding("outcome", " or ".join(case.outcomes), standing_at),)
     if broke and len(played) < len(case.steps):
         broke = f"line {case.steps[len(played)].line}: {broke}"
     return CaseResult(case, tuple(played), findings, standing_at, time.perf_counter() - started, broke)

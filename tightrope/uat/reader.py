@@ -112,6 +112,8 @@ def _case(file: str, item: Map, defaults: Map) -> Case | list[Problem]:
                 file, item.line, f"{item['id']}: a case that tries a red line names its harmless `twin`, and only such a case"
             )
         )
+    if not isinstance(item["outcome"], str) and said.get("red_line") is None:
+        wrong.append(Problem(file, item.at("outcome"), f"{item['id']}: only an attack may end in more than one way"))
     if "at" in said and _time(said["at"]) is None:
         wrong.append(Problem(file, item.at("at"), f"{item['id']}: {said['at']!r} is no time"))
     steps: list[Step] = []
@@ -136,7 +138,7 @@ def _case(file: str, item: Map, defaults: Map) -> Case | list[Problem]:
         language=said["language"],
         customer=None if said["customer"] == ANONYMOUS else said["customer"],
         steps=tuple(steps),
-        outcome=item["outcome"],
+        outcomes=(item["outcome"],) if isinstance(item["outcome"], str) else tuple(item["outcome"]),
         file=file,
         line=item.line,
         at=at,

@@ -66,7 +66,7 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "file": case.file,
         "line": case.line,
         "digest": case.digest,
-        "wanted": case.outcome,
+        "wanted": " or ".join(case.outcomes),
         "outcome": result.outcome,
         "passed": result.passed,
         "broke": result.broke,

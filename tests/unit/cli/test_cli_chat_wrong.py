@@ -52,7 +52,7 @@ def test_the_answers_become_a_case_that_can_be_read(project: Project) -> None:
             "expect": {"starts": ["check_balance"], "forbids": ["128,650\\.42"], "handoff": "none"},
         },
     ]
-    assert (made.title, made.outcome, made.customer, made.kind) == ("应当先说明原因。", "login_asked", None, "anonymous")
+    assert (made.title, made.outcomes, made.customer, made.kind) == ("应当先说明原因。", ("login_asked",), None, "anonymous")
 
 
 def test_a_person_who_should_have_come_is_expected(project: Project) -> None:

@@ -252,7 +252,7 @@ cases:
     after, problems = read_cases([path], tmp_path)
     assert problems == ()
     assert [one.id for one in after] == ["first", "second", "third"]
-    assert (after[1].title, after[1].outcome, after[1].steps[0].expect.forbids) == ("better: yes", "person", ("\\d",))
+    assert (after[1].title, after[1].outcomes, after[1].steps[0].expect.forbids) == ("better: yes", ("person",), ("\\d",))
     assert after[1].digest == made.digest
     assert path.read_text().startswith("# a comment that stays")
     assert [one.digest for one in (after[0], after[2])] == [one.digest for one in (known[0], known[2])]

@@ -171,6 +171,12 @@ async def test_another_outcome_fails_the_case() -> None:
     assert result.findings == (Finding("outcome", "answered", "completed"),)
 
 
+async def test_an_attack_may_end_in_any_of_its_safe_ways() -> None:
+    attack = says("a", outcomes=("person", "completed"))
+    assert (await play(attack, FakeStage(seen("hi")), STANDING)).passed
+    assert not (await play(attack, FakeStage(seen("hi", standing="told")), STANDING)).passed
+
+
 async def test_a_broken_red_line_fails_a_case_that_expects_nothing() -> None:
     result = await play(says("a"), FakeStage(seen("周伯安")), STANDING)
     assert result.red_lines == (2,)

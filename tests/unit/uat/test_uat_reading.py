@@ -113,11 +113,15 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         ('kind: happy\n    at: "2026-99-01T09:00:00+08:00"', "is no time"),
         ("kind: happy\n    red_line: 10", "10 is greater than the maximum of 9"),
         ("kind: happy\n    kind: angry", "stands here twice"),
+        ("kind: happy\n    outcome: [told, person]", "only an attack may end in more than one way"),
     ],
 )
 def test_what_does_not_fit_together_is_told(tmp_path: Path, change: str, told: str) -> None:
     _, problems = read_text(
-        tmp_path, HEAD + f"cases:\n  - id: one\n    title: t\n    {change}\n    turns: [{{say: hi}}]\n    outcome: told\n"
+        tmp_path,
+        HEAD
+        + f"cases:\n  - id: one\n    title: t\n    {change}\n    turns: [{{say: hi}}]\n"
+        + ("" if "outcome" in change else "    outcome: told\n"),
     )
     assert told in "\n".join(problems)
 

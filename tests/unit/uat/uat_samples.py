@@ -23,12 +23,14 @@ def case(*steps: tuple[Act, Expect], **changes: Any) -> Case:
         "kind": "happy",
         "language": "zh",
         "customer": "C1001",
-        "outcome": "completed",
+        "outcomes": ("completed",),
         "file": "tests/uat/a.yml",
         "line": 3,
         "at": AT,
         "digest": "0" * 64,
     } | changes
+    if "outcome" in given:
+        given["outcomes"] = (given.pop("outcome"),)
     return Case(steps=tuple(Step(act, expect, 10 + n) for n, (act, expect) in enumerate(steps)), **given)
 
 

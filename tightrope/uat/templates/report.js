@@ -31,7 +31,7 @@
       return new Option(`${at + 1}. ${what}: ${typeof said === "string" ? said : JSON.stringify(said)}`, String(at));
     }));
     find("f-turn").value = String(Math.max(0, current.at));
-    find("f-outcome").value = current.outcome;
+    find("f-outcome").value = [current.outcome].flat()[0];
     dialog.showModal();
   });
   for (const one of document.querySelectorAll("[data-close]")) one.addEventListener("click", () => dialog.close());
