@@ -17,6 +17,7 @@ from actions.ipo import TellAllotments
 from actions.knowledge import AnswerQuestion
 from actions.margin import CheckMarginEligibility
 from actions.margin_ratio import CheckMarginRatio
+from actions.menu import ShowMenu
 from actions.options import CheckOptionsEligibility
 from actions.orders import AskOrder, FindOrders, ShowOrder
 from actions.password import WarnOfTypedSecret
@@ -53,6 +54,7 @@ ACTIONS: Final[tuple[type[DeclaredAction], ...]] = (
     RequestContactChange,
     CheckMarginEligibility,
     CheckOptionsEligibility,
+    ShowMenu,
     CheckMarginRatio,
     ExplainVerdict,
     CalculateTradingCost,

@@ -31,6 +31,8 @@ ADVICE_FLOW = "decline_investment_advice"
 TRADE_FLOW = "decline_trade_instruction"
 GREET_FLOW = "greet"
 EXPLAIN_FLOW = "explain_verdict"
+MENU_FLOW = "show_menu"
+MENU_SLOT = "menu_group"
 
 _NEXT = "_next"
 """A journey that has shown its result asks what else it may compute; the slot of that question ends so, and `done` closes it."""
@@ -65,6 +67,8 @@ def decide(request: Request, text: str, typed: Typed) -> Decision | None:
         return Decision("trade", trade(request))
     if patterns.TERMS.found(text):
         return Decision("terms", (SEARCH,))
+    if (chosen := _menu(request, text, typed)) is not None:
+        return chosen
     for topic, commands in _SMALL:
         if len(text) <= 2 * _SHORT and topic.found(text):
             return Decision(topic.name, commands(request))
@@ -83,6 +87,15 @@ def _in_flow(request: Request, text: str, typed: Typed) -> Decision | None:
     if request.flow is not None and (filled := filling.answer(request.flow, text, typed)) is not None:
         return Decision(*filled)
     return None
+
+
+def _menu(request: Request, text: str, typed: Typed) -> Decision | None:
+    """A group of the menu, as its button in the greeting says it."""
+    groups = typed.book.get(MENU_SLOT)
+    if groups is None or request.offer(MENU_FLOW) is None:
+        return None
+    found = [value for value, words in groups.wordings.items() if text.strip(" .。!！?？") in words]
+    return Decision("menu", (StartFlow(MENU_FLOW), SetSlot(MENU_SLOT, found[0]))) if found else None
 
 
 def start(request: Request, flow: str) -> tuple[Command, ...]:

@@ -140,3 +140,18 @@ def test_the_first_message_tells_what_need_not_be_asked(group: str, message: str
     mine = [SlotOffer(name=name) for name in TYPED.book.specs if name.startswith(group)]
     found = {command.name: command.value for command in opening(FlowOffer(id="f", slots=mine), folded(message), TYPED)}
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "group"), [("账户与资金", "account"), ("Security and service", "service"), ("费用计算与交易日历", "calculators")]
+)
+def test_a_group_of_the_menu_is_understood_as_its_button_says_it(message: str, group: str) -> None:
+    found = rules.decide(Request(v=1, message=message, flows=[FlowOffer(id="show_menu")]), folded(message), TYPED)
+    assert found is not None
+    assert found.commands == (StartFlow("show_menu"), SetSlot("menu_group", group))
+
+
+def test_words_of_a_group_within_a_sentence_are_no_menu() -> None:
+    message = "我的账户与资金安全吗"
+    found = rules.decide(Request(v=1, message=message, flows=[FlowOffer(id="show_menu")]), message, TYPED)
+    assert found is None or found.rule != "menu"
