@@ -163,7 +163,8 @@ def test_a_private_action_is_reached_only_where_the_gate_said_allowed() -> None:
     seen = set()
     for flow_id in JOURNEY_IDS:
         steps = {step["id"]: step for step in FLOWS[flow_id]["steps"]}
-        seen |= private & {step.get("action") for step in steps.values()}
+        runs = {id_: {step.get("action"), f"action_ask_{step.get('collect')}"} for id_, step in steps.items()}
+        seen |= private & set().union(*runs.values())
         ways, reached = [next(iter(steps))], set()
         while ways:
             at = ways.pop()
@@ -173,7 +174,7 @@ def test_a_private_action_is_reached_only_where_the_gate_said_allowed() -> None:
             following = steps[at].get("next", [])
             branches = following if isinstance(following, list) else [{"then": following}]
             ways += [b.get("then", b.get("else")) for b in branches if 'journey_access is "allowed"' not in b.get("if", "")]
-        assert not private & {steps[at].get("action") for at in reached}, flow_id
+        assert not private & set().union(*(runs[at] for at in reached)), flow_id
     assert seen == private
 
 
