@@ -81,7 +81,10 @@ class Wire:
         if not _KEY.fullmatch(key):
             raise BadRequest("not an idempotency key", Receipt(operation, BadRequest.outcome, None, None, None))
         headers = _headers(token) | {"Idempotency-Key": key, "Content-Type": "application/json"}
-        content = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        try:
+            content = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        except UnicodeEncodeError:
+            raise BadRequest("half a character in the text", Receipt(operation, BadRequest.outcome, None, None, None)) from None
         request = self._http.build_request("POST", path, content=content, headers=headers)
         try:
             return self._body(operation, await self._reach(operation, request))

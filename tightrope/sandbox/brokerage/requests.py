@@ -54,7 +54,8 @@ class StatementBody(_Body):
     first: Day = Field(alias="from")
     last: Day = Field(alias="to")
     delivery: Literal["app"]
-    account_id: AccountId | None = None
+    account_id: AccountId = ""
+    """Empty: all accounts. It may be left out, but not be null."""
 
     @model_validator(mode="after")
     def _period(self) -> Self:
@@ -86,7 +87,7 @@ class ComplaintBody(_Body):
     """See `Complaint` of the contract."""
 
     category: Literal["trading", "fees", "service", "app", "account", "transfer", "sales", "privacy", "other"]
-    text: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
     wish: Literal["explanation", "correction", "compensation", "apology", "call_back", "other"]
 
 
@@ -163,7 +164,7 @@ class RequestDesk:
         if isinstance(body, StatementBody):
             if body.last > self._clock.now().astimezone(SHANGHAI).date():
                 raise errors.bad_request("`to` lies in the future.")
-            if body.account_id is not None:
+            if body.account_id:
                 await self._theirs(connection, customer_id, [body.account_id])
         if isinstance(body, ContactChangeBody) and await is_open(connection, customer_id, kind.kind, body.field):
             raise errors.already_open()

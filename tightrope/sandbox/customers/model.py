@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
+from tightrope.rules.dates import add_months
+
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """A day `count` calendar months back, `plus_days` later.
+    """A day `count` calendar months back, `plus_days` later: with a day more than none, never yet `count` months ago, however short a month is.
 
     `still_valid`: the earliest day from which `count` months reach today; differs only where a month is too short.
     """
@@ -24,7 +26,10 @@ class Months:
         year, month = divmod(index, 12)
         day = min(today.day, calendar.monthrange(year, month + 1)[1])
         short = 1 if self.still_valid and day < today.day else 0
-        return date(year, month + 1, day) + timedelta(days=self.plus_days + short)
+        found = date(year, month + 1, day) + timedelta(days=self.plus_days + short)
+        while self.plus_days > 0 and not self.still_valid and add_months(found, self.count) <= today:
+            found += timedelta(days=1)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
