@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +16,14 @@ MAX_MESSAGE = 4000
 SWITCH_ONLY = 32
 """A message of at most so many characters that asks for a language asks for nothing else."""
 
+_PICTURES = frozenset({"So", "Sk", "Cn"})
+"""Unicode categories of emoji, also of those newer than this interpreter's tables."""
+
 _WORDS = re.compile(r"[^\W_]", re.UNICODE)
+
+
+def _is_picture(sign: str) -> bool:
+    return ord(sign) > 0x2190 and unicodedata.category(sign) in _PICTURES
 
 
 @dataclass(frozen=True)
@@ -70,8 +78,8 @@ def on_message(body: dict[str, Any]) -> Decision:
         return Canned("empty_message")
     if not _WORDS.search(content):
         # As typed, not as normalised: the emoji 🈶 would become the word 有.
-        # Emoji and punctuation alone; "?" or "好的👍" still carry words or are handled as a question.
-        return Canned("unsupported_content") if any(ord(c) > 0x2190 for c in text) else Ask(text)
+        # Emoji and punctuation alone; "?", "。。。" or "好的👍" still carry words or are handled as a question.
+        return Canned("unsupported_content") if any(_is_picture(c) for c in content) else Ask(text)
     return Canned("language_switched") if len(text) <= SWITCH_ONLY and requested(text) else Ask(text)
 
 

@@ -150,7 +150,7 @@ def _who(case: Case) -> str:
 def _did(act: object, names: Collection[str]) -> str:
     match act:
         case Say(text):
-            return f"say {folded(text, names)}"
+            return f"say {folded(text, names) or text}"
         case Press(title):
             return f"press {folded(title, names)}"
     return repr(act)

@@ -200,7 +200,7 @@ def _expect(found: Mapping[str, Any]) -> Expect:
     if isinstance(handoff, Mapping):
         handoff = Handoff(handoff.get("reason"), handoff.get("priority"))
     elif handoff is not None:
-        handoff = NO_HANDOFF
+        handoff = Handoff() if handoff == "any" else NO_HANDOFF
     return Expect(**{**given, **lists}, handoff=handoff)
 
 
@@ -221,7 +221,7 @@ def _patterns(file: str, found: Any) -> Iterator[Problem]:
 def _problem(file: str, top: Map, error: ValidationError) -> Problem:
     if error.validator == "oneOf":
         inner: ValidationError = best_match(error.context)
-        error = error if inner.validator == "const" else inner
+        error = error if inner.validator == "enum" and not isinstance(error.instance, str) else inner
     return Problem(file, _line(top, error), _said(top, error))
 
 

@@ -24,6 +24,8 @@ from tightrope.gateway.decide import Ask, Canned, StatusChange, may_answer, on_m
         ({"content": None, "content_type": "sticker"}, Canned("unsupported_content")),
         ({"content": "👍👍"}, Canned("unsupported_content")),
         ({"content": "🈶️🉐"}, Canned("unsupported_content")),
+        ({"content": "。。。"}, Ask("。。。")),
+        ({"content": "^_^"}, Ask("^_^")),
         ({"content": "好的👍"}, Ask("好的👍")),
         ({"content": "请说中文"}, Canned("language_switched")),
         ({"content": "Can we speak English?"}, Canned("language_switched")),

@@ -98,6 +98,7 @@ def test_other_words_another_fault_or_nobody_logged_in_make_another_case(project
     assert _told(project, first, says("钱呢", id="second")) == ""
     assert _told(project, first, says("余额", id="second", faults=(FaultOrder("slow"),))) == ""
     assert _told(project, first, says("余额", id="second", customer=None)) == ""
+    assert _told(project, says("……", id="first"), says("？？", id="second")) == ""
     assert _told(project, first, case((Say("余额"), Expect()), (Press("是"), Expect()), id="second")) == ""
 
 
