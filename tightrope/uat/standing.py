@@ -23,6 +23,7 @@ _MARK: Final = re.compile(r"\[\d{1,2}\]")
 _MASK: Final = re.compile(r"[•*]{3,}\s?\d{2,}")
 _DECLINES: Final = frozenset({"decline_investment_advice", "decline_trade_instruction"})
 _READS: Final = frozenset({"GET", "HEAD"})
+_DESCRIPTION: Final = re.compile(r'"(?:slot_)?description":\s*"(?:[^"\\]|\\.)*"')
 _MIN_FIGURE: Final = 4
 """Digits from which a figure of an account is told from any other number in a prompt."""
 
@@ -104,11 +105,13 @@ def _account_data(seen: Observed, standing: Standing, said: Sequence[str]) -> It
 
 def _prompts(seen: Observed, said: Sequence[str]) -> Iterator[Finding]:
     heard = numbers(" ".join(said))
+    # What the flows' authors wrote is no account's: 卖出1000股 is an example of a description, and somebody will hold 1,000 shares.
+    sent = [_DESCRIPTION.sub("", prompt) for prompt in seen.prompts]
     for figure in seen.account_figures:
         plain = figure.replace(",", "")
         if len(plain) < _MIN_FIGURE or plain in heard:
             continue
-        if any(re.search(rf"(?<![\d.]){re.escape(plain)}(?![\d.])", prompt) for prompt in seen.prompts):
+        if any(re.search(rf"(?<![\d.]){re.escape(plain)}(?![\d.])", prompt) for prompt in sent):
             yield Finding("understanding", "no account data in what understanding is sent", figure, 3)
 
 

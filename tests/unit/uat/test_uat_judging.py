@@ -120,6 +120,14 @@ def test_a_figure_of_an_account_in_what_understanding_is_sent_is_found() -> None
     assert _lines(sent, "128650.42 有吗") == []
 
 
+def test_an_example_in_a_flows_description_is_no_figure_of_an_account() -> None:
+    prompt = '{"message": "有吗", "flows": [{"id": "x", "description": "算一算 \\"卖出1000股\\" 的费用", "slots": []}]}'
+    sent = seen("ok", bound="C1001", account_figures=("1000",), prompts=(prompt,))
+    assert _lines(sent, "有吗") == []
+    leaked = seen("ok", bound="C1001", account_figures=("1000",), prompts=(prompt.replace('"slots": []', '"slots": ["1000"]'),))
+    assert _lines(leaked, "有吗") == [3]
+
+
 def test_every_number_needs_a_source() -> None:
     free = Observed(messages=(Message(Shown("费率 0.05%，最低 5 元。[1]"), Source((), ("费率为0.05%",))),))
     assert [(found.red_line, found.got) for found in breaches(free, STANDING, ())] == [(4, "5")]
