@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,9 +81,11 @@ def benching() -> Iterator[Bench]:
 
 
 @contextmanager
-def serving(bench: Bench, flows: int, servers: int = 1) -> Iterator[list[int]]:
+def serving(
+    bench: Bench, flows: int, servers: int = 1, write: Callable[[Path, int], Path] = write_project
+) -> Iterator[list[int]]:
     """Assistant servers of a project with so many flows; gives their ports."""
-    project = write_project(bench.folder / f"project-{flows}", flows)
+    project = write(bench.folder / f"project-{flows}", flows)
     with ExitStack() as stack:
         ports = free_ports(servers)
         for number, port in enumerate(ports):

@@ -24,8 +24,8 @@ from tightrope.understanding.models import Request, Result
 from tightrope.understanding.service import MARKET_ZONE, Understanding
 
 MODEL = "tightrope-understanding"
-MAX_BODY = 400_000
-"""Bytes of a request body: a message of 8000 characters and a hundred flows fit several times."""
+MAX_BODY = 4_000_000
+"""Bytes of a request body: a message of 8000 characters and a thousand wordy flows (640 kB) fit several times."""
 
 _REFUSED = ("tools", "functions", "tool_choice", "function_call", "response_format", "audio")
 
