@@ -108,7 +108,10 @@ class UnderstandingClient:
     ) -> None:
         self._prompt = prompt
         self._clock = clock or SystemClock()
-        self._model = model
+        # The prompt is written into the request as it comes: with many flows it is long, and nearly all of it is the same each time.
+        message = {"role": "user", "content": None}
+        asked = orjson.dumps({"model": model, "temperature": 0.0, "max_tokens": 128, "messages": [message]})
+        self._before, _, self._after = asked.rpartition(b"null")
         self._http = Patience(
             outbound_poster(
                 settings,
@@ -127,9 +130,8 @@ class UnderstandingClient:
         Raises:
             UnderstandingFailed: no answer in time, a status other than 200, or an answer of another shape.
         """
-        prompt = self._prompt.render(state, text, history, self._clock.now())
-        body = {"model": self._model, "temperature": 0.0, "max_tokens": 128, "messages": [{"role": "user", "content": prompt}]}
-        response = await self._ask(orjson.dumps(body))
+        prompt = self._prompt.render_json(state, text, history, self._clock.now())
+        response = await self._ask(self._before + prompt + self._after)
         if response.status_code != httpx.codes.OK:
             raise UnderstandingFailed(f"status {response.status_code}")
         try:

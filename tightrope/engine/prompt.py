@@ -13,14 +13,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
-from jinja2 import meta
 
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.models import Flow, Project, Slot, Version
 from tightrope.engine.processing import on_offer
+from tightrope.engine.prompt_parts import Offer, PromptTemplate
 from tightrope.engine.run import ASKING
 from tightrope.engine.state import Event, State
-from tightrope.engine.templates import ENVIRONMENT
+from tightrope.engine.templates import ENVIRONMENT, Condition
 
 _PROMPTS = ENVIRONMENT.overlay()
 _PROMPTS.filters["to_json_escaped_string"] = lambda value: json.dumps(value, ensure_ascii=False)
@@ -39,11 +39,15 @@ class Prompt:
     def __init__(self, project: Project, source: str, name: str) -> None:
         self._project = project
         try:
-            self._template = _PROMPTS.from_string(source)
-            self.needs_history = "current_conversation" in meta.find_undeclared_variables(_PROMPTS.parse(source))
+            self._template = PromptTemplate(_PROMPTS, source)
         except jinja2.TemplateSyntaxError as error:
             raise ProjectError(f"the prompt cannot be compiled: {error.message}", file=name, line=error.lineno) from None
-        self._flows = [(flow, _flow_view(project, flow)) for flow in project.flows.values() if not flow.is_pattern]
+        self.needs_history = "current_conversation" in self._template.names
+        flows = [flow for flow in project.flows.values() if not flow.is_pattern]
+        # Many flows share a guard: each is asked once a message.
+        self._guards = list({_guard(flow): flow for flow in flows}.values())
+        places = {_guard(flow): at for at, flow in enumerate(self._guards)}
+        self._flows = [(places[_guard(flow)], _flow_view(project, flow)) for flow in flows]
 
     @staticmethod
     def load(project: Project) -> Prompt:
@@ -65,13 +69,23 @@ class Prompt:
 
     def render(self, state: State, text: str, recent: Callable[[], list[Event]] = list, now: datetime | None = None) -> str:
         """The prompt for a message; `recent` gives the events for templates that want the conversation, `now` the time with its zone."""
+        return self._template.render(*self._told(state, text, recent, now))
+
+    def render_json(
+        self, state: State, text: str, recent: Callable[[], list[Event]] = list, now: datetime | None = None
+    ) -> bytes:
+        """As `render`, written as a JSON string in UTF-8."""
+        return self._template.render_json(*self._told(state, text, recent, now))
+
+    def _told(
+        self, state: State, text: str, recent: Callable[[], list[Event]], now: datetime | None
+    ) -> tuple[Offer, dict[str, Any]]:
         project = self._project
         slots = {**project.initials, **state.slots}
         flow_id, asked = under_way(state)
         flow = project.flows.get(flow_id or "")
         question = project.slots.get(asked or "")
         values: dict[str, Any] = {
-            "available_flows": [view for offer, view in self._flows if on_offer(offer, slots)],
             "current_flow": flow_id,
             "current_slot": asked,
             "current_slot_description": _description(project, flow, state, asked),
@@ -83,7 +97,18 @@ class Prompt:
             "current_datetime": now.astimezone(ZoneInfo(project.prompt_timezone)) if now and project.prompt_timezone else None,
             "current_conversation": _transcript(recent(), text) if self.needs_history else "",
         }
-        return self._template.render(values)
+        return self._offer(slots), values
+
+    def _offer(self, slots: Mapping[str, Any]) -> Offer:
+        """The flows whose guards hold now."""
+        held = bytes(on_offer(flow, slots) for flow in self._guards)
+        constants = {"command_syntax": self._project.command_syntax}
+        return self._template.offer(held, lambda: [view for guard, view in self._flows if held[guard]], constants)
+
+
+def _guard(flow: Flow) -> str | bool:
+    """What decides whether a flow is on offer; conditions of the same text are the same."""
+    return flow.guard.text if isinstance(flow.guard, Condition) else flow.guard is not False
 
 
 def under_way(state: State) -> tuple[str | None, str | None]:

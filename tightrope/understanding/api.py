@@ -21,6 +21,7 @@ from tightrope.release.manifest import release_id
 from tightrope.understanding import slots, training
 from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.models import Request, Result
+from tightrope.understanding.offers import Offers
 from tightrope.understanding.service import MARKET_ZONE, Understanding
 
 MODEL = "tightrope-understanding"
@@ -29,6 +30,7 @@ MAX_BODY = 4_000_000
 
 _REFUSED = ("tools", "functions", "tool_choice", "function_call", "response_format", "audio")
 
+_OFFERS = Offers()
 log = get_logger()
 
 
@@ -116,7 +118,8 @@ def read(body: bytes) -> Request:
         raise BadRequestError(
             f"The body has {len(body)} bytes; at most {MAX_BODY} are accepted", status=413, code="request_too_large"
         )
-    asked = _object(body, "The body")
+    cut = _OFFERS.cut(body)
+    asked = cut.asked if cut else _object(body, "The body")
     if asked.get("stream"):
         raise BadRequestError("Streaming is not offered: leave `stream` out", code="unsupported_parameter", param="stream")
     if asked.get("n") not in {None, 1}:
@@ -128,7 +131,9 @@ def read(body: bytes) -> Request:
         raise BadRequestError(f"The model here is {MODEL!r}", status=404, code="model_not_found", param="model")
     try:
         return Request.model_validate(
-            _object(_content(asked.get("messages")).encode("utf-8", "surrogatepass"), "The last message's content")
+            cut.request
+            if cut
+            else _object(_content(asked.get("messages")).encode("utf-8", "surrogatepass"), "The last message's content")
         )
     except ValidationError as error:
         where = "; ".join(

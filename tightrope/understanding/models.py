@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -92,9 +93,11 @@ class Request(_Part):
 
     def offer(self, flow: str) -> FlowOffer | None:
         """The offered flow of this id, if it is on offer and its id is one that a command line can carry."""
-        if not _NAME.fullmatch(flow):
-            return None
-        return next((offered for offered in self.flows if offered.id == flow), None)
+        return self._offers.get(flow) if _NAME.fullmatch(flow) else None
+
+    @cached_property
+    def _offers(self) -> dict[str, FlowOffer]:
+        return {offered.id: offered for offered in reversed(self.flows)}
 
 
 @dataclass(frozen=True, slots=True)
