@@ -22,17 +22,18 @@ class TellBalance(DeclaredAction):
     action_name = "action_tell_balance"
     declaration = Declaration(
         outcomes=OUTCOMES,
-        sets={"balance_outcome": OUTCOMES},
+        sets={"balance_outcome": OUTCOMES, "last_verdict": frozenset({None})},
         responses=frozenset({"utter_balance", "utter_balance_several", "utter_balance_stale"}),
         envelopes=frozenset({"journey"}),
         calls=frozenset({LIST_ACCOUNTS, GET_BALANCE}),
         scope="accounts:read",
-        on_error={"balance_outcome": "unavailable"},
+        on_error={"balance_outcome": "unavailable", "last_verdict": None},
     )
 
     async def perform(self, turn: Turn) -> str:
         outcome = await self._tell(turn)
         turn.set("balance_outcome", outcome)
+        turn.set("last_verdict", None)
         if outcome == "told":
             turn.tell("journey", journey=turn.journey.id, event="completed")
         return outcome

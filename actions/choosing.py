@@ -68,6 +68,11 @@ class Choice:
         return f"{self.name}_choice"
 
     @property
+    def verdict(self) -> str:
+        """What `last_verdict` gets, so that "why?" is about the newest answer."""
+        return f"{self.name}_status"
+
+    @property
     def outcome(self) -> str:
         """The slot that the flow branches on."""
         return f"{self.name}_outcome"
@@ -107,12 +112,12 @@ class Choice:
         return Declaration(
             outcomes=outcomes,
             reads=reads,
-            sets={self.outcome: outcomes, **sets},
+            sets={self.outcome: outcomes, "last_verdict": frozenset({self.verdict, None}), **sets},
             responses=responses,
             envelopes=frozenset({"journey"}),
             calls=frozenset({self.call}),
             scope=self.scope,
-            on_error={self.outcome: "unavailable"},
+            on_error={self.outcome: "unavailable", "last_verdict": None},
         )
 
 
@@ -139,6 +144,7 @@ class _Stepping(_WithRecords):
         except (NotPermitted, BusinessError) as error:
             outcome = failure_of(error, turn, stale=self.choice.response("stale"))
         turn.set(self.choice.outcome, outcome)
+        turn.set("last_verdict", self.choice.verdict if outcome == TOLD else None)
         if outcome in {TOLD, EMPTY}:
             turn.tell("journey", journey=turn.journey.id, event="completed")
         return outcome

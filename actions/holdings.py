@@ -40,17 +40,18 @@ class ListHoldings(DeclaredAction):
     declaration = Declaration(
         outcomes=OUTCOMES,
         reads=frozenset({"list_page", "list_mark"}),
-        sets={"holdings_outcome": OUTCOMES, **PAGE_SLOTS},
+        sets={"holdings_outcome": OUTCOMES, "last_verdict": frozenset({None}), **PAGE_SLOTS},
         responses=frozenset({"utter_holdings", "utter_holdings_page", "utter_holdings_changed", "utter_holdings_stale"}),
         envelopes=frozenset({"journey"}),
         calls=frozenset({LIST_ACCOUNTS, LIST_POSITIONS}),
         scope="accounts:read",
-        on_error={"holdings_outcome": "unavailable"},
+        on_error={"holdings_outcome": "unavailable", "last_verdict": None},
     )
 
     async def perform(self, turn: Turn) -> str:
         outcome = await self._list(turn)
         turn.set("holdings_outcome", outcome)
+        turn.set("last_verdict", None)
         if outcome in {TOLD, "empty"}:
             turn.tell("journey", journey=turn.journey.id, event="completed")
         return outcome

@@ -19,6 +19,7 @@ from tightrope.rules.code_book import Edition
 
 RULE: Final = "ipo_rules"
 FORFEITURE: Final = "forfeiture"
+VERDICT: Final = "ipo_allotment"
 OUTCOMES: Final = frozenset({"told", "more", "empty"}) | FAILURES
 _BY_RULE: Final = frozenset({IpoStatus.PAYMENT_DUE, IpoStatus.FORFEITED})
 """States in which the customer has to know what becomes of who does not pay."""
@@ -31,17 +32,18 @@ class TellAllotments(DeclaredAction):
     declaration = Declaration(
         outcomes=OUTCOMES,
         reads=frozenset({"list_page", "list_mark"}),
-        sets={"ipo_outcome": OUTCOMES, **PAGE_SLOTS},
+        sets={"ipo_outcome": OUTCOMES, "last_verdict": frozenset({VERDICT, None}), **PAGE_SLOTS},
         responses=frozenset({"utter_ipo_list", "utter_ipo_rule", "utter_ipo_changed", "utter_ipo_stale"}),
         envelopes=frozenset({"journey"}),
         calls=frozenset({LIST_IPO_ALLOTMENTS}),
         scope="ipo:read",
-        on_error={"ipo_outcome": "unavailable"},
+        on_error={"ipo_outcome": "unavailable", "last_verdict": None},
     )
 
     async def perform(self, turn: Turn) -> str:
         outcome = await self._tell(turn)
         turn.set("ipo_outcome", outcome)
+        turn.set("last_verdict", VERDICT if outcome in {"told", "more"} else None)
         if outcome in {"told", "empty"}:
             turn.tell("journey", journey=turn.journey.id, event="completed")
         return outcome

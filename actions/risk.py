@@ -16,6 +16,7 @@ from tightrope.business.errors import BusinessError
 from tightrope.business.models import RiskProfile
 
 RULE: Final = "risk_levels"
+VERDICT: Final = "risk_assessment"
 SOON: Final = timedelta(days=30)
 """How long before the end a customer is told that it comes."""
 STATES: Final = frozenset({"valid", "expiring", "expired", "never_assessed"})
@@ -28,17 +29,18 @@ class TellRiskAssessment(DeclaredAction):
     action_name = "action_tell_risk_assessment"
     declaration = Declaration(
         outcomes=OUTCOMES,
-        sets={"risk_outcome": OUTCOMES},
+        sets={"risk_outcome": OUTCOMES, "last_verdict": frozenset({VERDICT, None})},
         responses=frozenset({f"utter_risk_{state}" for state in STATES} | {"utter_risk_stale"}),
         envelopes=frozenset({"journey"}),
         calls=frozenset({GET_RISK_PROFILE}),
         scope="risk:read",
-        on_error={"risk_outcome": "unavailable"},
+        on_error={"risk_outcome": "unavailable", "last_verdict": None},
     )
 
     async def perform(self, turn: Turn) -> str:
         outcome = await self._tell(turn)
         turn.set("risk_outcome", outcome)
+        turn.set("last_verdict", VERDICT if outcome in STATES - {"never_assessed"} else None)
         if outcome in STATES:
             turn.tell("journey", journey=turn.journey.id, event="completed")
         return outcome

@@ -15,6 +15,7 @@ from actions.explanations import OUTCOMES, Explainer
 from actions.margin import ExplainMarginEligibility
 from actions.margin_ratio import ExplainMarginRatio
 from actions.options import ExplainOptionsEligibility
+from actions.record_reasons import ExplainAllotments, ExplainOrderStatus, ExplainRiskAssessment, ExplainTransferStatus
 from actions.trading_calendar import ExplainTradingCalendar
 from actions.turn import Turn
 
@@ -27,6 +28,10 @@ _ALL: Final[tuple[type[Explainer], ...]] = (
     ExplainGrowth,
     ExplainTradingCalendar,
     ExplainClosure,
+    ExplainOrderStatus,
+    ExplainTransferStatus,
+    ExplainAllotments,
+    ExplainRiskAssessment,
 )
 EXPLAINERS: Final[Mapping[str, type[Explainer]]] = {explainer.verdict: explainer for explainer in _ALL}
 """By the value of `last_verdict`. To add one: a subclass of Explainer in the journey's module, its verdict in the domain, and its name here."""

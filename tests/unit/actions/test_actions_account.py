@@ -28,7 +28,7 @@ async def test_the_balance_is_told_with_the_time_of_the_data(fake: FakeContext) 
         "market_value": "98,765.43 元",
         "total_assets": "111,211.10 元",
     }
-    assert done.slots == {"balance_outcome": "told"}
+    assert done.slots == {"balance_outcome": "told", "last_verdict": None}
     assert done.envelope("journey")["event"] == "completed"
 
 
@@ -70,14 +70,14 @@ async def test_one_balance_that_fails_leaves_none_told(fake: FakeContext) -> Non
     fake.log_in()
     fake.business.accounts_held = (account(), account("A2"))
     done = await run(TellBalance(), tracker())
-    assert done.slots == {"balance_outcome": "unavailable"}
+    assert done.slots == {"balance_outcome": "unavailable", "last_verdict": None}
     assert done.said == []
 
 
 async def test_without_an_account_there_is_nothing_to_tell(fake: FakeContext) -> None:
     fake.log_in()
     fake.business.accounts_held = ()
-    assert (await run(TellBalance(), tracker())).slots == {"balance_outcome": "no_account"}
+    assert (await run(TellBalance(), tracker())).slots == {"balance_outcome": "no_account", "last_verdict": None}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_each_failure_of_the_business_api_has_its_outcome_and_says_no_figu
     fake.log_in()
     fake.business.errors["get_balance"] = kind("x", receipt("get_balance", kind.outcome, 500, None))
     done = await run(TellBalance(), tracker())
-    assert done.slots == {"balance_outcome": outcome}
+    assert done.slots == {"balance_outcome": outcome, "last_verdict": None}
     assert done.said == []
     assert done.evidence["calls"][-1]["outcome"] == done_as
 
@@ -106,19 +106,19 @@ async def test_stale_data_is_named_by_its_time_and_not_shown(fake: FakeContext) 
     fake.log_in()
     fake.business.errors["get_balance"] = Stale("old", receipt("get_balance", "stale", 200, NOW - timedelta(days=1)))
     done = await run(TellBalance(), tracker())
-    assert done.slots == {"balance_outcome": "stale"}
+    assert done.slots == {"balance_outcome": "stale", "last_verdict": None}
     assert done.message("utter_balance_stale")["as_of"] == "11月19日 10:31"
 
 
 async def test_stale_data_without_a_time_counts_as_unavailable(fake: FakeContext) -> None:
     fake.log_in()
     fake.business.errors["get_balance"] = Stale("old", receipt("get_balance", "stale", 200, None))
-    assert (await run(TellBalance(), tracker())).slots == {"balance_outcome": "unavailable"}
+    assert (await run(TellBalance(), tracker())).slots == {"balance_outcome": "unavailable", "last_verdict": None}
 
 
 async def test_without_a_grant_no_call_is_made(fake: FakeContext) -> None:
     done = await run(TellBalance(), tracker(slots={"journey_access": "allowed"}))
-    assert done.slots == {"balance_outcome": "not_permitted"}
+    assert done.slots == {"balance_outcome": "not_permitted", "last_verdict": None}
     assert fake.business.asked == []
     assert fake.tokens.exchanged == []
 
@@ -126,14 +126,14 @@ async def test_without_a_grant_no_call_is_made(fake: FakeContext) -> None:
 async def test_a_session_that_ended_in_between_is_not_permitted(fake: FakeContext) -> None:
     fake.log_in()
     fake.identity.ended = True
-    assert (await run(TellBalance(), tracker())).slots == {"balance_outcome": "not_permitted"}
+    assert (await run(TellBalance(), tracker())).slots == {"balance_outcome": "not_permitted", "last_verdict": None}
 
 
 async def test_a_refused_exchange_is_not_permitted_and_recorded(fake: FakeContext) -> None:
     fake.log_in()
     fake.tokens.refuse = True
     done = await run(TellBalance(), tracker())
-    assert done.slots == {"balance_outcome": "not_permitted"}
+    assert done.slots == {"balance_outcome": "not_permitted", "last_verdict": None}
     assert done.evidence["calls"] == [
         {"operation": "token_exchange", "outcome": "not_done", "status": 400, "as_of": None, "sha256": "a" * 64}
     ]

@@ -25,6 +25,7 @@ from actions.listing import mark_of
 from actions.orders import AskOrder, FindOrders, ShowOrder
 from actions.risk import TellRiskAssessment
 from actions.transfers import AskTransfer, FindTransfers, ShowTransfer
+from actions.verdicts import ExplainVerdict
 from tightrope.business.models import IpoStatus, OrderStatus, Security, TransferKind
 
 ONES: dict[str, tuple[type[DeclaredAction], str, str, str]] = {
@@ -80,7 +81,7 @@ async def test_an_error_of_ours_says_nothing_but_unavailable(
     monkeypatch.setattr(fake.clock, "now", broken)
     action, outcome, *_ = ONES[flow]
     done = await run(action(), tracker(flow))
-    assert done.slots == {outcome: "unavailable"}
+    assert done.slots == {outcome: "unavailable", "last_verdict": None}
     assert done.said == []
     assert done.evidence["outcome"] == "error"
 
@@ -88,7 +89,7 @@ async def test_an_error_of_ours_says_nothing_but_unavailable(
 async def test_one_account_that_fails_leaves_no_holdings_told(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.accounts_held = (account(), account("A2"))
     done = await run(ListHoldings(), tracker("view_holdings"))
-    assert done.slots == {"holdings_outcome": "unavailable"}
+    assert done.slots == {"holdings_outcome": "unavailable", "last_verdict": None}
     assert done.said == []
 
 
@@ -152,7 +153,7 @@ async def test_a_list_in_which_an_order_stands_twice_is_not_relied_on(
 async def test_orders_that_are_gone_meanwhile_are_said_to_be_gone(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.order_list = []
     done = await run(ShowOrder(), tracker("check_order_status", slots={"order_choice": "first", "list_mark": "m00"}))
-    assert done.slots == {"order_outcome": "empty"}
+    assert done.slots == {"order_outcome": "empty", "last_verdict": None}
     asked = await run(AskOrder(), tracker("check_order_status"))
     assert asked.said == ["utter_order_list_unavailable"]
 
@@ -197,7 +198,10 @@ async def test_a_forfeited_allotment_comes_with_the_rule_and_its_version(fake: F
 
 async def test_subscriptions_that_stand_twice_are_not_relied_on(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.allotments = [allotment(), allotment(status=IpoStatus.PAID)]
-    assert (await run(TellAllotments(), tracker("check_ipo_allotment"))).slots == {"ipo_outcome": "unavailable"}
+    assert (await run(TellAllotments(), tracker("check_ipo_allotment"))).slots == {
+        "ipo_outcome": "unavailable",
+        "last_verdict": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -248,5 +252,41 @@ async def test_a_profile_that_contradicts_itself_is_not_told(
 ) -> None:
     firm.risk = profile(**change)
     done = await run(TellRiskAssessment(), tracker("check_risk_assessment"))
-    assert done.slots == {"risk_outcome": "unavailable"}
+    assert done.slots == {"risk_outcome": "unavailable", "last_verdict": None}
     assert done.said == []
+
+
+@pytest.mark.parametrize(
+    ("flow", "verdict", "response", "version"),
+    [
+        ("check_order_status", "order_status", "utter_order_why", "2026.1"),
+        ("check_transfer_status", "transfer_status", "utter_transfer_why", "2026.1"),
+        ("check_ipo_allotment", "ipo_allotment", "utter_ipo_why", "2023.1"),
+        ("check_risk_assessment", "risk_assessment", "utter_risk_why", "2022.1"),
+    ],
+)
+async def test_why_names_source_and_version_of_what_was_said_last(
+    fake: FakeContext, firm: AccountBusiness, flow: str, verdict: str, response: str, version: str
+) -> None:
+    action, *_ = ONES[flow]
+    assert (await run(action(), tracker(flow))).slots["last_verdict"] == verdict
+    done = await run(ExplainVerdict(), tracker("explain_verdict", slots={"last_verdict": verdict}))
+    assert done.message(response)["version"] == version
+    assert (
+        "《" in done.message(response)["source"]
+        or "衡远证券" in done.message(response)["source"]
+        or "细则" in done.message(response)["source"]
+    )
+    assert done.slots == {"explanation_outcome": "explained"}
+
+
+async def test_after_holdings_why_is_no_longer_about_an_older_verdict(fake: FakeContext, firm: AccountBusiness) -> None:
+    done = await run(ListHoldings(), tracker("view_holdings", slots={"last_verdict": "margin_eligibility"}))
+    assert done.slots["last_verdict"] is None
+
+
+async def test_why_about_the_assessment_reads_it_again_under_its_own_scope(fake: FakeContext, firm: AccountBusiness) -> None:
+    fake.log_in("eligibility:read")
+    done = await run(ExplainVerdict(), tracker("explain_verdict", slots={"last_verdict": "risk_assessment"}))
+    assert done.slots == {"explanation_outcome": "not_permitted"}
+    assert firm.asked == []
