@@ -105,7 +105,7 @@ class RejectionCode(StrEnum):
 
 
 class Order(ApiModel):
-    """An order of the last seven days. Nothing here can place, change or cancel one."""
+    """An order of the last seven trading days. Nothing here can place, change or cancel one."""
 
     order_id: Identifier
     account_id: Identifier
@@ -163,7 +163,7 @@ _FILLS = {
 
 
 class Orders(ApiModel):
-    """The customer's orders of the last seven days over all accounts, newest first."""
+    """The customer's orders of the last seven trading days over all accounts, newest first."""
 
     customer_id: Identifier
     items: tuple[Order, ...]

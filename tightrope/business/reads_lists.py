@@ -49,7 +49,7 @@ class ListReads(Wire):
         return Answer(Positions(account_id=account_id, items=items, as_of=_time(receipt)), receipt)
 
     async def orders(self, token: str, customer_id: str) -> Answer[Orders]:
-        """The orders of the last seven days, newest first. Scope `orders:read`.
+        """The orders of the last seven trading days, newest first. Scope `orders:read`.
 
         Raises:
             BusinessError: one of errors.py's tree.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -122,7 +123,7 @@ class Brokerage:
             )
         return True
 
-    def transaction(self) -> Any:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A connection whose work is kept at the end of the block, or not at all when it raises."""
         return self._pool.connection()
 

@@ -16,7 +16,7 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.database import Connection
 from tightrope.infra.logging import get_logger
 from tightrope.sandbox.brokerage import errors
-from tightrope.sandbox.brokerage.access import Subject, own
+from tightrope.sandbox.brokerage.access import Subject
 from tightrope.sandbox.brokerage.days import SHANGHAI, trading_days
 from tightrope.sandbox.brokerage.repository import add_ticket, answered, closing_rows, is_open, lock, next_number
 from tightrope.sandbox.brokerage.service import BrokerageService
@@ -124,10 +124,7 @@ class RequestDesk:
         Raises:
             Problem: 403 `not-permitted`.
         """
-        own(subject, customer_id)
-        await self._service.seed()
-        if await self._service.repository.customer(customer_id) is None:
-            raise errors.not_permitted()
+        await self._service.known(subject, customer_id)
 
     async def file(self, customer_id: str, operation: str, key: str | None, content: bytes, *, fail: bool = False) -> bytes:
         """The answer's bytes. Whoever comes with the same key waits for the first and gets what it got.

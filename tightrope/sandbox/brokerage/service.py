@@ -18,7 +18,7 @@ from tightrope.sandbox.brokerage.errors import bad_request, no_account, no_margi
 from tightrope.sandbox.brokerage.models import AccountRow
 from tightrope.sandbox.brokerage.repository import Brokerage
 from tightrope.sandbox.brokerage.seeding import fingerprint, rows
-from tightrope.sandbox.catalogue import CUSTOMERS
+from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS
 from tightrope.sandbox.tokens import RemoteKeys
 
 __all__ = ["MAX_PAGE", "NIGHTLY_RUN_HOUR", "SHANGHAI", "BrokerageService", "PageOf", "Subject"]
@@ -58,7 +58,7 @@ class BrokerageService:
 
     async def accounts(self, subject: Subject, customer_id: str, page: PageOf) -> dict[str, Any]:
         """A page of the customer's accounts, in order of id."""
-        await self._known(subject, customer_id)
+        await self.known(subject, customer_id)
         after = str(cursors.decode("list_accounts", customer_id, page.cursor, ""))
         found = await self.repository.accounts(customer_id, after, page.limit + 1)
         shown, more = found[: page.limit], len(found) > page.limit
@@ -75,7 +75,7 @@ class BrokerageService:
         if of_account:
             await self._account(subject, owner)
         else:
-            await self._known(subject, owner)
+            await self.known(subject, owner)
         after = int(cursors.decode(operation, owner, page.cursor, 0))
         found = await self.repository.entries(LISTS[operation], owner, after, page.limit + 1)
         shown, more = found[: page.limit], len(found) > page.limit
@@ -131,7 +131,7 @@ class BrokerageService:
 
     async def closure_facts(self, subject: Subject, customer_id: str, days_old: int = 0) -> dict[str, Any]:
         """What stands in the accounts, live."""
-        await self._known(subject, customer_id)
+        await self.known(subject, customer_id)
         found = await self.repository.closing(customer_id)
         if not found:
             raise no_account()
@@ -170,11 +170,11 @@ class BrokerageService:
         self._seeded = (today, stamp)
         log.info("demo customers are dated from today", action="brokerage_seeded", day=today.isoformat(), written=written)
 
-    async def _known(self, subject: Subject, customer_id: str) -> None:
+    async def known(self, subject: Subject, customer_id: str) -> None:
         """The token's own customer, and one of ours: a customer whom the provider alone knows is refused like any other."""
         own(subject, customer_id)
         await self.seed()
-        if await self.repository.customer(customer_id) is None:
+        if customer_id not in BY_ID:
             raise not_permitted()
 
     async def _account(self, subject: Subject, account_id: str) -> AccountRow:
@@ -185,7 +185,7 @@ class BrokerageService:
         return row
 
     async def _fact(self, subject: Subject, customer_id: str, kind: str) -> dict[str, Any] | None:
-        await self._known(subject, customer_id)
+        await self.known(subject, customer_id)
         return await self.repository.fact(kind, customer_id)
 
     async def _ticket(self, customer_id: str, kind: str) -> dict[str, Any] | None:
