@@ -119,7 +119,7 @@ class World:
     async def forget_tickets(self) -> None:
         """Take back the requests that a case filed at the brokerage: the next case finds the firm as seeded."""
         async with self.sandbox.state.pool.connection() as conn:
-            await conn.execute("DELETE FROM brokerage.ticket")
+            await conn.execute("DELETE FROM brokerage.ticket WHERE operation <> 'seeded'")
 
     async def _chat_token(self, customer: str) -> str:
         browser = self.browsers.get(customer)
