@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
@@ -18,6 +19,9 @@ OUTCOMES: Final = frozenset({"filed", "unknown", "not_permitted", "not_filed"})
 _PLAIN: Final = str.maketrans("[]<>*_`~|#\\{}", "【】《》＊＿‘～｜＃、【】")
 """What Markdown or a template could read as more than text, as the like sign of full width."""
 
+_FOLDED: Final = re.compile(r"(?<=[\u4e00-\u9fff”’）])[,;:?!](?!\d)|[,;:?!](?=[\u4e00-\u9fff“‘（])")
+_FULL: Final = str.maketrans(",;:?!", "，；：？！")
+
 
 class SummariseComplaint(DeclaredAction):
     """Says back what will be filed, before it is."""
@@ -30,7 +34,7 @@ class SummariseComplaint(DeclaredAction):
         turn.say(
             "utter_complaint_summary",
             category=words["categories"][str(turn.read("complaint_category"))][turn.language],
-            complaint=quoted(str(turn.read("complaint_text"))),
+            complaint=quoted(as_written(str(turn.read("complaint_text")))),
             wish=words["wishes"][str(turn.read("complaint_wish"))][turn.language],
         )
         return "summarised"
@@ -67,7 +71,7 @@ class FileComplaint(DeclaredAction):
     async def _file(turn: Turn) -> str:
         customer = await turn.customer()
         category, wish = ComplaintCategory(str(turn.read("complaint_category"))), ComplaintWish(str(turn.read("complaint_wish")))
-        text = str(turn.read("complaint_text"))
+        text = as_written(str(turn.read("complaint_text")))
         answer = await turn.submit(
             FILE_COMPLAINT,
             lambda api, token, key: api.file_complaint(
@@ -89,6 +93,11 @@ class FileComplaint(DeclaredAction):
             turn.say("utter_complaint_filed", (), acknowledged_by=calendar_day(days.acknowledged_by, language), **words)
         turn.tell("journey", journey=turn.journey.id, event="completed")
         return "filed"
+
+
+def as_written(text: str) -> str:
+    """The customer's words with the full-width punctuation that understanding folds away: a comma beside Chinese was a Chinese one."""
+    return _FOLDED.sub(lambda found: found.group().translate(_FULL), text)
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from actions_fakes import FakeContext, receipt, run, tracker
 
-from actions.complaint import FileComplaint, SummariseComplaint, quoted
+from actions.complaint import FileComplaint, SummariseComplaint, as_written, quoted
 from actions.rule_data import FOLDER
 from tightrope.business.errors import BadRequest, Conflict, NoAnswer, NotReached
 from tightrope.business.models import ComplaintCategory, ComplaintWish
@@ -30,6 +30,20 @@ async def test_the_customers_words_are_shown_as_words(fake: FakeContext, written
     assert quoted(written) == shown
     done = await run(SummariseComplaint(), tracker("file_complaint", slots=GIVEN | {"complaint_text": written}))
     assert done.message("utter_complaint_summary")["complaint"] == shown
+
+
+@pytest.mark.parametrize(
+    ("folded", "written"),
+    [
+        ("昨天扣了两次,问了没人管!", "昨天扣了两次，问了没人管！"),
+        ("扣了1,234.50元,说好5元:见合同", "扣了1,234.50元，说好5元：见合同"),
+        ("9:31到9:50卡住,APP闪退?", "9:31到9:50卡住，APP闪退？"),
+        ("I was charged twice, why?", "I was charged twice, why?"),
+    ],
+)
+def test_chinese_punctuation_comes_back_and_figures_stay(folded: str, written: str) -> None:
+    assert as_written(folded) == written
+    assert as_written(written) == written
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
