@@ -54,7 +54,7 @@ def test_an_empty_account_is_closed_by_people_after_two_confirmations(play: Play
     checked, reason = play.say("close", CLOSE)
     assert "10:31" in checked
     assert "••••1001" in checked
-    assert len(play.buttons) == 7
+    assert len(play.buttons) == 6
     assert play.say(slot("closure_reason", "costs"))[0] != reason
     assert play.fake.business.filed == {}
     play.say(slot("closure_understood", "true"))
