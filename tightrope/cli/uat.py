@@ -33,7 +33,12 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for run.js
 @uat_app.command("check")
 def check(places: PlacesArgument = None) -> None:
     """Read all case files and tell everything that is wrong with them, each with its line. Exit 0 only if nothing is."""
+    from tightrope.cli.uat_known import day_problems
+    from tightrope.infra.settings import get_settings
+
     cases, problems = _read(places)
+    if not places:
+        problems += day_problems(get_settings(), cases)
     _tell(problems)
     if problems:
         raise typer.Exit(1)

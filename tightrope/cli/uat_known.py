@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from tightrope.infra.settings import Settings
 from tightrope.sandbox.brokerage.faults import Fault
 from tightrope.sandbox.catalogue import CUSTOMERS
 from tightrope.uat.checks import Known
-from tightrope.uat.day import figure, read_mix
+from tightrope.uat.day import figure, gaps, read_mix
+from tightrope.uat.models import Case, Problem
 
 
 def known(settings: Settings) -> Known:
@@ -50,6 +51,16 @@ def flow_names(settings: Settings) -> dict[str, str]:
 
 
 MIX = Path("tests/uat/day/mix.yml")
+
+
+def day_problems(settings: Settings, cases: Sequence[Case]) -> list[Problem]:
+    """What is wrong with the mix of the realistic day, and with what its cases name."""
+    path = settings.project_dir / MIX
+    if not path.is_file():
+        return []
+    mix, problems = read_mix(path, settings.project_dir)
+    mine = [case for case in cases if case.reason]
+    return [*problems, *(gaps(mix, mine, str(MIX)) if mix is not None else ())]
 
 
 def day_figure(settings: Settings, data: Mapping[str, Any]) -> dict[str, Any] | None:

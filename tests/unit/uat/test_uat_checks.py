@@ -109,11 +109,12 @@ def test_folding_is_stable(text: str) -> None:
 
 
 def test_the_cases_of_this_project_have_no_mistake() -> None:
-    from tightrope.cli.uat_known import known
+    from tightrope.cli.uat_known import day_problems, known
     from tightrope.infra.settings import Settings
     from tightrope.uat.reader import case_files, read_cases
 
     cases, problems = read_cases(case_files([REPOSITORY / "tests" / "uat"]), REPOSITORY)
     assert cases
     more = problems_of(cases, load_project(REPOSITORY), known(Settings()))
-    assert [str(problem) for problem in (*problems, *more)] == []
+    found = (*problems, *more, *day_problems(Settings(), cases))
+    assert [str(problem) for problem in found] == []
