@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from tightrope.suites import sources
 from tightrope.understanding.api import build, record
 from tightrope.understanding.errors import BadRequestError, TrainingDataError
 from tightrope.understanding.models import Request
+from tightrope.understanding.service import MARKET_ZONE
 
 
 class LocalUnderstanding:
@@ -29,11 +31,16 @@ class LocalUnderstanding:
     Raises:
         ProjectError: the project's prompt cannot be used.
         TrainingDataError: its lines or thresholds cannot be used.
+
+    Args:
+        clock: what "tomorrow" is counted from; without it the machine's.
     """
 
-    def __init__(self, settings: Settings, project: Project) -> None:
+    def __init__(self, settings: Settings, project: Project, clock: Clock | None = None) -> None:
         self._prompt = Prompt.load(project)
         self._service = build(settings)
+        if clock is not None:
+            self._service = replace(self._service, today=lambda: clock.now().astimezone(MARKET_ZONE).date())
 
     async def understand(self, state: State, text: str, history: History) -> Understood:
         """Commands for a text.

@@ -186,9 +186,10 @@ def _standing(spoken: Spoken, state: State, events: list[Event], *, held: bool) 
     done = _flows(events, "flow_completed")
     if DECLINES & set(done):
         return "declined"
-    if any(not flow.startswith("pattern_") for flow in _flows(events, "flow_cancelled")):
-        return "cancelled"
+    # A journey that had shown its result and only asked for more is left without a word when another one comes to its end.
     if any(not flow.startswith("pattern_") for flow in done):
         return "completed"
+    if any(not flow.startswith("pattern_") for flow in _flows(events, "flow_cancelled")):
+        return "cancelled"
     search = "pattern_search" in done or NOT_UNDERSTOOD & set(done)
     return "not_understood" if search else "told"

@@ -194,7 +194,7 @@ async def open_world(settings: Settings, clock: FixedClock) -> AsyncIterator[Wor
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tightrope-uat-"))
         own = _database(settings, Path(folder), stack)
         project = load_project(settings.project_dir)
-        understanding = LocalUnderstanding(settings, project)
+        understanding = LocalUnderstanding(settings, project, clock)
         wires = Wires(own, owners())
         sandbox = sandbox_app(own, clock=clock, outbound=wires)
         await stack.enter_async_context(sandbox.router.lifespan_context(sandbox))

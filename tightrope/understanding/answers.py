@@ -29,6 +29,8 @@ _UNITS: dict[str, frozenset[Unit]] = {
     "count": frozenset({"share", "lot", "day"}),
     "months": frozenset({"month"}),
 }
+_LEADING = {"at", "@", "for", "by", "till", "until", "to", "到", "至"}
+"""Names that only stand before their figure: what they follow is another's."""
 _BARE = {"amount", "percentage", "count", "months"}
 _STOP = re.compile(r"[,，。;；?？!！]")
 _FILLER = re.compile(
@@ -36,6 +38,9 @@ _FILLER = re.compile(
     r"\b(?:i|i'm|id|i'd|want|like|to|about|around|roughly|say|let's|lets|make|it|just|is|it's|its|the|a|please|pls|for|of|at|with|"
     r"maybe|use|take|put|in|be|would|will|my|total|approximately|approx|on|by)\b"
 )
+
+
+_BETWEEN = re.compile(r"到|至|或者?|那|somewhere|between|from|and|or")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,15 @@ def _plain_answer(text: str, pieces: list[_Piece]) -> bool:
     return len(rest) <= 6 and not phrases.QUESTION.search(text)
 
 
+def only_figures(text: str) -> bool:
+    """Whether a folded message says nothing but figures: it answers a question or nothing, whatever its words are like."""
+    found = quantities.scan(text)
+    rest = text
+    for quantity in found:
+        rest = rest[: quantity.start] + " " * (quantity.end - quantity.start) + rest[quantity.end :]
+    return bool(found) and not phrases.QUESTION.search(text) and len(_BETWEEN.sub("", _FILLER.sub("", rest))) <= 1
+
+
 def _named(text: str, piece: _Piece, since: int, wanted: dict[str, SlotSpec]) -> list[str]:
     """The slots that fit the piece and whose name stands right before it, or right after it."""
     before = _STOP.split(text[max(since, piece.start - _NEAR - 8) : piece.start])[-1]
@@ -99,7 +113,7 @@ def _named(text: str, piece: _Piece, since: int, wanted: dict[str, SlotSpec]) ->
     behind: list[str] = []
     for name in piece.kinds:
         for word in wanted[name].names:
-            if after.startswith(word) and _is_word(after, 0, word):
+            if word not in _LEADING and after.startswith(word) and _is_word(after, 0, word):
                 behind.append(name)
             at = before.rfind(word)
             if at >= 0 and len(before) - at - len(word) <= _NEAR and _is_word(before, at, word):

@@ -180,6 +180,61 @@ def _bare_weekday(weekday: int, today: date, towards: Towards) -> date:
     return ahead
 
 
+_FIXED_DAYS = {
+    "元旦": (1, 1),
+    "五一": (5, 1),
+    "劳动节": (5, 1),
+    "国庆": (10, 1),
+    "十一长假": (10, 1),
+    "十一假期": (10, 1),
+    "圣诞": (12, 25),
+}
+_FIXED_DAYS |= {
+    "new year's day": (1, 1),
+    "labour day": (5, 1),
+    "labor day": (5, 1),
+    "national day": (10, 1),
+    "christmas": (12, 25),
+}
+_FIXED_DAYS |= {
+    "christmas eve": (12, 24),
+    "平安夜": (12, 24),
+    "boxing day": (12, 26),
+    "new year's eve": (12, 31),
+    "跨年": (12, 31),
+}
+_MOVING_DAYS: dict[str, tuple[date, ...]] = {
+    # By the lunar calendar and the solar terms; General Office of the State Council, notices on holidays 2024 to 2026, and the almanac for 2027.
+    "春节": (date(2024, 2, 10), date(2025, 1, 29), date(2026, 2, 17), date(2027, 2, 6)),
+    "除夕": (date(2024, 2, 9), date(2025, 1, 28), date(2026, 2, 16), date(2027, 2, 5)),
+    "清明": (date(2024, 4, 4), date(2025, 4, 4), date(2026, 4, 5), date(2027, 4, 5)),
+    "端午": (date(2024, 6, 10), date(2025, 5, 31), date(2026, 6, 19), date(2027, 6, 9)),
+    "中秋": (date(2024, 9, 17), date(2025, 10, 6), date(2026, 9, 25), date(2027, 9, 15)),
+}
+_MOVING_DAYS |= {
+    "chinese new year": _MOVING_DAYS["春节"],
+    "lunar new year": _MOVING_DAYS["春节"],
+    "spring festival": _MOVING_DAYS["春节"],
+}
+_MOVING_DAYS |= {"qingming": _MOVING_DAYS["清明"], "dragon boat": _MOVING_DAYS["端午"], "mid-autumn": _MOVING_DAYS["中秋"]}
+_HOLIDAYS = re.compile(
+    "|".join(
+        (rf"\b{re.escape(name)}\b" if name.isascii() else name + r"(?:假期|节|长假)?(?:当天|那天)?(?![年几个月])")
+        for name in sorted((*_FIXED_DAYS, *_MOVING_DAYS), key=len, reverse=True)
+    )
+)
+
+
+def _holiday(m: re.Match[str], today: date, towards: Towards, _han: bool) -> date | None:
+    """The holiday that comes next; of the past, or of a year that the table does not hold, only where nothing else is meant."""
+    name = next(word for word in sorted((*_FIXED_DAYS, *_MOVING_DAYS), key=len, reverse=True) if m[0].startswith(word))
+    if name in _FIXED_DAYS:
+        return _without_year(*_FIXED_DAYS[name], today, "past" if towards == "past" else "future")
+    days = _MOVING_DAYS[name]
+    coming = [day for day in days if day >= today] if towards != "past" else [day for day in reversed(days) if day <= today]
+    return coming[0] if coming else None
+
+
 def _english_weekday(m: re.Match[str], today: date, towards: Towards, _han: bool) -> date | None:
     weekday = _DAY_KEYS.index(m["d"][:3])
     this_week = today - timedelta(days=today.weekday()) + timedelta(days=weekday)
@@ -215,6 +270,7 @@ _DAY_FORMS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _han_day,
     ),
     (re.compile(r"(?P<rel>[上下本这]个?月)?月?(?:底|最后一天)"), _month_end),
+    (_HOLIDAYS, _holiday),
     (re.compile(r"(?<![\d.])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?:/(?P<y>20\d\d))?(?![\d/])"), _numbers),
     (re.compile(r"(?<![\d.])(?P<a>\d{1,2})\.(?P<b>\d{1,2})\.(?P<y>20\d\d)(?!\d)"), _numbers),
     (

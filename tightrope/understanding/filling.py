@@ -29,6 +29,12 @@ class Typed:
     today: date
 
 
+def unread(flow: ActiveFlow, text: str, typed: Typed) -> bool:
+    """Whether the folded message gives a figure to a question that takes typed values, and none that could be read for sure."""
+    spec = typed.book.get(flow.slot)
+    return spec is not None and spec.kind != "text" and answers.only_figures(text)
+
+
 def opening(offer: FlowOffer, text: str, typed: Typed) -> tuple[SetSlot, ...]:
     """Slots of a flow that starts now, as far as the folded message tells them for sure."""
     specs = [spec for slot in offer.slots if (spec := typed.book.get(slot.name)) is not None and spec.early]

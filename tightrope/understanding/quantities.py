@@ -62,6 +62,8 @@ _AFTER = re.compile(
     re.ASCII,
 )
 _RANGE = re.compile(r" ?(?:-|~|–|—|至|到|to|or|或者?)[ ]*(?=[¥$]?[\d零一二两三四五六七八九十])")
+_TENTHS = re.compile(r"(\d{1,2})(?:毛|角)?(?![\d股手份%个年月天日万千百,.])")
+"""25块6 and 12元35: what follows is tenths or hundredths, unless it counts something of its own."""
 _HALF_YEAR = re.compile(r"(?<![\d一二两三四五六七八九十年])半年|\bhalf a year\b|\bhalf year\b")
 _NOT = re.compile(r"(?:不是|并非|而不是|不要|别|not|isn't|wasn't|instead of|rather than)[ ]*$")
 _FOREIGN = {"港币": "HKD", "港元": "HKD", "hk$": "HKD", "hkd": "HKD", "美元": "USD", "美金": "USD", "us$": "USD", "usd": "USD"}
@@ -145,6 +147,13 @@ def _read(text: str, match: re.Match[str]) -> Quantity:
             value += 6
         value = None if value >= _MOST or (unit == "month" and value > _LONGEST_TERM) else value
     scaled = bool(match["scale"]) or match["number"][-1] in "万亿"
+    if (
+        after is not None
+        and after["money"] in {"块", "元"}
+        and (tenths := _TENTHS.match(text, end)) is not None
+        and value is not None
+    ):
+        value, end = value + Decimal(tenths[1]).scaleb(-len(tenths[1])), tenths.end()
     return Quantity(start, end, value, unit, currency, han=match["number"][0] in _HAN, scaled=scaled)
 
 

@@ -86,6 +86,9 @@ def _in_flow(request: Request, text: str, typed: Typed) -> Decision | None:
         return answer
     if request.flow is not None and (filled := filling.answer(request.flow, text, typed)) is not None:
         return Decision(*filled)
+    if asked is not None and filling.unread(asked, text, typed):
+        # No journey begins because somebody typed 三四万: the question comes again.
+        return Decision("unread", ())
     return None
 
 

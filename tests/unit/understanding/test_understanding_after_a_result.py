@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 from understanding_data import DATA
 
-from tightrope.understanding import rules, slots
+from tightrope.understanding import quantities, rules, slots
+from tightrope.understanding.dates import find_days
 from tightrope.understanding.filling import Typed, opening
 from tightrope.understanding.models import ActiveFlow, FlowOffer, FlowSlot, Request, SetSlot, SlotOffer, StartFlow
 from tightrope.understanding.normalise import folded
@@ -155,3 +156,54 @@ def test_words_of_a_group_within_a_sentence_are_no_menu() -> None:
     message = "我的账户与资金安全吗"
     found = rules.decide(Request(v=1, message=message, flows=[FlowOffer(id="show_menu")]), message, TYPED)
     assert found is None or found.rule != "menu"
+
+
+@pytest.mark.parametrize(
+    ("message", "day"),
+    [
+        ("圣诞节", "2026-12-25"),
+        ("港股平安夜开吗", "2026-12-24"),
+        ("元旦", "2027-01-01"),
+        ("明年春节", "2027-02-06"),
+        ("十一长假", "2027-10-01"),
+        ("春节", "2027-02-06"),
+        ("国庆假期", "2027-10-01"),
+        ("christmas", "2026-12-25"),
+        ("christmas eve", "2026-12-24"),
+        ("chinese new year", "2027-02-06"),
+        ("十一月", None),
+        ("十一个月", None),
+    ],
+)
+def test_a_holiday_by_its_name_is_the_one_that_comes_next(message: str, day: str | None) -> None:
+    found = [one.value.isoformat() for one in find_days(folded(message), TYPED.today) if one.value]
+    assert found == ([day] if day else found)
+    assert day or not any(value.endswith("10-01") for value in found)
+
+
+@pytest.mark.parametrize("message", ["三四万吧", "somewhere from 10k to 20k", "3到5万", "那就三五万"])
+def test_a_figure_that_cannot_be_read_starts_nothing(message: str) -> None:
+    slots_of_flow = [FlowSlot(name=name) for name in ("trade_amount", "trade_price", "trade_quantity")]
+    flow = ActiveFlow(id="calculate_trading_cost", slot="trade_amount", slots=slots_of_flow)
+    found = rules.decide(Request(v=1, message=message, flow=flow), folded(message), TYPED)
+    assert found == rules.Decision("unread", ())
+
+
+@pytest.mark.parametrize("message", ["转人工", "我要投诉你们乱扣了50块", "卖1000股的印花税是多少？", "算了"])
+def test_words_beside_a_figure_are_still_heard(message: str) -> None:
+    flow = ActiveFlow(id="calculate_trading_cost", slot="trade_amount", slots=[FlowSlot(name="trade_amount")])
+    found = rules.decide(Request(v=1, message=message, flow=flow), folded(message), TYPED)
+    assert found is None or found.rule != "unread"
+
+
+@pytest.mark.parametrize(("message", "price"), [("25块6", "25.6"), ("12元35", "12.35"), ("8块钱", "8"), ("20块5毛", "20.5")])
+def test_prices_as_they_are_spoken(message: str, price: str) -> None:
+    flow = ActiveFlow(id="calculate_trading_cost", slot="trade_price", slots=[FlowSlot(name="trade_price")])
+    found = rules.decide(Request(v=1, message=message, flow=flow), folded(message), TYPED)
+    assert found is not None
+    assert found.commands == (SetSlot("trade_price", price),)
+
+
+def test_what_counts_shares_is_no_tenth_of_a_price() -> None:
+    text = "20块5手"
+    assert [(quantity.value, quantity.unit) for quantity in quantities.scan(text)] == [(20, "money"), (5, "lot")]
