@@ -59,6 +59,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, outbound: http
             outbound_client(settings, purpose="sandbox", timeout=TIMEOUT, transport=outbound, max_connections=16) as http,
         ):
             _wire(app, settings, pool, http, clock, idp_key, portal_key)
+            # Before the first customer asks: a client waits two seconds for an answer, and not for a day's data to be written.
+            await app.state.brokerage.seed()
             yield
 
     app = FastAPI(title="Tightrope sandbox", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

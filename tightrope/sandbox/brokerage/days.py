@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, timezone
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ def calendar() -> TradingCalendar:
     return TradingCalendar(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
+@lru_cache(maxsize=4096)
 def is_trading_day(day: date) -> bool:
     """Whether Shanghai trades; a weekday where the exchange has not published the year."""
     try:
