@@ -29,48 +29,6 @@ def any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
-DISTRESS = Topic(
-    "distress",
-    any_of(
-        r"不想活|想死(?!你|了你|机)|活不下去|活不成|活着(没|有什么|还有)|自杀|轻生|寻短见|结束(我|自己|我自己)?的?生命",
-        r"跳(楼|河|江)|割腕|遗书|一了百了|不如死",
-        r"(撑|熬|坚持)不(下去|住)了|精神崩溃|(快|要|已经)崩溃|绝望|走投无路|倾家荡产|养老钱.{0,10}(没|亏|骗)",
-        r"(全|都)?亏(光|完|没)了",
-        r"(逼|强迫|胁迫|威胁|恐吓|勒索|敲诈|绑架)(着|迫)?(我|了我)",
-        r"被.{0,6}(逼|胁迫|威胁|恐吓|勒索|敲诈|绑架|软禁|控制)(?!.{0,4}(股东|公司))",
-        r"(有人|对方|他们?|她|骗子|警察|公安|老师|群里).{0,8}(逼|强迫|让|叫|要|指使|要求)(着)?我.{0,10}(转账|转钱|汇款|打钱|"
-        r"打款|转出去|把钱转|交保证金)",
-        r"救命|救救我|被(人)?(骗|诈骗|忽悠)(了|走|光|钱)|(上|中)当(受骗)?了|遇到(了)?(骗子|诈骗)|被盗(了|号|用|刷|取)",
-        r"盗(刷|号)了?|(账户|账号|密码).{0,6}被(人)?(盗|黑|改|登)",
-        r"不是我(本人|自己)?(操作|买|卖|转|登录|下单)|安全账户",
-        r"(父亲?|母亲?|爸爸?|妈妈?|丈夫|妻子|老公|老婆|老伴|爱人|家人|爷爷|奶奶|儿子|女儿|先生|太太|户主|持有人).{0,8}(去世|"
-        r"过世|病逝|走了|不在了)",
-        r"\bkill(ing)? my ?self\b|suicid|\b(end|ending|take|taking) my (own )?life\b|\bend it all\b|\bwant to die\b",
-        r"\bwish i (was|were) dead\b|\bbetter off dead\b",
-        r"\b(don'?t|do not|no longer) want to (live|be alive|be here anymore)\b|\bno (reason|point) (to|in) liv",
-        r"\bcan'?t go on\b|\bself[ -]?harm|\bhurt(ing)? my ?self\b",
-        r"\b(forc|threaten|coerc|blackmail|extort|pressur)(es|ed|ing)? me\b",
-        r"\b(being|been|am|i'?m|was|got) (forced|threatened|coerced|blackmailed|extorted|held)\b|\bagainst my will\b",
-        r"\b(someone|somebody|they|he|she|a man|police|officer|caller)\b.{0,30}\b(making|telling|ordering|forcing|told|asked"
-        r"|wants?) me (to )?.{0,12}\b(transfer|send|move|wire|pay)\b",
-        r"\b(i'?ve|i have|i was|i got|have|got|been|was|were|getting) (just )?(been )?(scammed|hacked|defrauded|conned|"
-        r"robbed|phished)\b",
-        r"\bfell for a scam\b",
-        r"\baccount\b.{0,20}\b(hacked|compromised|taken over|stolen|broken into)\b",
-        r"\b(stole|stolen|drained)\b.{0,20}\b(money|account|savings|funds)\b|\bmoney\b.{0,12}\bstolen\b",
-        r"\b(wasn'?t|was not|isn'?t|not) (me who|by me|made by me|done by me)\b",
-        r"\bunauthori[sz]ed (trade|transaction|login|access|transfer|order|withdrawal)|\bsafe account\b",
-        r"\blost (everything|it all|all (of )?my|my (life )?savings|my (whole )?pension)|\bcan'?t cope\b",
-        r"\b(i'?m|i am|feel|feeling) (so |really |completely )?(desperate|hopeless|suicidal)\b",
-        r"\b(father|mother|dad|mum|mom|husband|wife|parents?|partner|brother|sister|grand\w+|holder|son|"
-        r"daughter)\b.{0,20}\b(passed away|has died|died|is dead|deceased)\b",
-    ),
-    any_of(
-        r"防(诈骗|骗|盗)|反诈|识别(诈骗|骗局)|(怎么|如何)(防|避免|识别|判断)",
-        r"\bhow (do|can|to|should) (i |we |you )?(avoid|prevent|spot|recogni[sz]e|protect)\b",
-    ),
-)
-
 SYNTAX = Topic(
     "syntax",
     any_of(
@@ -223,18 +181,6 @@ FORECAST = Topic(
         r"(涨跌幅|涨跌停|涨停板|跌停板).{0,10}(限制|规则|制度|多少|是什么)",
         r"密码|登录|app.{0,6}(崩|卡|闪退)|\b(app|server|website|system|platform)\b.{0,16}\b(crash|down|recover)",
     ),
-)
-
-_MARGIN = r"(融资融券|两融|信用账户|信用交易|融资|融券|margin( trading| financing| accounts?| loans?)?|short selling|securities lending)"
-
-TERMS = Topic(
-    "terms",
-    any_of(
-        rf"(什么(是|叫)|解释一?下){_MARGIN}|{_MARGIN}(到底)?(是|指|叫)(的是)?(什么|啥)|{_MARGIN}.{{0,8}}(利率|费率|利息|费用|手续费|怎么收费|\bfees?\b|\brates?\b|\binterest\b)",
-        rf"\b(what('s| is| are| does)|explain|define|meaning of) (an? |the )?{_MARGIN}( mean| exactly)?[ ?.!]*$",
-        rf"\b(fees?|rates?|interest|costs?)\b.{{0,12}}\b(on|for|of)\b.{{0,6}}\b{_MARGIN}",
-    ),
-    any_of(r"我(能|可以|想|要)?(开|办|申请)|资格|\b(can|may|could) i\b|\beligib|\bqualif|\bi (want|need)\b"),
 )
 
 TRADE = Topic(

@@ -1,6 +1,6 @@
 """What a class of lines is worth, for who writes them: how its own lines are routed, and which lines of others it takes.
 
-Each training line is routed by a classifier that was trained on all the others (leave-one-out), with rules and thresholds as in service, so that the
+Each training line is routed by a classifier that has seen neither it nor its neighbours in the file (fitting.py), with rules and thresholds as in service, so that the
 figures say something of wordings that nobody has written down. Held-out lines are counted and never shown: who learns from them spoils them.
 """
 
@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tightrope.infra import encoder as encoders
+from tightrope.understanding import vectors
 from tightrope.understanding.classifier import Classifier, softmax
 from tightrope.understanding.errors import TrainingDataError
 from tightrope.understanding.evaluate import full_offer, outcome
@@ -75,11 +77,12 @@ class _LeftOut(Classifier):
     def probabilities(self, text: str) -> dict[str, float]:
         row = self.rows.get(text)
         scores = self.scores(text) if row is None else row
-        return dict(zip(self.classes, softmax(scores / self.temperature).tolist(), strict=True))
+        return dict(zip(self.classes, softmax(scores).tolist(), strict=True))
 
 
-def _fitted(examples: list[Example], limits: Thresholds) -> Understanding:
-    made, left_out = fit(examples, "quality")
+def _fitted(examples: list[Example], limits: Thresholds, folder: Path) -> Understanding:
+    encoder = encoders.obtain()
+    made, left_out = fit(examples, "quality", encoder, vectors.load(folder, encoder.name) if encoder else None)
     rows = {folded(example.text): row for example, row in zip(examples, left_out, strict=True)}
     known = {name: getattr(made, name) for name in Classifier.__slots__}
     return Understanding(_LeftOut(**known, rows=rows), limits)
@@ -96,7 +99,7 @@ def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
         raise TrainingDataError(f"{folder / label}.jsonl has no lines")
     limits = thresholds(folder)
     others = [example for example in examples if example.label != label]
-    with_it, without = _fitted(examples, limits), _fitted(others, limits)
+    with_it, without = _fitted(examples, limits, folder), _fitted(others, limits, folder)
     own = [(example, *_route(with_it, example)) for example in examples if example.label == label]
     seen = [*others, *_held(folder / "development", label)]
     taken: list[Routed] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tightrope.understanding import filling, patterns, phrases
+from tightrope.understanding import dangers, filling, patterns, phrases
 from tightrope.understanding.filling import Typed
 from tightrope.understanding.language import requested
 from tightrope.understanding.models import (
@@ -33,6 +33,8 @@ GREET_FLOW = "greet"
 EXPLAIN_FLOW = "explain_verdict"
 MENU_FLOW = "show_menu"
 MENU_SLOT = "menu_group"
+FRAUD_FLOW = "report_fraud"
+COMPLAINT_FLOW = "file_complaint"
 
 _NEXT = "_next"
 """A journey that has shown its result asks what else it may compute; the slot of that question ends so, and `done` closes it."""
@@ -51,8 +53,9 @@ class Decision:
 
 def decide(request: Request, text: str, typed: Typed) -> Decision | None:
     """The first rule that applies to the folded `text`, or None."""
-    if patterns.DISTRESS.found(text):
-        return Decision("distress", to_person(request, "distress"))
+    for danger in (dangers.DISTRESS, dangers.COERCION, dangers.FRAUD, dangers.VULNERABLE):
+        if danger.found(text):
+            return Decision(danger.name, in_danger(request, danger.name))
     if patterns.SYNTAX.found(text):
         return Decision("syntax", ())
     if (answered := _in_flow(request, text, typed)) is not None:
@@ -61,12 +64,6 @@ def decide(request: Request, text: str, typed: Typed) -> Decision | None:
         return Decision("person", to_person(request, "request"))
     if requested(text):
         return Decision("language", (REPEAT,))
-    if patterns.ADVICE.found(text) or patterns.FORECAST.found(text):
-        return Decision("advice", start(request, ADVICE_FLOW))
-    if patterns.TRADE.found(text):
-        return Decision("trade", trade(request))
-    if patterns.TERMS.found(text):
-        return Decision("terms", (SEARCH,))
     if (chosen := _menu(request, text, typed)) is not None:
         return chosen
     for topic, commands in _SMALL:
@@ -81,7 +78,7 @@ def _in_flow(request: Request, text: str, typed: Typed) -> Decision | None:
     if asked is not None and (said := filling.text_answer(asked, request.message, text, typed.book)) is not None:
         return Decision("text", said)
     if patterns.COMPLAINT.found(text):
-        return Decision("complaint", to_person(request, "complaint"))
+        return Decision("complaint", complaint(request, text))
     if asked is not None and (answer := _answer(asked, text)) is not None:
         return answer
     if request.flow is not None and (filled := filling.answer(request.flow, text, typed)) is not None:
@@ -123,6 +120,32 @@ def to_person(request: Request, reason: str) -> tuple[Command, ...]:
     if active is not None and active.id == PERSON_FLOW:
         return (REPEAT,)
     return (StartFlow(PERSON_FLOW), SetSlot(REASON_SLOT, reason))
+
+
+def in_danger(request: Request, danger: str) -> tuple[Command, ...]:
+    """Somebody needs help at once: fraud has a journey of its own, everything else is a person's; where the reason is not on offer, the nearest one that is."""
+    if danger == "fraud" and request.offer(FRAUD_FLOW):
+        return start(request, FRAUD_FLOW)
+    return to_person(request, next((reason for reason in (danger, *_NEAREST) if _takes(request, reason)), danger))
+
+
+_NEAREST = ("distress", "request")
+
+
+def _takes(request: Request, reason: str) -> bool:
+    """Whether the hand-over knows this reason, as the open question or as a slot of its flow."""
+    if request.flow is not None and request.flow.slot == REASON_SLOT:
+        return reason in request.flow.allowed_values
+    offer = request.offer(PERSON_FLOW)
+    return offer is not None and any(slot.name == REASON_SLOT and reason in slot.allowed_values for slot in offer.slots)
+
+
+def complaint(request: Request, text: str = "") -> tuple[Command, ...]:
+    """A complaint is filed; who wants a person about it, or is asked why they want one, gets the person."""
+    asked_why = request.flow is not None and request.flow.slot == REASON_SLOT
+    if request.offer(COMPLAINT_FLOW) is None or asked_why or patterns.PERSON.found(text):
+        return to_person(request, "complaint")
+    return start(request, COMPLAINT_FLOW)
 
 
 def trade(request: Request) -> tuple[Command, ...]:
