@@ -20,6 +20,7 @@ from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.suites import test_app
 from tightrope.cli.uat import uat_app
+from tightrope.cli.understand import understand
 from tightrope.infra.settings import get_settings
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.command()(chat)
+app.command()(understand)
 app.add_typer(test_app, name="test")
 app.add_typer(uat_app, name="uat")
 

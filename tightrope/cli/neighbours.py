@@ -21,7 +21,7 @@ from tightrope.infra.settings import Settings
 from tightrope.suites import sources
 from tightrope.understanding.api import build, record
 from tightrope.understanding.errors import BadRequestError, TrainingDataError
-from tightrope.understanding.models import Request
+from tightrope.understanding.models import Request, Result
 from tightrope.understanding.service import MARKET_ZONE
 
 
@@ -41,6 +41,12 @@ class LocalUnderstanding:
         self._service = build(settings)
         if clock is not None:
             self._service = replace(self._service, today=lambda: clock.now().astimezone(MARKET_ZONE).date())
+        self._idle = State("first")
+
+    def first(self, text: str) -> Result:
+        """What the first message of a conversation is understood as, with all that it is decided by."""
+        rendered = self._prompt.render(self._idle, text)
+        return self._service.understand(Request.model_validate(orjson.loads(rendered)))
 
     async def understand(self, state: State, text: str, history: History) -> Understood:
         """Commands for a text.

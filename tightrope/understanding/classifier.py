@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tightrope.infra.encoder import Encoder
 from tightrope.understanding.features import features
-from tightrope.understanding.vectors import packed, unpacked
+from tightrope.understanding.vectors import Vectors, packed, unpacked
 
 GAMMA = 1.0
 """Width of the kernel over meanings: exp(-GAMMA (1 - cosine))."""
@@ -22,9 +24,13 @@ WEIGHT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What the vectors of the training lines say: `rows` are centred by `mean` and of length one, `duals` is rows x classes."""
+    """What the vectors of the training lines say: `rows` are centred by `mean` and of length one, `duals` is rows x classes.
+
+    `keys` name the lines (vectors.key); rows themselves are not kept with the classifier.
+    """
 
     encoder: Encoder
+    keys: NDArray[np.uint64]
     mean: NDArray[np.float32]
     rows: NDArray[np.float32]
     duals: NDArray[np.float32]
@@ -85,8 +91,8 @@ class Classifier:
         """Write it as plain arrays (no pickle), whole or not at all. Weights are kept in a byte each, with a scale a class."""
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.stem}.{id(self):x}.part.npz")
-        weights, scales = packed(self.weights.T.copy())
-        arrays = {
+        weights, scales = packed(self.weights.T.copy(), 127)
+        arrays: dict[str, NDArray[Any]] = {
             "fingerprint": np.array(self.fingerprint),
             "classes": np.array(self.classes),
             "vocabulary": np.array("\n".join(self.vocabulary)),
@@ -98,26 +104,28 @@ class Classifier:
         if self.meaning is not None:
             arrays |= {
                 "encoder": np.array(self.meaning.encoder.name),
+                "keys": self.meaning.keys,
                 "mean": self.meaning.mean,
                 "duals": self.meaning.duals.astype(np.float16),
             }
-        np.savez_compressed(part, **arrays)
+        np.savez_compressed(part, allow_pickle=False, **arrays)
         part.replace(path)
 
 
-def load(path: Path, fingerprint: str, encoder: Encoder | None, rows: NDArray[np.float32] | None) -> Classifier | None:
-    """The classifier saved at `path`, if it is there, readable and of this fingerprint; `rows` are the vectors of its lines, as trained."""
+def load(path: Path, fingerprint: str, encoder: Encoder | None = None, kept: Vectors | None = None) -> Classifier | None:
+    """The classifier saved at `path`, if it is there, readable, of this fingerprint, and `kept` has the vectors of all its lines."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             if str(saved["fingerprint"]) != fingerprint:
                 return None
             pieces = str(saved["vocabulary"]).split("\n")
             meaning = None
-            if encoder is not None and rows is not None:
-                if str(saved["encoder"]) != encoder.name:
+            if encoder is not None and kept is not None:
+                rows = kept.take(saved["keys"])
+                if rows is None or str(saved["encoder"]) != encoder.name:
                     return None
                 mean = saved["mean"].astype(np.float32)
-                meaning = Meaning(encoder, mean, centred(rows, mean), saved["duals"].astype(np.float32))
+                meaning = Meaning(encoder, saved["keys"], mean, centred(rows, mean), saved["duals"].astype(np.float32))
             found = Classifier(
                 fingerprint=fingerprint,
                 classes=tuple(map(str, saved["classes"])),
@@ -127,7 +135,7 @@ def load(path: Path, fingerprint: str, encoder: Encoder | None, rows: NDArray[np
                 intercept=saved["intercept"],
                 meaning=meaning,
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     return found if _fits(found, len(pieces)) else None
 

@@ -1,7 +1,7 @@
-"""How well messages are routed: `python -m tightrope.understanding.evaluate [--errors]`.
+"""How well messages are routed: `python -m tightrope.understanding.evaluate [--errors] [FOLDER]`.
 
 Reads `data/understanding/heldout/`, lines written apart from the training lines and never trained on; checks that none of them is among the training
-lines. Counts what the customer would get: the right route, a question back, nothing, or a wrong route. Calibration is that of the classifier alone.
+lines. Counts what the customer would get: the right route, a question back, nothing, or a wrong route.
 """
 
 from __future__ import annotations
@@ -10,64 +10,108 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tightrope.infra.settings import get_settings
 from tightrope.understanding import rules
 from tightrope.understanding.api import build
-from tightrope.understanding.models import SEARCH, ActiveFlow, Clarify, Command, FlowOffer, Request, SetSlot, SlotOffer, StartFlow
+from tightrope.understanding.models import (
+    SEARCH,
+    ActiveFlow,
+    Clarify,
+    Command,
+    FlowOffer,
+    Plain,
+    Request,
+    Result,
+    SetSlot,
+    SlotOffer,
+    StartFlow,
+)
 from tightrope.understanding.normalise import folded
 from tightrope.understanding.service import Understanding
-from tightrope.understanding.training import OUT_OF_SCOPE, Example, lines
+from tightrope.understanding.training import CHITCHAT, OUT_OF_SCOPE, Example, lines
 from tightrope.understanding.training import SEARCH as SEARCH_CLASS
 
+NO_JOURNEY = (SEARCH_CLASS, CHITCHAT, OUT_OF_SCOPE)
+"""Classes that start nothing; a journey on one of their lines is a false start."""
+RED_LINES = (
+    "decline_investment_advice",
+    "decline_trade_instruction",
+    "report_fraud",
+    "talk_to_agent.distress",
+    "talk_to_agent.coercion",
+    "talk_to_agent.vulnerable",
+    "talk_to_agent.request",
+)
 _BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An example and what came of it: outcome is `right`, `asked` (the right flow is among those offered), `nothing` or `wrong`."""
+
+    example: Example
+    result: Result
+    outcome: str
 
 
 @dataclass(slots=True)
 class Report:
-    """Counts by class: `right`, `asked` (the right flow is among those offered), `nothing`, `wrong`."""
+    """Every line with its outcome."""
 
-    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
-    errors: list[tuple[Example, str]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     calibration_error: float = 0.0
     milliseconds: float = 0.0
 
     @property
     def accuracy(self) -> float:
         """Share of right routes over all lines."""
-        return self._share("right")
+        return share(self.lines, "right")
 
     @property
     def misrouted(self) -> float:
         """Share of wrong routes over all lines."""
-        return self._share("wrong")
+        return share(self.lines, "wrong")
 
-    def _share(self, outcome: str) -> float:
-        total = sum(sum(counts.values()) for counts in self.outcomes.values())
-        return sum(counts[outcome] for counts in self.outcomes.values()) / total if total else 0.0
+    @property
+    def false_starts(self) -> float:
+        """Share of search, small talk and out-of-scope lines that start a journey."""
+        quiet = [line for line in self.lines if line.example.label in NO_JOURNEY]
+        return sum(starts_journey(line.result.commands) for line in quiet) / max(1, len(quiet))
+
+
+def share(found: list[Line], outcome: str) -> float:
+    """Share of the lines with this outcome."""
+    return sum(line.outcome == outcome for line in found) / max(1, len(found))
+
+
+def starts_journey(commands: tuple[Command, ...]) -> bool:
+    """Whether a journey begins; the greeting is none."""
+    return any(isinstance(command, StartFlow) and command.flow != rules.GREET_FLOW for command in commands)
+
+
+def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927)."""
+    if not total:
+        return 0.0, 1.0
+    share = right / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def full_offer(labels: set[str], flow: ActiveFlow | None = None, message: str = "") -> Request:
     """A request in which every flow of these classes is on offer, the hand-over with its reasons."""
     reasons: dict[str, list[str]] = {}
-    for label in labels - {SEARCH_CLASS, OUT_OF_SCOPE}:
+    for label in labels - set(NO_JOURNEY):
         flow_id, _, reason = label.partition(".")
         reasons.setdefault(flow_id, []).extend([reason] if reason else [])
     offers = [
         FlowOffer(id=flow_id, slots=[SlotOffer(name=rules.REASON_SLOT, allowed_values=sorted(values))] if values else [])
         for flow_id, values in sorted(reasons.items())
     ]
-    return Request(v=1, message=message, flow=flow, flows=offers)
-
-
-def wanted(label: str) -> tuple[Command, ...]:
-    """The commands that a line of this class should lead to."""
-    if label == SEARCH_CLASS:
-        return (SEARCH,)
-    if label == OUT_OF_SCOPE:
-        return ()
-    flow, _, reason = label.partition(".")
-    return (StartFlow(flow), SetSlot(rules.REASON_SLOT, reason)) if reason else (StartFlow(flow),)
+    return Request(v=1, message=message, flow=flow, flows=[*offers, FlowOffer(id=rules.GREET_FLOW)])
 
 
 def evaluate(understanding: Understanding, examples: list[Example]) -> Report:
@@ -79,12 +123,7 @@ def evaluate(understanding: Understanding, examples: list[Example]) -> Report:
     results = [understanding.understand(offer.model_copy(update={"message": example.text})) for example in examples]
     report.milliseconds = (time.perf_counter() - started) * 1000 / max(1, len(examples))
     for example, result in zip(examples, results, strict=True):
-        found = outcome(result.commands, example.label)
-        report.outcomes.setdefault(example.label, Counter())[found] += 1
-        if found != "right":
-            report.errors.append(
-                (example, f"{found}: {result.text!r} by {result.rule or result.source} {list(result.candidates)}")
-            )
+        report.lines.append(Line(example, result, outcome(result.commands, example.label)))
         best, probability = max(understanding.classifier.probabilities(folded(example.text)).items(), key=lambda item: item[1])
         bins[min(_BINS - 1, int(probability * _BINS))].append((probability, best == example.label))
     report.calibration_error = sum(abs(sum(p for p, _ in b) - sum(right for _, right in b)) for b in bins) / max(1, len(examples))
@@ -92,36 +131,61 @@ def evaluate(understanding: Understanding, examples: list[Example]) -> Report:
 
 
 def outcome(commands: tuple[Command, ...], label: str) -> str:
-    """What commands mean for a line of this class: `right`, `asked` (the right flow is among those offered), `nothing` or `wrong`."""
-    right = wanted(label)
-    if commands == right:
-        return "right"
-    if not commands:
+    """What commands mean for a line of this class: `right`, `asked` (the right flow is among those offered), `nothing` or `wrong`.
+
+    What is no journey may be answered with small talk or with nothing, whichever of the two it is.
+    """
+    flow, _, reason = label.partition(".")
+    clarified = [command for command in commands if isinstance(command, Clarify)]
+    if clarified:
+        return "asked" if flow in clarified[0].flows else "wrong"
+    if label == SEARCH_CLASS:
+        return "right" if SEARCH in commands and not starts_journey(commands) else "wrong" if commands else "nothing"
+    if label in NO_JOURNEY:
+        return "wrong" if starts_journey(commands) or SEARCH in commands else "right"
+    if not commands or (all(isinstance(command, Plain) for command in commands) and SEARCH not in commands):
         return "nothing"
-    if len(commands) == 1 and isinstance(commands[0], Clarify):
-        return "asked" if right and isinstance(right[0], StartFlow) and right[0].flow in commands[0].flows else "wrong"
-    return "wrong"
+    told = {command.value for command in commands if isinstance(command, SetSlot) and command.name == rules.REASON_SLOT}
+    return "right" if StartFlow(flow) in commands and (not reason or reason in told) else "wrong"
 
 
-def render(report: Report, errors: bool) -> str:
-    """The report as a table for a terminal."""
-    rows = [f"{'class':32}{'lines':>7}{'right':>7}{'asked':>7}{'nothing':>9}{'wrong':>7}"]
-    for label, counts in sorted(report.outcomes.items()):
-        rows.append(
-            f"{label:32}{sum(counts.values()):7}{counts['right']:7}{counts['asked']:7}{counts['nothing'] if label != OUT_OF_SCOPE else 0:9}{counts['wrong']:7}"
-        )
-    rows.append(f"\nright {report.accuracy:.1%}, wrong {report.misrouted:.1%}, {report.milliseconds:.2f} ms a message")
-    rows.append(f"calibration error of the classifier, in ten bins: {report.calibration_error:.3f}")
-    if errors:
-        rows += ["", *(f"{example.label}: {example.text}\n    {what}" for example, what in report.errors)]
-    return "\n".join(rows)
+def route(result: Result) -> str:
+    """Where a message goes: a flow id, `search`, `chitchat`, `out_of_scope` or `clarify`."""
+    for command in result.commands:
+        match command:
+            case Clarify():
+                return "clarify"
+            case StartFlow(flow):
+                return CHITCHAT if flow == rules.GREET_FLOW else flow
+    if SEARCH in result.commands:
+        return SEARCH_CLASS
+    return CHITCHAT if result.commands else OUT_OF_SCOPE
+
+
+def reached(line: Line) -> str:
+    """The class that a line went to, as the confusion table names it."""
+    reasons = [c.value for c in line.result.commands if isinstance(c, SetSlot) and c.name == rules.REASON_SLOT]
+    found = route(line.result)
+    return f"{found}.{reasons[0]}" if found == rules.PERSON_FLOW and reasons else found
+
+
+def confusion(report: Report) -> Counter[tuple[str, str]]:
+    """How many lines of a class went elsewhere, by class and where they went."""
+    return Counter((line.example.label, reached(line)) for line in report.lines if line.outcome != "right")
 
 
 def main(arguments: list[str]) -> int:
-    """Print the report of the held-out lines; 1 when one of them is among the training lines."""
+    """Print the report of the held-out lines; 1 when one of them is among the training lines, 2 when there are none."""
+    from tightrope.understanding.evaluation_text import render
+
     settings = get_settings()
     folder = settings.project_dir / "data" / "understanding"
-    heldout = lines(folder / "heldout")
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    place = Path(names[0]) if names else folder / "heldout"
+    if not any(place.glob("*.jsonl")):
+        sys.stderr.write(f"There are no lines in {place}\n")
+        return 2
+    heldout = lines(place)
     trained = {folded(example.text) for example in lines(folder)}
     leaked = [example.text for example in heldout if folded(example.text) in trained]
     if leaked:

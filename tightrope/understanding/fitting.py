@@ -17,6 +17,7 @@ from tightrope.infra.encoder import Encoder
 from tightrope.understanding import features
 from tightrope.understanding.classifier import Classifier, Meaning, centred, kernel, softmax
 from tightrope.understanding.normalise import folded
+from tightrope.understanding.vectors import keys_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -71,7 +72,7 @@ def fit(
         idf=idf,
         weights=(np.asarray(matrix.T @ dual) @ turn).astype(np.float32),
         intercept=(_BIAS * dual.sum(axis=0) @ turn + shift).astype(np.float32),
-        meaning=Meaning(encoder, mean, meanings, (dual @ turn).astype(np.float32))
+        meaning=Meaning(encoder, keys_of(texts), mean, meanings, (dual @ turn).astype(np.float32))
         if encoder is not None and meanings is not None
         else None,
     )

@@ -126,13 +126,14 @@ class Clarify:
 class Plain:
     """A command without arguments."""
 
-    kind: Literal["cancel flow", "search and reply", "repeat message"]
+    kind: Literal["cancel flow", "search and reply", "repeat message", "offtopic reply"]
 
 
 Command = StartFlow | SetSlot | Clarify | Plain
 SEARCH = Plain("search and reply")
 CANCEL = Plain("cancel flow")
 REPEAT = Plain("repeat message")
+SMALL_TALK = Plain("offtopic reply")
 
 
 def line(command: Command) -> str:
@@ -158,6 +159,8 @@ class Result:
     candidates: tuple[tuple[str, int], ...] = ()
     threshold: int = 0
     classifier: str = field(default="")
+    label: str | None = None
+    """The likeliest class, where the classifier was asked."""
 
     @property
     def text(self) -> str:

@@ -1,7 +1,8 @@
 """What a class of lines is worth, for who writes them: how its own lines are routed, and which lines of others it takes.
 
-Each training line is routed by a classifier that has seen neither it nor its neighbours in the file (fitting.py), with rules and thresholds as in service, so that the
-figures say something of wordings that nobody has written down. Held-out lines are counted and never shown: who learns from them spoils them.
+Each training line is routed by a classifier that has seen neither it nor its neighbours in the file (fitting.py), with rules and thresholds as in
+service, so that the figures say something of wordings that nobody has written down. Held-out lines are counted and never shown: who learns from them
+spoils them.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def _seen(understanding: Understanding) -> Understanding:
 
 
 def _held(folder: Path, label: str) -> list[Example]:
-    return [example for example in lines(folder) if example.label != label] if folder.is_dir() else []
+    return [example for example in lines(folder, least=0) if example.label != label]
 
 
 def _route(understanding: Understanding, example: Example) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from tightrope.understanding.models import (
     CANCEL,
     NO_FLOW,
     REPEAT,
-    SEARCH,
     WHICH_FLOW_SLOT,
     ActiveFlow,
     Command,
@@ -199,6 +198,8 @@ def _answer(flow: ActiveFlow, text: str) -> Decision | None:
     if _only_asks_on(flow) and any(found(text) for found in (phrases.NO.search, phrases.CANCEL.found, phrases.THANKS.found)):
         return Decision("no_more", (SetSlot(flow.slot, "done"),))
     value = _choice(flow.allowed_values, text)
+    if value == _NO_SUCH:
+        return Decision("no_such_choice", (REPEAT,))
     if value is not None:
         return Decision("choice", (SetSlot(flow.slot, value),))
     if "done" in flow.allowed_values and phrases.NOT_YET.search(text):
@@ -217,6 +218,10 @@ def _yes_or_no(flow: ActiveFlow, slot: str, text: str) -> Decision | None:
     return Decision("yes" if yes else "no", (SetSlot(slot, value),))
 
 
+_NO_SUCH = ""
+"""The message names the place of a choice that is not there."""
+
+
 def _choice(values: list[str], text: str) -> str | None:
     """The allowed value that the message names: by itself, by its position, or by one of its usual wordings."""
     plain = text.strip(" .。!！?？,，\"'")
@@ -225,7 +230,7 @@ def _choice(values: list[str], text: str) -> str | None:
             return value
     for position, pattern in enumerate(phrases.ORDINALS):
         if pattern.search(text):
-            return values[position] if position < len(values) else None
+            return values[position] if position < len(values) else _NO_SUCH
     if "done" in values and phrases.LOGGED_IN.search(text):
         return "done"
     if "request" in values and not patterns.PERSON.found(text) and phrases.REQUESTED.search(text):

@@ -38,6 +38,8 @@ class Example:
     text: str
     lang: str
     label: str
+    kind: str = ""
+    """What makes it hard (typos, a story, two languages), where its author says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +58,24 @@ class Thresholds:
     """A declined class is taken from here on where a pattern points to it as well."""
 
 
-def lines(folder: Path) -> list[Example]:
+def lines(folder: Path, least: int = 2) -> list[Example]:
     """The examples of every `*.jsonl` in `folder`, in order of class and line.
 
     Raises:
-        TrainingDataError: a line is not `{"text", "lang"}`.
+        TrainingDataError: a line is not `{"text", "lang"}`, or there are fewer than `least` classes.
     """
     found: list[Example] = []
     for path in sorted(folder.glob("*.jsonl")):
         for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             try:
                 entry = json.loads(raw)
-                example = Example(text=entry["text"].strip(), lang=entry["lang"], label=path.stem)
+                example = Example(entry["text"].strip(), entry["lang"], path.stem, str(entry.get("kind") or ""))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise TrainingDataError(f'{path.name}:{number}: expected {{"text": "…", "lang": "zh" or "en"}}') from error
             if not example.text or example.lang not in {"zh", "en"}:
                 raise TrainingDataError(f"{path.name}:{number}: empty text, or a language that is neither zh nor en")
             found.append(example)
-    if len({example.label for example in found}) < 2:
+    if len({example.label for example in found}) < least:
         raise TrainingDataError(f"{folder}: at least two classes with example lines are needed")
     return found
 
@@ -122,7 +124,7 @@ def fit(
     texts = [example.text for example in examples]
     rows = None
     if encoder is not None:
-        rows, missing = vectors.gather(texts, encoder, kept or vectors.Vectors(encoder.name, {}))
+        rows, missing = vectors.gather(texts, encoder, kept or vectors.none(encoder.name))
         if missing:
             log.warning(
                 "Training lines without a kept vector were encoded; `make understanding` keeps them",
@@ -137,13 +139,11 @@ def obtain(folder: Path, cache: Path, encoder: Encoder | None = None) -> Classif
     name = fingerprint(folder, encoder)
     kept = vectors.load(folder, encoder.name) if encoder else None
     path = cache / f"understanding-{name}.npz"
+    for place in (folder / MODEL, path):
+        found = classifier.load(place, name, encoder, kept)
+        if found is not None:
+            return found
     examples = lines(folder)
-    rows = _known(examples, kept) if kept else None
-    if encoder is None or rows is not None:
-        for place in (folder / MODEL, path):
-            found = classifier.load(place, name, encoder, rows)
-            if found is not None:
-                return found
     log.warning(
         "No classifier is kept for these lines: it is made now, which takes up to a minute; `make understanding` keeps one beside them",
         action="classifier_training",
@@ -157,12 +157,6 @@ def obtain(folder: Path, cache: Path, encoder: Encoder | None = None) -> Classif
             "The classifier could not be kept; the next start trains again", action="classifier_not_cached", error=str(error)
         )
     return made
-
-
-def _known(examples: list[Example], kept: vectors.Vectors) -> NDArray[np.float32] | None:
-    """The vectors of all lines, if each of them is kept."""
-    rows = [kept.rows.get(vectors.key(example.text)) for example in examples]
-    return np.stack([row for row in rows if row is not None]) if all(row is not None for row in rows) else None
 
 
 @lru_cache(maxsize=4)

@@ -7,17 +7,21 @@ from pathlib import Path
 import pytest
 from understanding_data import DATA
 
+from tightrope.infra import encoder
 from tightrope.understanding import training
 from tightrope.understanding.models import ActiveFlow, FlowOffer, Request, SlotOffer
 from tightrope.understanding.service import Understanding
 
-REASONS = ["request", "complaint", "distress"]
-FLOWS = ["check_balance", "check_margin_eligibility", "decline_investment_advice", "explain_verdict", "greet", "talk_to_agent"]
+REASONS = ["request", "complaint", "distress", "coercion", "vulnerable", "fraud"]
+FLOWS = sorted(
+    {"greet"} | {path.stem.partition(".")[0] for path in DATA.glob("*.jsonl")} - {"search", "chitchat", "out_of_scope"}
+)
 
 
 @pytest.fixture(scope="session")
 def understanding(tmp_path_factory: pytest.TempPathFactory) -> Understanding:
-    return Understanding(training.obtain(DATA, Path(tmp_path_factory.mktemp("cache"))), training.thresholds(DATA))
+    made = training.obtain(DATA, Path(tmp_path_factory.mktemp("cache")), encoder.obtain())
+    return Understanding(made, training.thresholds(DATA))
 
 
 def offers(ids=FLOWS):

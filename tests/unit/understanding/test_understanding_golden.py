@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from understanding_data import DATA
 
-from tightrope.infra.settings import REPOSITORY
 from tightrope.understanding import evaluate, training
+from tightrope.understanding.evaluation_text import render, serves
 from tightrope.understanding.normalise import folded
 
 BALANCE = "start flow check_balance"
@@ -15,6 +16,12 @@ EXPLAIN = "start flow explain_verdict"
 GREET = "start flow greet"
 PERSON = "start flow talk_to_agent\nset slot handoff_reason request"
 COMPLAINT = "start flow talk_to_agent\nset slot handoff_reason complaint"
+FILED = "start flow file_complaint"
+COERCION = "start flow talk_to_agent\nset slot handoff_reason coercion"
+VULNERABLE = "start flow talk_to_agent\nset slot handoff_reason vulnerable"
+FRAUD = "start flow report_fraud"
+PASSWORD = "start flow reset_password"
+SMALL_TALK = "offtopic reply"
 DISTRESS = "start flow talk_to_agent\nset slot handoff_reason distress"
 SEARCH = "search and reply"
 
@@ -95,6 +102,9 @@ GOLDEN = {
         我想转人工，顺便问下明天会涨吗
     """,
     COMPLAINT: """
+        我要投诉，转人工
+    """,
+    FILED: """
         我要投诉你们
         我要投诉客户经理
         你们服务态度太差了
@@ -102,7 +112,6 @@ GOLDEN = {
         我要举报你们的员工
         太过分了，赔我钱
         我对你们的服务非常不满
-        我要投诉，转人工
         I want to file a complaint
         I would like to make a formal complaint
         this is outrageous
@@ -114,23 +123,37 @@ GOLDEN = {
     DISTRESS: """
         我真的不想活了
         想自杀
+        亏光了，我要跳楼
+        我不想活了，明天会涨吗
+        I want to kill myself
+        I don't want to live anymore
+    """,
+    COERCION: """
         有人逼我转账
         有人在威胁我
         他们强迫我卖股票
+        警察让我把钱转到安全账户
+        someone is forcing me to transfer money
+        they are threatening me
+    """,
+    FRAUD: """
         我被骗了怎么办
         我的账户被盗了
-        警察让我把钱转到安全账户
-        亏光了，我要跳楼
-        我不想活了，明天会涨吗
         转人工，我被骗了
-        someone is forcing me to transfer money
-        I want to kill myself
         I was scammed
         my account was hacked
-        they are threatening me
-        I don't want to live anymore
         There are unauthorized trades in my account
+    """,
+    VULNERABLE: """
         my father passed away last week and he had an account here
+    """,
+    PASSWORD: """
+        忘记交易密码了怎么办
+        how do I reset my trading password
+    """,
+    SMALL_TALK: """
+        给我讲个笑话吧
+        Tell me a joke!
     """,
     SEARCH: """
         我想知道怎么开户？
@@ -143,7 +166,6 @@ GOLDEN = {
         ETF怎么买？
         新股申购需要什么条件
         怎么把银行卡的钱转到证券账户
-        忘记交易密码了怎么办
         风险等级分为几级
         如何投诉
         投诉多久能处理
@@ -163,7 +185,6 @@ GOLDEN = {
         how do I buy a fund in the app?
         What is an ETF?
         How do I subscribe to IPOs
-        how do I reset my trading password
         how can I file a complaint?
         what is the margin fee?
         margin fee是多少
@@ -211,9 +232,7 @@ GOLDEN = {
     """,
     "": """
         今天天气如何
-        给我讲个笑话吧
         天气预报
-        Tell me a joke!
         what's the weather
         write a poem for me
         12345
@@ -231,7 +250,7 @@ def test_a_message_leads_to_its_route(ask, text, commands):
 
 
 def test_there_are_enough_golden_lines_and_none_is_trained_on():
-    trained = {folded(example.text) for example in training.lines(REPOSITORY / "data" / "understanding")}
+    trained = {folded(example.text) for example in training.lines(DATA)}
     assert len(CASES) >= 120
     # Short fixed phrases are decided by rules; what the classifier decides must not be among its training lines.
     learnt = [
@@ -242,24 +261,29 @@ def test_there_are_enough_golden_lines_and_none_is_trained_on():
     assert learnt == []
 
 
-def test_routing_of_held_out_lines_stays_above_its_floor(understanding):
-    folder = REPOSITORY / "data" / "understanding"
-    trained = {folded(example.text) for example in training.lines(folder)}
-    for name, floor, ceiling in (("heldout", 0.80, 0.14), ("development", 0.90, 0.06)):
-        examples = training.lines(folder / name)
-        assert not [example.text for example in examples if folded(example.text) in trained]
-        report = evaluate.evaluate(understanding, examples)
-        assert report.accuracy >= floor, evaluate.render(report, errors=True)
-        assert report.misrouted <= ceiling
+SETS = [folder for folder in (DATA / "development", DATA / "heldout") if any(folder.glob("*.jsonl"))]
+
+
+@pytest.fixture(scope="module")
+def measured(understanding):
+    return {folder.name: evaluate.evaluate(understanding, training.lines(folder)) for folder in SETS}
+
+
+def test_routing_of_lines_apart_stays_above_its_floor(measured):
+    trained = {folded(example.text) for example in training.lines(DATA)}
+    floors = {"development": (0.92, 0.07), "heldout": (0.75, 0.2)}
+    for name, report in measured.items():
+        assert not [line.example.text for line in report.lines if folded(line.example.text) in trained]
+        assert report.accuracy >= floors[name][0], render(report, errors=True)
+        assert report.misrouted <= floors[name][1]
         assert report.calibration_error < 0.12
 
 
-def test_held_out_distress_always_reaches_a_person_or_is_nearly_always_seen(understanding):
-    examples = [
-        e
-        for name in ("heldout", "development")
-        for e in training.lines(REPOSITORY / "data" / "understanding" / name)
-        if e.label.endswith("distress")
+def test_danger_in_lines_apart_nearly_always_reaches_a_person(measured):
+    kin = [
+        line
+        for report in measured.values()
+        for line in report.lines
+        if line.example.label.partition(".")[2] in {"distress", "coercion", "vulnerable"} or line.example.label == "report_fraud"
     ]
-    report = evaluate.evaluate(understanding, examples)
-    assert report.accuracy >= 0.9
+    assert sum(map(serves, kin)) / len(kin) >= 0.9

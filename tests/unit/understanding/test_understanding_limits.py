@@ -70,7 +70,8 @@ def test_command_syntax_inside_other_text_is_never_copied(ask, syntax, before, a
 
 
 LINE = re.compile(
-    r"start flow (?P<f>[a-z_]+)|set slot (?P<s>[a-z_]+) (?P<v>[A-Za-z_]+)|cancel flow|search and reply|repeat message|disambiguate flows(?P<d>( [a-z_]+){2,4})"
+    r"start flow (?P<f>[a-z_]+)|set slot (?P<s>[a-z_]+) (?P<v>[A-Za-z_]+)|cancel flow|search and reply|repeat message|offtopic reply"
+    r"|disambiguate flows(?P<d>( [a-z_]+){2,4})"
 )
 VOCABULARY = st.sampled_from(
     [
@@ -196,7 +197,9 @@ def test_doubt_leads_to_a_choice_a_search_or_nothing(understanding, text, scores
     from tightrope.understanding.service import Understanding
     from tightrope.understanding.training import Thresholds
 
-    doubtful = Understanding(_Scores(**scores), Thresholds(accept=5500, advice=4000, distress=3500, clarify=2000))
+    doubtful = Understanding(
+        _Scores(**scores), Thresholds(5500, 2000, 9000, {"talk_to_agent.distress": 3500, "decline_investment_advice": 4000})
+    )
     offers = [FlowOffer(id=i) for i in ("check_balance", "check_margin_eligibility", "decline_investment_advice")]
     person = FlowOffer(
         id="talk_to_agent", slots=[SlotOffer(name="handoff_reason", allowed_values=["request", "complaint", "distress"])]

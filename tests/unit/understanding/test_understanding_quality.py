@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from understanding_data import DATA
 
+from tightrope.infra import encoder
 from tightrope.understanding.errors import TrainingDataError
 from tightrope.understanding.quality import measure
 
@@ -21,6 +22,12 @@ def folder(tmp_path: Path) -> Path:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join(lines[:: 1 + len(lines) // 40]), encoding="utf-8")
     return root
+
+
+@pytest.fixture(autouse=True)
+def words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The measure is the same with an encoder, and takes a second each."""
+    monkeypatch.setattr(encoder, "obtain", lambda: None)
 
 
 def add(folder: Path, label: str, *texts: str, lang: str = "en") -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from understanding_data import CONFIRM, LOGIN, REASON, RESUME, WHICH
+from understanding_data import CONFIRM, LOGIN, REASON, RESUME, STORY, WHICH
 
 from tightrope.understanding.models import (
     FlowOffer,
     Request,
+    SlotOffer,
 )
 
 
@@ -168,24 +169,37 @@ def test_why_before_an_open_question_asks_it_again(ask):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "danger"),
     [
-        "我不想活了",
-        "有人逼我转账",
-        "someone is forcing me to transfer money",
-        "转人工，有人逼我转账",
-        "我要投诉，我被骗了，明天会涨吗",
-        "start flow x 我不想活了",
+        ("我不想活了", "distress"),
+        ("我被骗了，不想活了", "distress"),
+        ("start flow x 我不想活了", "distress"),
+        ("有人逼我转账", "coercion"),
+        ("someone is forcing me to transfer money", "coercion"),
+        ("转人工，有人逼我转账", "coercion"),
+        ("我要投诉，我被骗了，明天会涨吗", "fraud"),
+        ("my mother passed away, what happens to her shares", "vulnerable"),
     ],
 )
-@pytest.mark.parametrize("context", [{}, LOGIN, CONFIRM, RESUME])
-def test_distress_stands_over_everything(ask, text, context):
-    assert ask(text, **context).text == "start flow talk_to_agent\nset slot handoff_reason distress"
+@pytest.mark.parametrize("context", [{}, LOGIN, CONFIRM, RESUME, STORY])
+def test_danger_stands_over_everything(ask, text, danger, context):
+    wanted = "start flow report_fraud" if danger == "fraud" else f"start flow talk_to_agent\nset slot handoff_reason {danger}"
+    assert ask(text, **context).text == wanted
+
+
+def test_a_reason_that_is_not_on_offer_becomes_the_nearest_one(understanding):
+    for text, values, reason in (
+        ("有人逼我转账", ["request", "distress"], "distress"),
+        ("我被骗了", ["request", "fraud"], "fraud"),
+        ("我爸去世了", ["request"], "request"),
+    ):
+        offer = FlowOffer(id="talk_to_agent", slots=[SlotOffer(name="handoff_reason", allowed_values=values)])
+        assert understanding.understand(Request(v=1, message=text, flows=[offer])).text.endswith(f"handoff_reason {reason}")
 
 
 def test_a_person_stands_over_advice_and_advice_over_search(ask):
     assert ask("转人工，问问该不该买茅台").rule == "person"
-    assert ask("佣金怎么收，另外该不该买茅台").rule == "advice"
+    assert "start flow decline_investment_advice" in ask("佣金怎么收，另外该不该买茅台").text
 
 
 @pytest.mark.parametrize("text", ["不要转人工", "不用人工", "I don't want to talk to a human", "我不是要投诉"])
@@ -195,8 +209,29 @@ def test_refusing_a_person_or_a_complaint_calls_nobody(ask, text):
 
 @pytest.mark.parametrize("text", ["帮我买100股茅台", "buy 100 shares for me", "全部卖掉"])
 def test_an_order_is_declined_by_its_flow_and_given_to_a_person_while_that_is_not_on_offer(ask, text):
-    assert ask(text).text == "start flow talk_to_agent\nset slot handoff_reason request"
-    assert ask(text, ids=["talk_to_agent", "decline_trade_instruction"]).text == "start flow decline_trade_instruction"
+    assert ask(text, ids=["talk_to_agent"]).text == "start flow talk_to_agent\nset slot handoff_reason request"
+    assert ask(text).text == "start flow decline_trade_instruction"
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [
+        ("查一下我的余额，另外我要重置交易密码", ["start flow check_balance", "start flow reset_password"]),
+        ("重置密码。然后帮我查一下余额", ["start flow reset_password", "start flow check_balance"]),
+        ("show my balance and also reset my password", ["start flow check_balance", "start flow reset_password"]),
+        ("佣金怎么收的？顺便查一下我的余额", ["search and reply", "start flow check_balance"]),
+    ],
+)
+def test_two_requests_in_one_message_are_both_served_in_the_order_said(ask, text, commands):
+    assert ask(text).text.split("\n") == commands
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["查余额，另外我不想活了", "is stamp duty paid on both buying and selling", "查余额，谢谢", "查一下余额。余额有多少？"],
+)
+def test_one_request_stays_one(ask, text):
+    assert sum(line.startswith(("start flow", "search")) for line in ask(text).text.split("\n")) == 1
 
 
 def test_without_a_greeting_flow_a_greeting_repeats(ask):

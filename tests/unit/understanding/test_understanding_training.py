@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from understanding_data import DATA
 
-from tightrope.understanding import classifier, evaluate, training
+from tightrope.infra import encoder
+from tightrope.understanding import classifier, evaluate, fitting, training, vectors
 from tightrope.understanding.errors import TrainingDataError
 from tightrope.understanding.features import features
 
@@ -49,7 +50,7 @@ def test_training_twice_gives_the_same_classifier(small):
     examples = training.lines(small)
     first, second = training.train(examples, "x"), training.train(examples, "x")
     assert np.array_equal(first.weights, second.weights)
-    assert first.temperature == second.temperature
+    assert np.array_equal(first.intercept, second.intercept)
 
 
 def test_a_small_classifier_tells_its_classes_apart(small):
@@ -66,13 +67,13 @@ def test_probabilities_add_up_to_one_for_any_text(small, text):
 
 
 def test_the_fingerprint_changes_with_the_lines_and_with_nothing_else(small):
-    before = training.fingerprint(small)
+    before = training.fingerprint(small, None)
     (small / "heldout").mkdir()
     write(small / "heldout", "search", ["what is a share"])
     (small / "thresholds.json").write_text("{}")
-    assert training.fingerprint(small) == before
+    assert training.fingerprint(small, None) == before
     write(small, "search", ["what is a share"])
-    assert training.fingerprint(small) != before
+    assert training.fingerprint(small, None) != before
 
 
 def test_a_second_start_takes_the_kept_classifier(small, tmp_path, monkeypatch):
@@ -80,7 +81,7 @@ def test_a_second_start_takes_the_kept_classifier(small, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
     second = training.obtain(small, tmp_path / "cache")
     assert second.fingerprint == first.fingerprint
-    assert second.probabilities("balance") == first.probabilities("balance")
+    assert second.probabilities("balance") == pytest.approx(first.probabilities("balance"), abs=0.01)
 
 
 def test_changed_lines_are_trained_anew(small, tmp_path):
@@ -94,7 +95,7 @@ def test_a_spoiled_cache_is_replaced(small, tmp_path, spoiled):
     made = training.obtain(small, tmp_path / "cache")
     path = next((tmp_path / "cache").iterdir())
     path.write_bytes(spoiled)
-    assert training.obtain(small, tmp_path / "cache").probabilities("x") == made.probabilities("x")
+    assert training.obtain(small, tmp_path / "cache").probabilities("x") == pytest.approx(made.probabilities("x"), abs=0.01)
     assert classifier.load(path, made.fingerprint) is not None
 
 
@@ -146,9 +147,9 @@ def test_one_class_alone_is_refused(tmp_path):
         "",
         "[]",
         "{}",
-        '{"accept": 1, "advice": 1, "distress": 1}',
-        '{"accept": 0.5, "advice": 1, "distress": 1, "clarify": 1}',
-        '{"accept": 10001, "advice": 1, "distress": 1, "clarify": 1}',
+        '{"accept": 1, "clarify": 1}',
+        '{"accept": 0.5, "second": 1, "clarify": 1}',
+        '{"accept": 10001, "second": 1, "clarify": 1}',
     ],
 )
 def test_bad_thresholds_are_refused(tmp_path, content):
@@ -165,12 +166,13 @@ def test_figures_are_never_features():
     assert features("转账100元") == features("转账99999元")
 
 
-def test_overconfident_scores_get_a_temperature_above_that_of_honest_ones():
-    wanted = np.array([0, 1] * 50)
-    right = np.where(np.eye(2, dtype=bool)[wanted], 1.0, -1.0)
-    half = right.copy()
-    half[:50] = half[:50, ::-1]
-    assert training.calibrate(half, wanted) > training.calibrate(right, wanted)
+def test_unseen_scores_become_probabilities_that_are_right_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    wanted = rng.integers(0, 2, 2000)
+    right = rng.random(2000) < 0.7
+    scores = np.where(np.eye(2, dtype=bool)[np.where(right, wanted, 1 - wanted)], 9.0, -9.0)
+    turn, shift = fitting.calibrate(scores, wanted)
+    assert classifier.softmax(scores @ turn + shift).max(axis=1).mean() == pytest.approx(right.mean(), abs=0.03)
 
 
 def run_evaluation(monkeypatch, settings, arguments):
@@ -178,17 +180,110 @@ def run_evaluation(monkeypatch, settings, arguments):
     return evaluate.main(arguments)
 
 
-def test_the_evaluation_prints_its_table_and_errors(monkeypatch, settings, capsys):
-    assert run_evaluation(monkeypatch, settings, ["--errors"]) == 0
+def test_the_evaluation_prints_its_tables_and_errors(monkeypatch, settings, capsys):
+    assert run_evaluation(monkeypatch, settings, ["--errors", str(DATA / "development")]) == 0
     printed = capsys.readouterr().out
-    assert "talk_to_agent.distress" in printed
-    assert "calibration error" in printed
+    for part in (
+        "talk_to_agent.distress",
+        "calibration error",
+        "false starts",
+        "95 % interval",
+        "most frequent confusions",
+        "worst errors",
+    ):
+        assert part in printed
 
 
-def test_the_evaluation_refuses_lines_that_were_trained_on(monkeypatch, settings, tmp_path, capsys):
-    copied = settings.model_copy(update={"project_dir": tmp_path / "project"})
-    folder = copied.project_dir / "data" / "understanding"
-    shutil.copytree(DATA, folder)
-    shutil.copy(folder / "check_balance.jsonl", folder / "heldout" / "check_balance.jsonl")
-    assert run_evaluation(monkeypatch, copied, []) == 1
+def test_the_evaluation_refuses_lines_that_were_trained_on_and_an_empty_folder(monkeypatch, settings, tmp_path, capsys):
+    for name in ("check_balance", "search"):
+        shutil.copy(DATA / f"{name}.jsonl", tmp_path)
+    assert run_evaluation(monkeypatch, settings, [str(tmp_path)]) == 1
     assert "training lines" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run_evaluation(monkeypatch, settings, [str(tmp_path / "empty")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("right", "total", "low", "high"), [(10, 10, 0.722, 1.0), (396, 400, 0.975, 0.996), (0, 10, 0.0, 0.278), (0, 0, 0.0, 1.0)]
+)
+def test_wilsons_interval_is_that_of_the_tables(right, total, low, high):
+    assert evaluate.wilson(right, total) == pytest.approx((low, high), abs=0.001)
+
+
+def test_the_kept_vectors_and_classifier_are_those_of_the_lines():
+    """Fails after any change of lines or of the code that trains: `make understanding` builds both anew."""
+    found = encoder.obtain()
+    kept = vectors.load(DATA, found.name)
+    assert kept.take(vectors.keys_of([example.text for example in training.lines(DATA)])) is not None
+    assert classifier.load(DATA / training.MODEL, training.fingerprint(DATA, found), found, kept) is not None
+
+
+def test_the_kept_files_stay_small():
+    assert sum((DATA / name).stat().st_size for name in (training.MODEL, vectors.FILE)) < 7_000_000
+
+
+class Letters:
+    """An encoder for tests: counts letters."""
+
+    name = "letters"
+    dimensions = 26
+
+    def __init__(self):
+        self.asked = []
+
+    def encode(self, texts, kind, *, cap=128):
+        self.asked += texts
+        rows = np.array([[text.count(chr(97 + i)) + 0.01 for i in range(26)] for text in texts], dtype=np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_vectors_that_are_kept_are_not_made_again(small):
+    found = Letters()
+    texts = [example.text for example in training.lines(small)]
+    rows, missing = vectors.gather(texts, found, vectors.none("letters"))
+    assert missing == len(texts) == len(found.asked)
+    vectors.save(small, "letters", texts, rows)
+    again, missing = vectors.gather([*texts[::-1], "new"], found, vectors.load(small, "letters"))
+    assert missing == 1
+    assert np.array_equal(again[:-1], rows[::-1])
+    assert vectors.load(small, "other").take(vectors.keys_of(texts)) is None
+    (small / vectors.FILE).write_bytes(b"PK spoiled")
+    assert len(vectors.load(small, "letters").keys) == 0
+
+
+def test_a_classifier_with_meaning_comes_back_as_it_was_kept(small, tmp_path):
+    found = Letters()
+    texts = [example.text for example in training.lines(small)]
+    vectors.save(small, "letters", texts, vectors.gather(texts, found, vectors.none("letters"))[0])
+    kept = vectors.load(small, "letters")
+    made = training.train(training.lines(small), "x", found, kept)
+    made.save(tmp_path / "kept.npz")
+    loaded = classifier.load(tmp_path / "kept.npz", "x", found, kept)
+    for text in ("my balance", "what is a share", "", "zzz"):
+        assert loaded.probabilities(text) == pytest.approx(made.probabilities(text), abs=0.02)
+    assert classifier.load(tmp_path / "kept.npz", "x", found, vectors.none("letters")) is None
+
+
+def test_without_an_encoder_words_alone_decide(small, tmp_path):
+    made = training.obtain(small, tmp_path / "cache", None)
+    assert made.meaning is None
+    assert made.fingerprint != training.fingerprint(small, Letters())
+    assert made.probabilities("my balance please")["check_balance"] > 0.5
+
+
+def test_what_leaving_out_a_block_gives_is_what_training_without_it_gives():
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["balance", "fee", "share", "bond", "cash", "rate", "fund"], 3)) for _ in range(40)]
+    labels = ["a" if "balance" in text or "cash" in text else "b" for text in texts]
+    places = fitting._blocks(labels, ["en"] * 40)
+    assert sorted(place for block in places for place in block.tolist()) == list(range(40))
+    assert max(map(len, places)) == 10
+    gram = rng.normal(size=(40, 6)) @ rng.normal(size=(6, 40))
+    gram = gram @ gram.T + np.eye(40)
+    targets = rng.choice([-1.0, 1.0], size=(40, 2))
+    inverse = np.linalg.inv(gram)
+    found = fitting._left_out(inverse, targets, inverse @ targets, places)
+    for block in places:
+        rest = np.setdiff1d(np.arange(40), block)
+        wanted = gram[np.ix_(block, rest)] @ np.linalg.solve(gram[np.ix_(rest, rest)], targets[rest])
+        assert np.allclose(found[block], wanted)

@@ -10,3 +10,4 @@ CONFIRM = {"slot": "confirmed", "slot_type": "bool"}
 RESUME = {"slot": "continue_interrupted_flow_confirmation", "slot_type": "bool", "flow": "pattern_continue_interrupted"}
 WHICH = {"slot": "interrupted_flow_to_continue", "slot_type": "text", "flow": "pattern_continue_interrupted"}
 REASON = {"slot": "handoff_reason", "values": ["request", "complaint", "distress"], "flow": "talk_to_agent"}
+STORY = {"slot": "complaint_text", "slot_type": "text", "flow": "file_complaint"}
