@@ -18,6 +18,7 @@ _PROJECT_PATTERNS = (
     ("config", "config.yml"),
     ("prompts", "prompts/**/*"),
     ("understanding", "data/understanding/*.json*"),
+    ("understanding", "data/understanding/*.npz"),
     ("knowledge", "knowledge_base/**/*.md"),
     ("thresholds", "knowledge_base/*.json"),
     ("actions", "actions/**/*.py"),
@@ -27,6 +28,7 @@ _CODE_PATTERNS = (
     ("patterns", "tightrope/engine/defaults/**/*.yml"),
     ("wording", "tightrope/gateway/wording.yml"),
     ("classifier", "tightrope/understanding/*.py"),
+    ("classifier", "tightrope/infra/encoder.py"),
     ("composer", "tightrope/knowledge/*.py"),
     ("engine", "tightrope/engine/*.py"),
 )

@@ -42,7 +42,7 @@ def fit(
     encoder: Encoder | None,
     rows: NDArray[np.float32] | None,
 ) -> tuple[Classifier, NDArray[np.float64]]:
-    """The classifier, and for each line the scores of one that was trained without its block. `rows` are the vectors of the texts.
+    """The classifier, and for each line the scores of one that was trained on all the others. `rows` are the vectors of the texts.
 
     Kernel ridge regression on the classes (+1 for a line's own, -1 for the others) is solved in one step, and what leaving out any block would
     give comes out of the same matrix, exactly (Rifkin and Lippert 2007, Notes on Regularized Least Squares).
@@ -63,8 +63,8 @@ def fit(
     factor, _ = spotrf(gram.T, lower=1, overwrite_a=1)
     dual, _ = spotrs(factor, targets, lower=1)
     inverse, _ = spotri(factor, lower=1, overwrite_c=1)
-    unseen = _left_out(inverse, targets, dual, _blocks(labels, langs))
-    turn, shift = calibrate(unseen, wanted)
+    turn, shift = calibrate(_left_out(inverse, targets, dual, _blocks(labels, langs)), wanted)
+    alone = (targets - dual / np.diag(inverse)[:, None]).astype(np.float64)
     made = Classifier(
         fingerprint=name,
         classes=tuple(map(str, classes)),
@@ -76,7 +76,7 @@ def fit(
         if encoder is not None and meanings is not None
         else None,
     )
-    return made, unseen @ turn + shift
+    return made, alone @ turn + shift
 
 
 def _words(matrix: csr_matrix) -> NDArray[np.float32]:
@@ -93,7 +93,12 @@ def _blocks(labels: Sequence[str], langs: Sequence[str]) -> list[NDArray[np.int6
     places: dict[tuple[str, str], list[int]] = {}
     for place, group in enumerate(zip(labels, langs, strict=True)):
         places.setdefault(group, []).append(place)
-    return [np.array(found[i : i + _BLOCK]) for found in places.values() for i in range(0, len(found), _BLOCK)]
+    blocks: list[NDArray[np.int64]] = []
+    for found in places.values():
+        # Of a class with few lines most have to stay.
+        size = max(1, min(_BLOCK, len(found) // 4))
+        blocks += [np.array(found[i : i + size]) for i in range(0, len(found), size)]
+    return blocks
 
 
 def _left_out(

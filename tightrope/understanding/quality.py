@@ -1,6 +1,6 @@
 """What a class of lines is worth, for who writes them: how its own lines are routed, and which lines of others it takes.
 
-Each training line is routed by a classifier that has seen neither it nor its neighbours in the file (fitting.py), with rules and thresholds as in
+Each training line is routed by a classifier that was trained on all the others (leave-one-out), with rules and thresholds as in
 service, so that the figures say something of wordings that nobody has written down. Held-out lines are counted and never shown: who learns from them
 spoils them.
 """

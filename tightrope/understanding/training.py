@@ -117,7 +117,7 @@ def train(examples: list[Example], name: str, encoder: Encoder | None = None, ke
 def fit(
     examples: list[Example], name: str, encoder: Encoder | None = None, kept: vectors.Vectors | None = None
 ) -> tuple[Classifier, NDArray[np.float64]]:
-    """The classifier, and for each line the scores (lines x classes) of one that has seen neither it nor its neighbours (fitting.py).
+    """The classifier, and for each line the scores (lines x classes) of one that was trained on all the others.
 
     `kept` holds vectors of lines that need not be made anew.
     """

@@ -9,6 +9,7 @@ import pytest
 from jinja2 import Environment, StrictUndefined
 
 import tightrope
+from tightrope.infra import encoder
 from tightrope.infra.settings import REPOSITORY
 from tightrope.release.manifest import release_id
 from tightrope.understanding import training
@@ -78,7 +79,7 @@ async def test_a_completion_has_openais_shape_and_our_account_of_it(client):
         "rule": "person",
         "candidates": [],
         "threshold": 5500,
-        "classifier": training.fingerprint(REPOSITORY / "data" / "understanding"),
+        "classifier": training.fingerprint(REPOSITORY / "data" / "understanding", encoder.obtain()),
     }
 
 
@@ -201,7 +202,7 @@ async def test_health_names_part_version_release_and_classifier(client, settings
         "part": "understanding",
         "version": tightrope.__version__,
         "release": release_id(settings),
-        "classifier": training.fingerprint(REPOSITORY / "data" / "understanding"),
+        "classifier": training.fingerprint(REPOSITORY / "data" / "understanding", encoder.obtain()),
     }
 
 

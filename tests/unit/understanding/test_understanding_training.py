@@ -277,7 +277,7 @@ def test_what_leaving_out_a_block_gives_is_what_training_without_it_gives():
     labels = ["a" if "balance" in text or "cash" in text else "b" for text in texts]
     places = fitting._blocks(labels, ["en"] * 40)
     assert sorted(place for block in places for place in block.tolist()) == list(range(40))
-    assert max(map(len, places)) == 10
+    assert max(map(len, places)) <= 10
     gram = rng.normal(size=(40, 6)) @ rng.normal(size=(6, 40))
     gram = gram @ gram.T + np.eye(40)
     targets = rng.choice([-1.0, 1.0], size=(40, 2))
