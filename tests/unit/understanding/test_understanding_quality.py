@@ -77,6 +77,7 @@ def test_lines_that_a_new_class_takes_are_named_with_where_they_belong(folder: P
 
 def test_held_out_lines_are_counted_and_never_shown(folder: Path) -> None:
     add(folder, "view_holdings", "查持仓", "我的持仓", "看持仓", "持仓查询", lang="zh")
+    shutil.copytree(folder / "development", folder / "heldout", dirs_exist_ok=True)
     add(folder / "heldout", "out_of_scope", "帮我看持仓吧", lang="zh")
     found = measure(folder, "view_holdings")
     assert "帮我看持仓吧" not in {line.text for line in (*found.taken, *found.strays)}
