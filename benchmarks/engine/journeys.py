@@ -29,7 +29,7 @@ from tightrope.understanding.api import MODEL, read
 T = TypeVar("T")
 
 SIZES = (22, 50, 100, 200, 1000)
-ROUNDS = 5
+ROUNDS = 3
 PIECES = ("request", "read", "core")
 BEFORE, AFTER = f'{{"model":"{MODEL}","messages":[{{"role":"user","content":'.encode(), b"}]}"
 CUSTOMERS = tuple({"tier": tier, "limits": limits} for tier in ("gold", "silver", "closed") for limits in (None, 5.0, 50.0))

@@ -78,3 +78,18 @@ def run(
 
     wanted = Wanted(project, config, port, host, understanding_url, actions_url, strict_payloads, state)
     raise typer.Exit(serve(wanted, Console(highlight=False)))
+
+
+@engine_app.command("migrate")
+def migrate(
+    database: Annotated[
+        str,
+        typer.Argument(
+            help='Its owner\'s connection, such as "host=db dbname=assistant user=owner"; the password from PGPASSWORD'
+        ),
+    ],
+) -> None:
+    """Bring the assistant's database to this version: for a Postgres of your own, before `engine run` is given TIGHTROPE_DATABASE_HOST."""
+    from tightrope.cli.engine_run import prepare
+
+    raise typer.Exit(prepare(database, Console(highlight=False)))

@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import structlog
 import uvicorn
 from rich.console import Console
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from tightrope.cli.demo import lock_state
 from tightrope.cli.engine_board import EXTERNAL_DATABASE, Wanted, board, first_words
@@ -29,12 +31,15 @@ from tightrope.engine.api import AssistantApp
 from tightrope.engine.check import Checked, examine
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.serving import Source
+from tightrope.infra.database import Role, conninfo
 from tightrope.infra.logging import configure_logging
 from tightrope.infra.migrate import migrate
 from tightrope.infra.postgres import EmbeddedPostgres, PostgresFailed
 from tightrope.infra.settings import Settings, get_settings
 
 DATABASE = "assistant"
+NEWEST = "engine.release"
+"""What the newest revision of the assistant's database made."""
 
 
 class CannotServe(Exception):
@@ -132,6 +137,7 @@ def _database(settings: Settings, state: Path, console: Console) -> Iterator[Set
         PostgresFailed: the embedded one did not start.
     """
     if EXTERNAL_DATABASE in os.environ:
+        _check_database(settings)
         yield settings
         return
     try:
@@ -158,6 +164,45 @@ def _database(settings: Settings, state: Path, console: Console) -> Iterator[Set
         lock.close()
         for number, handler in before:
             signal.signal(number, handler)
+
+
+def _check_database(settings: Settings) -> None:
+    """Raises:
+    CannotServe: the database that the environment names cannot be reached, or nobody has prepared it.
+    """
+    where = f"{settings.database_host}:{settings.database_port}"
+    try:
+        with psycopg.connect(conninfo(settings, Role.ASSISTANT)) as connection:
+            found = connection.execute(
+                "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'engine'"
+            ).fetchone()
+            ready = found == (True,) and connection.execute(f"SELECT to_regclass('{NEWEST}') IS NOT NULL").fetchone() == (True,)
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[-1]
+        message = f"the database at {where} does not take the role {DATABASE} ({reason}): {EXTERNAL_DATABASE} names it, its password is the secret"
+        raise CannotServe(f"{message} db_{DATABASE}. Without {EXTERNAL_DATABASE} an embedded one is started") from None
+    if not ready:
+        run = (
+            f'tightrope engine migrate "host={settings.database_host} port={settings.database_port} dbname={DATABASE} user=OWNER"'
+        )
+        raise CannotServe(
+            f"the database at {where} has not the tables of this version: run `{run}`, with its owner's password in PGPASSWORD"
+        )
+
+
+def prepare(where: str, console: Console) -> int:
+    """Bring the assistant's database to the newest revision; the exit status.
+
+    Args:
+        where: libpq connection string of its owner or a superuser.
+    """
+    try:
+        heads = migrate(DATABASE, where)
+    except (psycopg.Error, SQLAlchemyError) as error:
+        console.print(Text.assemble(("Not prepared: ", "bold red"), str(error).strip()))
+        return 1
+    console.print(f"Prepared: the database is at {', '.join(heads)}.")
+    return 0
 
 
 class _Nobody(httpx.AsyncBaseTransport):

@@ -29,6 +29,8 @@ from tightrope.engine.models import (
 
 MAX_PAIRS = 10
 _NAME = r"[A-Za-z_][\w\-]*"
+_FLOW = r"[A-Za-z0-9_][\w\-]*"
+"""The id of a flow, which may begin with a digit."""
 _NULLS = {"None", "null", "undefined"}
 
 
@@ -60,7 +62,7 @@ def _rules(*rules: tuple[str, Callable[[re.Match[str]], Command]], flags: re.Reg
 def _worded(search: str) -> tuple[_Rule, ...]:
     """The forms that v2 and v3 share; a model that writes a command with a capital means it all the same."""
     return _rules(
-        (rf"start flow {_AROUND}({_NAME}){_END}", lambda m: StartFlow(m[1])),
+        (rf"start flow {_AROUND}({_FLOW}){_END}", lambda m: StartFlow(m[1])),
         (rf"set slot {_AROUND}({_NAME}){_AROUND} (.+)$", lambda m: SetSlot(m[1], _value(m[2]))),
         (rf"cancel flow{_END}", lambda _m: CancelFlow()),
         (rf"disambiguate flows?((?:[\s,\"'`]+[\w\-]+)*){_END}", lambda m: Clarify(_options(m[1]))),
@@ -76,7 +78,7 @@ _TABLE: dict[Version, tuple[_Rule, ...]] = {
     "v3": _worded("search and reply"),
     "v2": _worded("provide info"),
     "v1": _rules(
-        (rf"StartFlow\(\s*{_AROUND}({_NAME}){_AROUND}\s*\){_END}", lambda m: StartFlow(m[1])),
+        (rf"StartFlow\(\s*{_AROUND}({_FLOW}){_AROUND}\s*\){_END}", lambda m: StartFlow(m[1])),
         (rf"SetSlot\(\s*{_AROUND}({_NAME}){_AROUND}\s*,(.*)\){_END}", lambda m: SetSlot(m[1], _value(m[2]))),
         (rf"CancelFlow\(\){_END}", lambda _m: CancelFlow()),
         (rf"Clarify\((.*)\){_END}", lambda m: Clarify(_options(m[1]))),
@@ -127,7 +129,7 @@ def parse_text(text: str, version: Version = "v3") -> tuple[tuple[Command, ...],
 
 _PAYLOAD = re.compile(r"/SetSlots\((.*)\)$", re.DOTALL)
 _INTENT = re.compile(r"/([^\W\d][\w\-+.]*)(?:@(0(?:\.\d+)?|1(?:\.0+)?))?\s*(\{.*\})?$", re.DOTALL)
-_START = re.compile(rf"/StartFlow\(({_NAME})\)$")
+_START = re.compile(rf"/StartFlow\(({_FLOW})\)$")
 
 
 def parse_payload(text: str) -> tuple[Command, ...]:

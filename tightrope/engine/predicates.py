@@ -39,12 +39,18 @@ _WORDS = {"and", "or", "not", "is", "contains", "matches", "true", "false", "nul
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A compiled condition: `holds(slots, context)`. `mixed`: it has `and` beside `or` without parentheses, which misleads readers."""
+    """A compiled condition: `holds(slots, context)`.
+
+    Attributes:
+        mixed: it has `and` beside `or` without parentheses, which misleads readers.
+        patterns: the regular expressions of its `matches`.
+    """
 
     text: str
     term: Term
     names: frozenset[str]
     mixed: bool = False
+    patterns: tuple[str, ...] = ()
 
     def holds(self, slots: Names, context: Names) -> bool:
         """Whether it is true for these slots and this frame."""
@@ -141,6 +147,7 @@ class _Parser:
         self.text = text
         self.names: set[str] = set()
         self.mixed = False
+        self.patterns: list[str] = []
         self.tokens: list[tuple[str, str]] = []
         at = self.skip(0)
         while at < len(text):
@@ -222,6 +229,7 @@ class _Parser:
         self.take()
         try:
             found = re.compile(word.strip("'\""))
+            self.patterns.append(found.pattern)
         except (re.error, OverflowError) as error:
             raise PredicateError(f"the pattern of `matches` in {self.text!r} is no regular expression: {error}") from None
 
@@ -318,4 +326,4 @@ def compile_predicate(text: str) -> Predicate:
     term = parser.expression()
     if parser.peek()[0] != "end":
         raise parser.wrong("an operator or the end")
-    return Predicate(text, term, frozenset(parser.names), parser.mixed)
+    return Predicate(text, term, frozenset(parser.names), parser.mixed, tuple(parser.patterns))

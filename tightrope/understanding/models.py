@@ -18,7 +18,7 @@ WHICH_FLOW_SLOT = "interrupted_flow_to_continue"
 """Slot of Rasa's pattern_continue_interrupted when several flows wait: holds the id of one, or NO_FLOW."""
 NO_FLOW = "none"
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
 
 
 def _values(raw: Any) -> Any:

@@ -24,6 +24,10 @@ from tightrope.engine.models import (
     ("version", "line", "command"),
     [
         ("v3", "start flow check_balance", StartFlow("check_balance")),
+        ("v3", "start flow 2fa_reset", StartFlow("2fa_reset")),
+        ("v3", "1. start flow 2fa_reset", StartFlow("2fa_reset")),
+        ("v2", "Start flow '2fa'", StartFlow("2fa")),
+        ("v1", "StartFlow(2fa)", StartFlow("2fa")),
         ("v3", "  set slot count 5 ", SetSlot("count", "5")),
         ("v3", 'set slot name "Li Lei"', SetSlot("name", "Li Lei")),
         ("v3", "set slot name 李 雷", SetSlot("name", "李 雷")),

@@ -1,7 +1,8 @@
-"""One condition by itself: its names, and what in it misleads."""
+"""One condition by itself: its names, its patterns, and what in it misleads."""
 
 from __future__ import annotations
 
+from tightrope.engine.check.backtracking import endless
 from tightrope.engine.check.view import View, meant
 from tightrope.engine.models import Place
 from tightrope.engine.templates import Condition
@@ -18,7 +19,7 @@ _PATTERN = FRAME | {
 
 
 def look_at(view: View, condition: Condition, place: Place, *, in_pattern: bool) -> None:
-    """Tell of names that do not exist."""
+    """Tell of names that do not exist, and of patterns that may not come to an end."""
     predicate = condition.predicate
     if predicate is None:
         return
@@ -28,6 +29,10 @@ def look_at(view: View, condition: Condition, place: Place, *, in_pattern: bool)
             " `a and (b or c)`"
         )
         view.told.warn(place, message, "write the parentheses", "mixed-condition")
+    for pattern in filter(endless, dict.fromkeys(predicate.patterns)):
+        message = f"the pattern {pattern!r} can backtrack without end: a text of thirty letters that nearly fits it may hold the server for minutes"
+        mend = "write it so that a text can be read in one way only, or make what repeats possessive (`(?:…)++`)"
+        view.told.warn(place, message, mend, "endless-pattern")
     for name in sorted(predicate.names):
         space, _, rest = name.partition(".")
         if space not in _NAMESPACES or not rest:
