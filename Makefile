@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows uat test-long check understanding bench docs rasa-verify clean browser
+.PHONY: help demo test test-unit flows uat test-long check understanding bench bench-engine docs rasa-verify clean browser
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,11 @@ understanding: $(VENV)/.dev ## Encode and train anew after lines in data/underst
 
 bench: $(VENV)/.dev ## Speed of the whole way of a message, beside bare yardsticks; writes docs/reports/
 	@$(BIN)/python -m benchmarks.throughput
+
+bench-engine: $(VENV)/.dev ## Speed of the engine alone: its core, served turns, and what more journeys cost; writes docs/reports/
+	@$(BIN)/python -m benchmarks.engine.core
+	@$(BIN)/python -m benchmarks.engine.served
+	@$(BIN)/python -m benchmarks.engine.journeys
 
 docs: $(VENV)/.dev ## Write docs/settings.md from the settings' own descriptions
 	@$(BIN)/python -m tightrope.cli.settings_page > docs/settings.md
