@@ -9,7 +9,7 @@ from typing import Final
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
-from actions.requests import REQUEST_FAILURES, request_failure
+from actions.requests import CONSENT, REQUEST_FAILURES, request_failure
 from actions.turn import Turn
 from actions.wording import moment
 from actions.words import day, plain
@@ -153,7 +153,7 @@ class RequestContactChange(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        outcome = await self._file(turn) if turn.read("contact_consent") is True else "declined"
+        outcome = await self._file(turn) if turn.read("contact_consent") == CONSENT else "declined"
         turn.set("contact_request", outcome)
         if outcome in {"filed", "declined"}:
             turn.tell("journey", journey=turn.journey.id, event="completed")

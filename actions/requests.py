@@ -9,6 +9,8 @@ from tightrope.business.errors import BusinessError, Conflict, Done, NotFound, R
 
 UNKNOWN: Final = "unknown"
 """Nobody knows whether the firm has it: the customer hears just that, and is not asked to try again."""
+CONSENT: Final = "true"
+"""The value of a consent slot that counts; whatever else stands there is none."""
 REQUEST_FAILURES: Final = frozenset({"no_account", "not_permitted", "already_open", "unavailable", UNKNOWN})
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
-from actions.requests import REQUEST_FAILURES, request_failure
+from actions.requests import CONSENT, REQUEST_FAILURES, request_failure
 from actions.turn import Turn
 from actions.wording import SHANGHAI, moment
 from actions.words import day, full_day, month
@@ -140,7 +140,7 @@ class RequestStatement(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        outcome = await self._file(turn) if turn.read("statement_consent") is True else "declined"
+        outcome = await self._file(turn) if turn.read("statement_consent") == CONSENT else "declined"
         turn.set("statement_outcome", outcome)
         if outcome in {"filed", "declined"}:
             turn.tell("journey", journey=turn.journey.id, event="completed")

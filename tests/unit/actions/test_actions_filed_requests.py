@@ -15,8 +15,8 @@ from actions.requests import REQUEST_FAILURES, request_failure
 from actions.statements import AskStatementMonth, AskStatementYear, CheckStatementPeriod, RequestStatement
 from tightrope.business.errors import BadRequest, Conflict, InvalidAnswer, NoAnswer, NotFound, NotReached, Refused
 
-STATEMENT = {"statement_kind": "account_statement", "statement_month": "2026-10", "statement_consent": True}
-CONTACT = {"contact_field": "mobile", "contact_consent": True}
+STATEMENT = {"statement_kind": "account_statement", "statement_month": "2026-10", "statement_consent": "true"}
+CONTACT = {"contact_field": "mobile", "contact_consent": "true"}
 ONES: dict[str, tuple[type[DeclaredAction], str, dict[str, object], str]] = {
     "request_statement": (RequestStatement, "statement_outcome", STATEMENT, "statement_consent"),
     "update_contact_details": (RequestContactChange, "contact_request", CONTACT, "contact_consent"),
@@ -41,7 +41,7 @@ async def test_the_same_turn_repeated_has_the_same_key_and_another_turn_another(
 
 
 @pytest.mark.parametrize("flow", ONES)
-@pytest.mark.parametrize("given_consent", [False, None, "true", 1, "yes"])
+@pytest.mark.parametrize("given_consent", ["false", False, None, True, 1, "yes", "true "])
 async def test_nothing_but_a_plain_yes_is_consent(
     fake: FakeContext, firm: AccountBusiness, flow: str, given_consent: object
 ) -> None:
