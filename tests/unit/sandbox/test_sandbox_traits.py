@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -189,6 +189,31 @@ def test_what_customers_did_lies_on_trading_days_and_before_the_hour(day: date):
             placed = date.fromisoformat(row["document"]["placed_at"][:10])
             assert is_trading_day(placed)
             assert placed <= activity
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_new_shares_and_calls_for_collateral_keep_to_trading_days(day: date):
+    for row in seeded(day).entry:
+        if row["kind"] == "ipo":
+            found = row["document"]
+            subscribed, result = date.fromisoformat(found["subscribed_on"]), date.fromisoformat(found["result_on"])
+            assert subscribed < result
+            assert subscribed <= day
+            assert (day - subscribed).days <= 90
+            assert found["status"] == "subscribed" or result <= day
+            assert all(is_trading_day(date.fromisoformat(found[name][:10])) for name in ("subscribed_on", "result_on"))
+            if found["status"] == "payment_due":
+                assert date.fromisoformat(found["pay_by"][:10]) >= day
+            if found["listing_on"]:
+                assert (date.fromisoformat(found["listing_on"]) > day) is (found["status"] in {"paid"})
+    calls = [row["document"]["margin_call"] for row in seeded(day).fact if row["kind"] == "margin_account"]
+    ends = [date.fromisoformat(call["restore_by"][:10]) for call in calls if call]
+    assert all(
+        date.fromisoformat(call["called_on"]) < end <= day + timedelta(12)
+        for call, end in zip(filter(None, calls), ends, strict=True)
+    )
+    assert any(end > day for end in ends)
+    assert any(end < day for end in ends)
 
 
 def test_each_thing_that_blocks_a_closing_stands_alone_somewhere_and_all_together_once():

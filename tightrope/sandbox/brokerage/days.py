@@ -58,6 +58,15 @@ def trading_days(day: date, count: int) -> date:
     return day
 
 
+def about(day: date, count: int) -> date:
+    """The trading day `count` away from `day`: up to 0 counted back from the last trading day, above it forward from the next one."""
+    if count > 0:
+        return trading_days(day + timedelta(days=1), count - 1)
+    while not is_trading_day(day):
+        day -= timedelta(days=1)
+    return trading_days(day, count)
+
+
 def moment(day: date, clock: str) -> datetime:
     """A time of a day, as `09:41:07`."""
     return datetime.combine(day, time.fromisoformat(clock), SHANGHAI)

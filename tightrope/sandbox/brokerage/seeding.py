@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 from tightrope.rules.dates import add_months
-from tightrope.sandbox.brokerage.days import moment, trading_days
+from tightrope.sandbox.brokerage.days import about, moment, trading_days
 from tightrope.sandbox.brokerage.models import money
 from tightrope.sandbox.customers.market import PRICES, currency_of, holdings, securities
 from tightrope.sandbox.customers.model import (
@@ -218,22 +218,29 @@ def _transfer(item: DemoCustomer, entry: DemoTransfer, number: int, activity: da
 
 def _ipo(item: DemoCustomer, ipo: DemoIpo, number: int, day: date) -> tuple[str, Row, bool]:
     currency = currency_of(ipo.code)
-    subscribed = day + timedelta(days=ipo.subscribed)
+    subscribed = about(day, ipo.subscribed)
     document = {
         "subscription_id": f"S{item.customer_id[1:]}-{number + 1:03}",
         "account_id": item.accounts[ipo.account].account_id,
         "security": securities()[ipo.code].body(),
         "status": ipo.status,
         "subscribed_on": subscribed.isoformat(),
-        "result_on": (day + timedelta(days=ipo.result)).isoformat(),
+        "result_on": about(day, ipo.result).isoformat(),
         "quantity": ipo.quantity,
         "allotted_quantity": ipo.allotted,
         "issue_price": money(Decimal(ipo.price), currency),
         "amount_due": money(ipo.allotted * Decimal(ipo.price), currency) if ipo.allotted else None,
-        "pay_by": None if ipo.pay_by is None else moment(day + timedelta(days=ipo.pay_by), "16:00:00").isoformat(),
-        "listing_on": None if ipo.listing is None else (day + timedelta(days=ipo.listing)).isoformat(),
+        "pay_by": None if ipo.pay_by is None else _pay_by(ipo, day),
+        "listing_on": None if ipo.listing is None else about(day, ipo.listing).isoformat(),
     }
     return subscribed.isoformat(), document, False
+
+
+def _pay_by(ipo: DemoIpo, day: date) -> str:
+    """Of what is still due: today, or on the next trading day when there is no trading today."""
+    assert ipo.pay_by is not None  # noqa: S101 - asked for by the caller
+    on = trading_days(day, ipo.pay_by) if ipo.status == "payment_due" else about(day, ipo.pay_by)
+    return moment(on, "16:00:00").isoformat()
 
 
 def _facts(item: DemoCustomer, day: date) -> list[Row]:
@@ -290,8 +297,9 @@ def _margin_account(item: DemoCustomer, day: date) -> Row:
     account = next(account for account in item.accounts if account.kind == "margin")
     debts, call = item.margin, None
     if debts.called_days_ago is not None and debts.restore_in_days is not None:
-        restore = moment(day + timedelta(days=debts.restore_in_days), "15:00:00")
-        call = {"called_on": _ago(day, debts.called_days_ago), "restore_by": restore.isoformat()}
+        within = debts.restore_in_days
+        restore = moment(trading_days(day, within) if within >= 0 else about(day, within), "15:00:00")
+        call = {"called_on": about(day, -debts.called_days_ago).isoformat(), "restore_by": restore.isoformat()}
     cash = Decimal(account.cash_available) + Decimal(account.cash_frozen)
     amounts = {
         "cash": cash,

@@ -48,6 +48,8 @@ PRICES: Final[dict[str, str]] = {
 _SHARES: Final = tuple(code for code in PRICES if code[:3] in {"609", "309"})
 _REST: Final = {"CNY": "599005", "HKD": "39012", "USD": "909001"}
 """What the rest of a market value is in: the price divides it."""
+_CALM: Final = ("0.998", "1.001", "0.996", "1.003")
+"""The rest is in things whose price hardly moves."""
 _COSTS: Final = ("0.86", "1.12", "0.97", "1.31", "0.79", "1.00", "1.07")
 
 
@@ -103,5 +105,6 @@ def holdings(account: DemoAccount) -> tuple[Holding, ...]:
 
 
 def _bought(code: str, quantity: int, seed: int) -> Holding:
-    cost = (Decimal(PRICES[code]) * Decimal(_COSTS[seed % len(_COSTS)])).quantize(Decimal("0.001"))
+    factors = _CALM if code in _REST.values() else _COSTS
+    cost = (Decimal(PRICES[code]) * Decimal(factors[seed % len(factors)])).quantize(Decimal("0.001"))
     return Holding(code, quantity, str(cost))

@@ -109,7 +109,7 @@ class DemoTransfer:
 
 @dataclass(frozen=True, slots=True)
 class DemoIpo:
-    """A subscription; days count from the day of seeding, below zero for the past."""
+    """A subscription; days are trading days from the day of seeding, below zero for the past."""
 
     code: str
     status: str
@@ -126,7 +126,7 @@ class DemoIpo:
 
 @dataclass(frozen=True, slots=True)
 class DemoMargin:
-    """Debts of the credit account; its assets are the account's own."""
+    """Debts of the credit account; its assets are the account's own. Days of a call are trading days."""
 
     financed: str
     sold_short: str = "0.00"

@@ -59,7 +59,7 @@ IPOS: Final[tuple[DemoCustomer, ...]] = (
         "连续六次未中",
         "six times not allotted",
         *(
-            DemoIpo(code, "not_allotted", 5000, price, -12 * n - 2, -12 * n)
+            DemoIpo(code, "not_allotted", 5000, price, -9 * n - 2, -9 * n)
             for n, (code, price) in enumerate(
                 [
                     ("309188", "41.20"),
