@@ -49,6 +49,42 @@ class Weighed:
         return max(self.labels, key=lambda label: (self.labels[label], label))
 
 
+DANGERS = ("talk_to_agent.distress", "talk_to_agent.coercion", "talk_to_agent.vulnerable", "report_fraud")
+_OF_RULES = {
+    "distress": DANGERS,
+    "coercion": DANGERS,
+    "fraud": DANGERS,
+    "vulnerable": DANGERS,
+    "complaint": ("file_complaint", *DANGERS),
+    "person": ("talk_to_agent.request", "file_complaint", *DANGERS),
+}
+"""Rules that go by words inside a message, and the classes that bear them out."""
+_SURE, _HARDLY, _LIKELY = 9000, 200, 6000
+
+
+def borne_out(rule: str) -> bool:
+    """Whether a rule is one of those that the classifier is asked about."""
+    return rule in _OF_RULES
+
+
+def doubts(rule: str, weighed: Weighed) -> bool:
+    """Whether the classifier is sure that a message means something else than the rule's words (QQ号被盗了 is not our matter)."""
+    own = _OF_RULES[rule]
+    return (
+        weighed.best not in own
+        and weighed.labels[weighed.best] >= _SURE
+        and sum(weighed.labels.get(n, 0) for n in own) <= _HARDLY
+    )
+
+
+def kin(rule: str, weighed: Weighed) -> str:
+    """The danger that it is: of despair its words are enough, between the others the classifier decides where it is likely."""
+    best = max(DANGERS, key=lambda label: weighed.labels.get(label, 0))
+    if rule == "distress" or weighed.labels.get(best, 0) < _LIKELY:
+        return rule
+    return "fraud" if best == rules.FRAUD_FLOW else best.partition(".")[2]
+
+
 def choose(request: Request, text: str, weighed: Weighed, limits: Thresholds) -> tuple[Command, ...]:
     """The commands for a folded message as a whole."""
     for label, limit in limits.red_lines.items():

@@ -50,16 +50,16 @@ class Decision:
     commands: tuple[Command, ...]
 
 
-def decide(request: Request, text: str, typed: Typed) -> Decision | None:
-    """The first rule that applies to the folded `text`, or None."""
+def decide(request: Request, text: str, typed: Typed, doubted: frozenset[str] = frozenset()) -> Decision | None:
+    """The first rule that applies to the folded `text`, or None; `doubted` rules are passed over."""
     for danger in (dangers.DISTRESS, dangers.COERCION, dangers.FRAUD, dangers.VULNERABLE):
-        if danger.found(text):
+        if danger.name not in doubted and danger.found(text):
             return Decision(danger.name, in_danger(request, danger.name))
     if patterns.SYNTAX.found(text):
         return Decision("syntax", ())
-    if (answered := _in_flow(request, text, typed)) is not None:
+    if (answered := _in_flow(request, text, typed, doubted)) is not None:
         return answered
-    if patterns.PERSON.found(text):
+    if "person" not in doubted and patterns.PERSON.found(text):
         return Decision("person", to_person(request, "request"))
     if requested(text):
         return Decision("language", (REPEAT,))
@@ -71,12 +71,12 @@ def decide(request: Request, text: str, typed: Typed) -> Decision | None:
     return None
 
 
-def _in_flow(request: Request, text: str, typed: Typed) -> Decision | None:
+def _in_flow(request: Request, text: str, typed: Typed, doubted: frozenset[str]) -> Decision | None:
     """What the message is to the flow that runs: free text that it asks for, a complaint that interrupts it, an answer, a correction."""
     asked = request.flow if request.flow is not None and request.flow.slot else None
     if asked is not None and (said := filling.text_answer(asked, request.message, text, typed.book)) is not None:
         return Decision("text", said)
-    if patterns.COMPLAINT.found(text):
+    if "complaint" not in doubted and patterns.COMPLAINT.found(text):
         return Decision("complaint", complaint(request, text))
     if asked is not None and (answer := _answer(asked, text)) is not None:
         return answer

@@ -17,10 +17,11 @@ from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.filling import Typed, opening
 from tightrope.understanding.models import MAX_MESSAGE, Command, Request, Result, StartFlow, allowed
 from tightrope.understanding.normalise import folded
-from tightrope.understanding.routing import Weighed, both, choose, parts
+from tightrope.understanding.routing import Weighed, borne_out, both, choose, doubts, kin, parts
 from tightrope.understanding.slots import EMPTY, SlotBook
 from tightrope.understanding.training import Thresholds
 
+_DANGERS = {"distress", "coercion", "fraud", "vulnerable"}
 _LISTED = 3
 """Candidates that are reported."""
 
@@ -60,12 +61,24 @@ class Understanding:
         if not any(c.isalnum() for c in text):
             return result
         typed = Typed(self.book, self.today())
-        decision = rules.decide(request, text, typed)
+        decision = self._ruled(request, text, typed)
         if decision is not None:
             return replace(result, source="rule", rule=decision.rule, commands=allowed(decision.commands, request, self.book))
         if not any(c.isalpha() for c in text):
             return result
         return self._classified(request, text, typed, result)
+
+    def _ruled(self, request: Request, text: str, typed: Typed) -> rules.Decision | None:
+        """What the rules decide, those that go by words inside a message only where the classifier is not sure of something else."""
+        doubted: frozenset[str] = frozenset()
+        while (decision := rules.decide(request, text, typed, doubted)) is not None and borne_out(decision.rule):
+            weighed = Weighed.of(self.classifier.probabilities(text))
+            if doubts(decision.rule, weighed):
+                doubted |= {decision.rule}
+                continue
+            danger = kin(decision.rule, weighed) if decision.rule in _DANGERS else decision.rule
+            return decision if danger == decision.rule else replace(decision, commands=rules.in_danger(request, danger))
+        return decision
 
     def _classified(self, request: Request, text: str, typed: Typed, result: Result) -> Result:
         weighed = Weighed.of(self.classifier.probabilities(text))
