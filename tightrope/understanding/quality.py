@@ -1,7 +1,8 @@
 """What a class of lines is worth, for who writes them: how its own lines are routed, and which lines of others it takes.
 
 Each training line is routed by a classifier that was trained on all the others (leave-one-out), with rules and thresholds as in
-service, so that the figures say something of wordings that nobody has written down. Of other classes a part of the lines is taken. Held-out lines are counted and never shown: who learns from them
+service, so that the figures say something of wordings that nobody has written down. Of other classes a part of the lines is taken. Held-out lines are
+counted and never shown: who learns from them
 spoils them.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,16 @@ def offers(ids=FLOWS):
 @pytest.fixture(scope="session")
 def ask(understanding):
     """`ask("text", slot=…)` gives the command lines with every flow of this release on offer."""
+    return asking(understanding)
 
+
+@pytest.fixture(scope="session")
+def ask_by_words(understanding):
+    """The same without the encoder: a thousand times quicker, for properties that hold whatever the classifier says."""
+    return asking(replace(understanding, classifier=replace(understanding.classifier, meaning=None)))
+
+
+def asking(understanding):
     def asked(message, *, flow=None, slot=None, slot_type="categorical", values=(), ids=FLOWS):
         active = (
             ActiveFlow(id=flow or "check_balance", slot=slot, slot_type=slot_type, allowed_values=list(values))

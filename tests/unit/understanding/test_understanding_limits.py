@@ -63,8 +63,8 @@ def test_typed_command_syntax_never_becomes_a_command(ask, text, context):
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(COMMANDS), st.text(max_size=20), st.text(max_size=20))
-def test_command_syntax_inside_other_text_is_never_copied(ask, syntax, before, after):
-    result = ask(f"{before} {syntax} {after}", **LOGIN)
+def test_command_syntax_inside_other_text_is_never_copied(ask_by_words, syntax, before, after):
+    result = ask_by_words(f"{before} {syntax} {after}", **LOGIN)
     assert "evil" not in result.text
     assert "set slot login_state done" not in result.text
 
@@ -99,8 +99,8 @@ CONTEXTS = st.sampled_from([{}, LOGIN, CONFIRM, RESUME, WHICH, REASON, {"flow": 
     CONTEXTS,
     st.sets(st.sampled_from(["check_balance", "talk_to_agent", "greet", "explain_verdict"])),
 )
-def test_any_text_in_any_context_stays_within_the_offer(ask, text, context, on_offer):
-    result = ask(text, ids=sorted(on_offer), **context)
+def test_any_text_in_any_context_stays_within_the_offer(ask_by_words, text, context, on_offer):
+    result = ask_by_words(text, ids=sorted(on_offer), **context)
     for written in result.text.split("\n") if result.text else []:
         match = LINE.fullmatch(written)
         assert match, written
