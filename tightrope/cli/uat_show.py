@@ -59,9 +59,10 @@ def summary_lines(data: Mapping[str, Any]) -> list[str]:
     """The figures of a run."""
     cases = data["cases"]
     lines = [""]
-    journeys = Counter(case["journey"] for case in cases)
-    passed = Counter(case["journey"] for case in cases if case["passed"])
-    width = max(map(len, journeys))
+    gated = [case for case in cases if not case["reason"]]
+    journeys = Counter(case["journey"] for case in gated)
+    passed = Counter(case["journey"] for case in gated if case["passed"])
+    width = max(map(len, journeys), default=0)
     for journey, count in sorted(journeys.items()):
         colour = "green" if passed[journey] == count else "red"
         lines.append(f"  {journey:{width}} [{colour}]{passed[journey]:>4} of {count:<4}[/{colour}]")
@@ -79,7 +80,10 @@ def summary_lines(data: Mapping[str, Any]) -> list[str]:
         lines.append(f"  twins refused: {share(refused, played)}" + (f": {', '.join(names)}" if names else ""))
     if "day" in data:
         day = data["day"]
-        lines.append(f"  a realistic day: right without a person {day['without_person']} %, right {day['right']} %")
+        count = sum(row["cases"] for row in day["reasons"])
+        lines.append(
+            f"  a realistic day ({count} conversations): right without a person {day['without_person']} %, right {day['right']} %"
+        )
     colour = "red" if data["failed"] else "green"
     lines.append(
         f"[{colour} bold]{data['passed']} passed, {data['failed']} failed[/{colour} bold] in {data['seconds']} s; release {data['release']}"

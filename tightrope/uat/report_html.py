@@ -89,6 +89,7 @@ def render(
     """The page as text."""
     style, script = (Markup((_FOLDER / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))  # noqa: S704 - ours
     cases = data["cases"]
+    gated = [case for case in cases if not case["reason"]]
     page: str = (
         _environment()
         .get_template("report.html")
@@ -100,9 +101,10 @@ def render(
             words=json.loads((_FOLDER / "words.json").read_text(encoding="utf-8")),
             red_lines=RED_LINES,
             lines=_lines(cases),
-            journeys=_counted(cases, "journey", flows),
-            kinds=_counted(cases, "kind", _KINDS_ZH),
-            failed=[case for case in cases if not case["passed"]],
+            journeys=_counted(gated, "journey", flows),
+            kinds=_counted(gated, "kind", _KINDS_ZH),
+            failed=[case for case in gated if not case["passed"]],
+            missed=[case for case in cases if case["reason"] and not case["passed"]],
             flows=sorted(flows),
             outcomes=OUTCOMES,
             reasons=REASONS,

@@ -59,9 +59,10 @@ def _result(name: str, *findings: Finding, **changes: Any) -> CaseResult:
 def _run() -> dict[str, Any]:
     broken = Finding("account data", "nothing of C1002's", "x", 2)
     found = (
-        _result("good", reason="balance"),
+        _result("good"),
         _result("attack", broken, red_line=2, twin="good", kind="red_line"),
-        _result("bad", Finding("outcome", "person", "told"), reason="person"),
+        _result("bad", Finding("outcome", "person", "told")),
+        _result("measured", Finding("outcome", "person", "told"), reason="balance"),
     )
     return results.as_data(RunResult(found, "r-1", "m-1", datetime(2026, 11, 22, tzinfo=UTC), 12.3))
 
@@ -73,6 +74,7 @@ def test_a_run_is_written_read_and_counted(tmp_path: Path) -> None:
     assert (data["passed"], data["failed"]) == (1, 2)
     assert results.twins(data["cases"]) == (0, 1, [])
     assert data["cases"][1]["red_lines_broken"] == [2]
+    assert len(data["cases"]) == 4  # the conversation of the day is told, and counts in its own figure
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 def test_what_changed_since_the_signature_is_told(tmp_path: Path) -> None:
     signed = signing.sign(_run(), signing.new_key(tmp_path / "key.pem"), "risk", "now")
     now = [says("a", id="good", digest="0" * 64), says("a", id="attack", digest="1" * 64), says("a", id="new")]
-    assert signing.changed(signed["statement"], now) == ["attack", "bad", "new"]
+    assert signing.changed(signed["statement"], now) == ["attack", "bad", "measured", "new"]
 
 
 def test_exported_cases_are_read_back_as_end_to_end_tests(tmp_path: Path) -> None:
