@@ -138,6 +138,8 @@ ADVICE = Topic(
         r"(哪|那)(只|支|几只|一只|(个|些|几个|家|一个)(板块|股|基金|票|etf|行业|赛道|公司|指数))[^,，。?？]{0,8}(好|值得|"
         r"会涨|能涨|赚钱|有潜力|最稳|牛|龙头|适合我)",
         r"(哪|那)(只|支|些)(股票?|基金|票)[^,，。?？]{0,4}(买|入)|牛股|黑马股?|内幕(消息)?|小道消息|消息股|稳赚",
+        r"(该不该|应不应该|值不值得|要不要)(现在|今天|再)?[^,，。?？]{0,4}(上杠杆|加杠杆|开杠杆|融资(?!融券))",
+        r"\bwhat (price )?(will|would)\b.{0,40}\b(trade at|trading at|be worth|be trading|cost next|hit)\b",
         r"保(证)?(赚|收益|本)|(怎么|如何|帮我)(配置|分配)(资产|资金|仓位|投资)|帮我(配置|理财|操盘|选)",
         r"(套牢|被套|亏了?).{0,14}(怎么办|割|卖|补仓|等|止损)",
         r"\bshould i\b.{0,30}\b(buy|buying|sell|selling|hold|holding|keep|invest|short|dump|cash out|get (in|out)|exit|enter"
@@ -190,6 +192,9 @@ TRADE = Topic(
         r"(^|[,，。 ])(买入?|卖出?|挂单|市价(买|卖)|限价(买|卖))[^,，。?？]{0,12}\d+ ?(股|手|份|元|块|万|张)",
         r"(我要|我想|立刻|马上|现在|立即|赶紧)(买入?|卖出?|抛|清仓)[^,，。?？]{0,12}\d+ ?(股|手|份|元|块|万|张)",
         r"(都|全部?|一半|全都)(给我|帮我)?(卖|抛|清)(了|掉|光|仓)(?!吗|么)",
+        r"下(一|1|个|一个)?单[^,，。?？]{0,4}(试试|试一下|看看)|^(从|把|用)(我)?(的)?(资金|证券)?(账户|账上)[^,，。?？]{0,8}(打|转|汇|划)[^,，。?？]{1,10}给",
+        r"^((can|could|would|will) you )?(please |pls |just )*(wire|send|transfer|move) (me )?([$¥]|usd |cny |hkd |rmb )?\d",
+        r"^would you be so kind.{0,12}\b(buy|sell|cancel|transfer|place)\b",
         r"^((can|could|would|will) you )?(please |pls |just |hey,? |now )*(go ahead and )?(buy|sell|purchase|short|dump|"
         r"liquidate|redeem)( me)? (all|half|some|everything|\d|my|a lot|one hundred|the rest|\w+ (for me|now|at market))",
         r"\b(buy|sell|purchase|redeem|short|liquidate|cancel|place|submit|execute)\b.{0,40}\b(for me|on my behalf|"

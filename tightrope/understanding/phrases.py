@@ -25,7 +25,8 @@ CANCEL = Topic(
         r"(取消|退出|停止|终止|中止|停|停一下|打住|返回|放弃)(这个|当前|本次|流程|操作|办理|查询)?",
         r"(我)?不(查|办|弄|看|想查|想办|想弄|开|登|登录|做|继续|搞|需要查)了|先不(查|办|弄|看|用|开|登|登录)?(了|这个)?",
         r"不用(查|办|弄|看|管)了?|当我没(说|问)|没事了?|改天(再说|吧)?|下次(再说|吧)?|以后再说",
-        r"never ?mind( it| that| then)?|nvm|cancel( it| this| that| everything| please)?|(please )?stop( it| this| here)?",
+        r"never ?mind( it| that| then)?([ ,]+(please )?(cancel|stop|forget|leave|drop)( (it|this|that))?)?|nvm",
+        r"cancel( it| this| that| everything| please)?|(please )?stop( it| this| here)?",
         r"forget (it|about it|that|this)|quit|exit|abort|leave it|drop it|scratch that|i('ve)? changed my mind",
         r"(maybe |some )?(another time|later)|let'?s (stop|not|leave it)( here| now)?|don'?t bother|no longer needed",
         r"i don'?t want (to continue|to do (this|that)|this|it)( anymore| any more)?|go back|start over",
@@ -38,6 +39,7 @@ REPEAT = Topic(
         r"(请|麻烦|你|能|可以|能不能|再)*(再|重新|重复)(说|讲|发|念|来|重复|讲述)?(一?遍|一次|一下)(吗|么|可以吗|好吗)?",
         r"重复(一下|一遍|刚才的话|上一条)?|(刚才|刚刚|上面)(你)?(说|讲|发)(的是?)?(了)?(什么|啥)",
         r"没(听|看)?(清楚?|懂|明白|到)(你(说|刚才|刚刚)?.{0,6})?|(你)?(说|讲)(的)?(什么|啥)|什么意思",
+        r"(刚才|刚刚)?(我)?没(听|看)(清楚?|懂|明白|到)[ ,，]*(请|麻烦|你|能|可以)*(再|重新)(说|讲|发|来)(一?遍|一次|一下)",
         r"((can|could|would) you )?(please )?(repeat|say)( (it|that|this|what you said|yourself|again|the last message|"
         r"the question))*( one more time| once more| again)?",
         r"(come|say) again|pardon( me)?|what did you (just )?(say|ask)|(sorry )?what( was that)?",
