@@ -42,6 +42,13 @@ def opening(offer: FlowOffer, text: str, typed: Typed) -> tuple[SetSlot, ...]:
     return tuple(SetSlot(name, value) for name, value in found.items())
 
 
+def anew(flow: ActiveFlow, text: str, typed: Typed) -> tuple[SetSlot, ...]:
+    """What a folded message that asks for the running flow again says otherwise: "那12月25日呢" after the result of another day."""
+    specs = [spec for slot in flow.slots if (spec := typed.book.get(slot.name)) is not None and spec.early]
+    found = answers.read(text, specs, typed.book, typed.today)
+    return tuple(SetSlot(name, value) for name, value in found.items())
+
+
 def answer(flow: ActiveFlow, text: str, typed: Typed) -> tuple[str, tuple[SetSlot, ...]] | None:
     """What the folded message fills of the running flow: the rule's name and the slots; None: nothing for sure."""
     if patterns.TRADE.found(text) and _COMMANDED.search(text):

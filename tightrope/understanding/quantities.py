@@ -47,7 +47,7 @@ _BEFORE = re.compile(
 _AFTER = re.compile(
     r" ?(?:(?P<vague>多|几|来)?"
     r"(?:(?P<money>元(?!月|旦)|圆|块钱?|人民币|rmb\b|cny\b|yuan\b|港币|港元|hkd\b|美元|美金|usd\b|dollars?\b|bucks?\b)"
-    r"|(?P<share>股(?!票|东|市|价)|份(?!额)|shares?\b|units?\b)"
+    r"|(?P<share>股(?!票|东|市|价)|份(?!额)|(?:[ah][- ])?shares?\b|units?\b)"
     r"|(?P<lot>手(?!续|机)|(?:board )?lots?\b)"
     r"|(?P<percent>%|percent(?:age points?)?\b|per cent\b|pct\b|个百分点|个点)"
     r"|(?P<permille>‰)"
@@ -62,6 +62,8 @@ _AFTER = re.compile(
     re.ASCII,
 )
 _RANGE = re.compile(r" ?(?:-|~|–|—|至|到|to|or|或者?)[ ]*(?=[¥$]?[\d零一二两三四五六七八九十])")
+_SPLIT = re.compile(rf"(?:{_DIGITS}|[{_HAN}]+)[万千百亿][一二两三四五六七八九]")
+_MEASURE = re.compile(r" ?(?:个|年|月|天|周|季|次|笔)")
 _TENTHS = re.compile(r"(\d{1,2})(?:毛|角)?(?![\d股手份%个年月天日万千百,.])")
 """25块6 and 12元35: what follows is tenths or hundredths, unless it counts something of its own."""
 _HALF_YEAR = re.compile(r"(?<![\d一二两三四五六七八九十年])半年|\bhalf a year\b|\bhalf year\b")
@@ -102,6 +104,9 @@ def scan(text: str) -> list[Quantity]:
     for half in _HALF_YEAR.finditer(text):
         found.append(Quantity(half.start(), half.end(), Decimal(6), "month"))
     while (match := _NUMBER.search(text, at)) is not None:
+        if _SPLIT.fullmatch(match["number"]) and _MEASURE.match(text, match.end()):
+            # 20万一个月: the last numeral begins the next figure.
+            match = _NUMBER.match(text, match.start(), match.end() - 1) or match
         quantity = _read(text, match)
         at = max(match.end(), quantity.end)
         joined = _RANGE.match(text, quantity.end)

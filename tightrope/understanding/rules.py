@@ -63,7 +63,7 @@ def decide(request: Request, text: str, typed: Typed, doubted: frozenset[str] = 
         return Decision("person", to_person(request, "request"))
     if requested(text):
         return Decision("language", (REPEAT,))
-    if (chosen := _menu(request, text, typed)) is not None:
+    if (chosen := _menu(request, text, typed) or _named(request, text, typed)) is not None:
         return chosen
     for topic, commands in _SMALL:
         if len(text) <= 2 * _SHORT and topic.found(text):
@@ -95,6 +95,14 @@ def _menu(request: Request, text: str, typed: Typed) -> Decision | None:
         return None
     found = [value for value, words in groups.wordings.items() if text.strip(" .。!！?？") in words]
     return Decision("menu", (StartFlow(MENU_FLOW), SetSlot(MENU_SLOT, found[0]))) if found else None
+
+
+def _named(request: Request, text: str, typed: Typed) -> Decision | None:
+    """A journey by its name, as its button says it."""
+    flow = typed.book.journeys.get(text.strip(" .。!！?？"))
+    if flow is None or request.offer(flow) is None:
+        return None
+    return Decision("name", to_person(request, "request") if flow == PERSON_FLOW else start(request, flow))
 
 
 def start(request: Request, flow: str) -> tuple[Command, ...]:

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from tightrope.understanding import rules
 from tightrope.understanding.classifier import Classifier
 from tightrope.understanding.errors import BadRequestError
-from tightrope.understanding.filling import Typed, opening
-from tightrope.understanding.models import MAX_MESSAGE, Command, Request, Result, StartFlow, allowed
+from tightrope.understanding.filling import Typed, anew, opening
+from tightrope.understanding.models import MAX_MESSAGE, REPEAT, Command, Request, Result, StartFlow, allowed
 from tightrope.understanding.normalise import folded
 from tightrope.understanding.routing import Weighed, borne_out, both, choose, doubts, kin, parts
 from tightrope.understanding.slots import EMPTY, SlotBook
@@ -86,6 +86,8 @@ class Understanding:
         if len(said := parts(text)) > 1:
             each = [(part, Weighed.of(self.classifier.probabilities(part))) for part in said]
             chosen = both(request, each, weighed, self.thresholds) or chosen
+        if request.flow is not None and chosen == (REPEAT,) and weighed.flows[0][0] == request.flow.id:
+            chosen = anew(request.flow, text, typed) or chosen
         commands = allowed((*chosen, *_told(request, chosen, text, typed)), request, self.book)
         return replace(
             result,

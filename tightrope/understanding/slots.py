@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tightrope.understanding import securities
+from tightrope.understanding import names, securities
 from tightrope.understanding.errors import TrainingDataError
 from tightrope.understanding.normalise import folded, normalise
 from tightrope.understanding.securities import Securities
@@ -101,10 +101,12 @@ def free_text(message: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SlotBook:
-    """All slots that are read from typed words, and the securities that one may name."""
+    """All slots that are read from typed words, the securities that one may name, and the names of journeys."""
 
     specs: dict[str, SlotSpec] = field(default_factory=dict)
     securities: Securities = field(default_factory=lambda: Securities(frozenset(), {}, None))
+    journeys: dict[str, str] = field(default_factory=dict)
+    """Folded name -> flow id (names.py)."""
 
     def get(self, name: str | None) -> SlotSpec | None:
         """The slot of this name, if it is read from typed words."""
@@ -121,15 +123,16 @@ def load(folder: Path) -> SlotBook:
         TrainingDataError: a file is not of the documented form; names file, slot and what is wrong.
     """
     path = folder / "slots.json"
+    journeys = names.load(folder.parent / "flows")
     if not path.is_file():
-        return SlotBook({}, securities.load(folder))
+        return SlotBook({}, securities.load(folder), journeys)
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingDataError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(entries, dict):
         raise TrainingDataError(f"{path}: expected an object with one entry a slot")
-    return SlotBook({name: _spec(path, name, entry) for name, entry in entries.items()}, securities.load(folder))
+    return SlotBook({name: _spec(path, name, entry) for name, entry in entries.items()}, securities.load(folder), journeys)
 
 
 def _spec(path: Path, name: str, entry: Any) -> SlotSpec:

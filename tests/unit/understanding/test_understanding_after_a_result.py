@@ -8,9 +8,10 @@ from datetime import date
 import pytest
 from understanding_data import DATA
 
+from actions.journeys import journeys
 from tightrope.understanding import quantities, rules, slots
 from tightrope.understanding.dates import find_days
-from tightrope.understanding.filling import Typed, opening
+from tightrope.understanding.filling import Typed, anew, opening
 from tightrope.understanding.models import ActiveFlow, FlowOffer, FlowSlot, Request, SetSlot, SlotOffer, StartFlow
 from tightrope.understanding.normalise import folded
 
@@ -129,7 +130,11 @@ OPENINGS = [
         "每月存2000，年化3%，存10年",
         {"growth_kind": "monthly_saving", "growth_amount": "2000", "growth_rate": "3", "growth_term": "120"},
     ),
-    ("growth", "10万一次性按3.5%存5年有多少", {"growth_kind": "lump_sum", "growth_rate": "3.5", "growth_term": "60"}),
+    (
+        "growth",
+        "10万一次性按3.5%存5年有多少",
+        {"growth_kind": "lump_sum", "growth_amount": "100000", "growth_rate": "3.5", "growth_term": "60"},
+    ),
     ("calendar", "港股12月24日开市吗", {"calendar_market": "hk", "calendar_day": "2026-12-24"}),
     ("calendar", "is the mainland market open next Friday", {"calendar_market": "mainland", "calendar_day": "2026-11-27"}),
     ("calendar", "港股通下周五交易吗", {"calendar_market": "hk_connect", "calendar_day": "2026-11-27"}),
@@ -204,6 +209,47 @@ def test_prices_as_they_are_spoken(message: str, price: str) -> None:
     assert found.commands == (SetSlot("trade_price", price),)
 
 
+def test_a_length_of_time_right_after_an_amount_is_a_figure_of_its_own() -> None:
+    assert [(q.value, q.unit) for q in quantities.scan("借20万一个月")] == [(200000, "none"), (1, "month")]
+    assert [(q.value, q.unit) for q in quantities.scan("三万五")] == [(35000, "none")]
+    assert [(q.value, q.unit) for q in quantities.scan("sell 2,000 a-shares")] == [(2000, "share")]
+
+
 def test_what_counts_shares_is_no_tenth_of_a_price() -> None:
     text = "20块5手"
     assert [(quantity.value, quantity.unit) for quantity in quantities.scan(text)] == [(20, "money"), (5, "lot")]
+
+
+@pytest.mark.parametrize("message", ["算了，不算了", "不查了", "取消", "算了不想算了", "不算了", "不用算了，取消"])
+def test_ways_to_stop_half_way(message: str) -> None:
+    flow = ActiveFlow(id="calculate_trading_cost", slot="trade_side", allowed_values=["buy", "sell"])
+    found = rules.decide(Request(v=1, message=message, flow=flow), folded(message), TYPED)
+    assert found is not None
+    assert found.commands == (rules.CANCEL,)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_journey_begins_by_its_name_as_its_button_says_it(language: str) -> None:
+    known = [journey for journey in journeys().values() if not journey.helper]
+    request = Request(v=1, message="x", flows=[FlowOffer(id=journey.id) for journey in known])
+    for journey in known:
+        found = rules.decide(request, folded(journey.title(language)), TYPED)
+        assert found is not None, journey.id
+        assert StartFlow(journey.id) in found.commands, journey.id
+
+
+def test_a_name_within_a_sentence_is_weighed_like_any_other_words() -> None:
+    assert rules.decide(Request(v=1, message="x", flows=[FlowOffer(id="close_account")]), "销户要多久", TYPED) is None
+
+
+def test_a_name_that_is_not_on_offer_starts_nothing() -> None:
+    found = rules.decide(Request(v=1, message="x"), folded("算交易费用"), TYPED)
+    assert found is None or StartFlow("calculate_trading_cost") not in found.commands
+
+
+def test_asking_again_with_another_day_changes_the_day() -> None:
+    given = [FlowSlot(name="calendar_market", given=True), FlowSlot(name="calendar_day", given=True)]
+    flow = ActiveFlow(id="check_trading_calendar", slot="calendar_next", slots=[*given, FlowSlot(name="calendar_next")])
+    text = folded("那港股12月24号开市吗？")
+    assert set(anew(flow, text, TYPED)) == {SetSlot("calendar_market", "hk"), SetSlot("calendar_day", "2026-12-24")}
+    assert anew(flow, folded("股市开不开门？"), TYPED) == ()
