@@ -76,6 +76,8 @@ COMPLAINT = Topic(
         r"\bhow (do|can|to|does|long|should)\b.{0,30}\bcomplaints?\b|\bwhere (do|can|to|should)\b.{0,20}\bcomplain",
         r"\bcomplaints? (process|procedure|policy|channel|hotline|handling|take)",
         r"(不|没)(是|想|打算)(要)?(投诉|举报)",
+        # Anger beside a plain wish: the wish is served.
+        r"^(?!.*(投诉|举报)).*(销户|注销.{0,6}(账户|户头|号))|^(?!.*complain).*\bclos(e|ing) (down )?(my|the|this) (\w+ ){0,2}account\b",
     ),
 )
 
@@ -119,7 +121,8 @@ _FEES = r"手续费|费率|费用|佣金|利率|利息|印花税|过户费|保�
 ADVICE = Topic(
     "advice",
     any_of(
-        r"推荐.{0,10}(股|基金|票|etf|板块|产品|理财|标的|债|龙头|行业|组合)|(荐|选)(股|票)",
+        r"推荐.{0,10}(股|基金|票|etf|板块|产品|理财|标的|债|龙头|行业|组合)|(荐|选)(个|只|支|几只|点)?(股|票)",
+        r"(哪|那)(些|个|只|几只|一只)(股票?|票|基金)?(该|应该|要)(留|割|卖|抛|清|拿|持有|换|补)|(留|割|卖|换)(哪|那)(些|个|只|几只)",
         r"(股|基金|票|etf|板块|产品|理财|标的)[^,，。?？]{0,6}推荐|(给|跟|帮)我?推荐(一|几|两|点|个|下)",
         r"有(什么|啥|没有)好?(的)?(股票|票|基金)(推荐|可以买|值得)?",
         r"(该不该|要不要|应该|应不应该|该|是否应该|是不是该|是不是应该|是否该|值不值得|值得|适不适合|适合)(现在|今天|马上|"
@@ -152,6 +155,7 @@ ADVICE = Topic(
         r"\b(which|what)\b[^?.]{0,20}\b(stocks?|funds?|etfs?|shares?|sectors?|compan(y|ies)|bonds?|"
         r"ipos?)\b[^?.]{0,24}\b(to (buy|invest|pick|get|hold)|should|best|better|good|recommend|go up|grow|rise|worth|"
         r"outperform|winners?|hot)\b",
+        r"\b(what|which( ones?| of them)?) (to|should i|shall i|i should) (dump|drop|keep|hold|ditch|cut|add to)\b",
         r"\bwhat (to|should i|shall i) (buy|sell|invest|pick)|\bbest (stocks?|funds?|etfs?|shares?|sectors?)\b",
         r"\b(recommend|recommendations?|suggest|suggestions?|tips?|picks?)\b.{0,30}\b(stocks?|funds?|etfs?|shares?|invest\w*"
         r"|portfolio|sectors?|bonds?|buy|ipos?)\b",
@@ -201,6 +205,7 @@ TRADE = Topic(
         r"at (the )?market( price)?|right away|immediately)\b",
         r"^(please |can you |could you )*(place|submit|enter|execute|cancel) (a|an|my|the|this) .{0,16}order\b",
         r"\b(i want|i'?d like|i need) (you )?to (buy|sell|purchase)\b.{0,12}\d+ ?(shares?|lots?|units?|of)",
+        r"\b(please|just|go ahead and|for me)\b.{0,12}\b(get rid of|dump|unload|offload)\b.{0,20}\b(stocks?|shares?|positions?|holdings?|funds?)\b",
     ),
     any_of(r"怎么|如何|能不能|可以.{0,12}吗|多少钱|流程|为什么|\bhow\b|\bwhy\b|\bwhen\b|\bcan i\b|\bwhat\b"),
 )

@@ -34,6 +34,17 @@ CANCEL = Topic(
     ),
 )
 
+_PARTS = re.compile(r"[ ]*[,，.。;；!！~]+[ ]*")
+
+
+def cancels(text: str) -> bool:
+    """Whether a message only stops: one way of saying it, or several of them and a no or thanks (不用了,取消; never mind, cancel)."""
+    said = [part for part in _PARTS.split(text) if part]
+    if CANCEL.found(text) or not said:
+        return CANCEL.found(text)
+    return any(map(CANCEL.found, said)) and all(CANCEL.found(part) or NO.search(part) or THANKS.found(part) for part in said)
+
+
 REPEAT = Topic(
     "repeat",
     _whole(

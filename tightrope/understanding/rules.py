@@ -6,6 +6,7 @@ Distress stands over everything, a complaint and a person over advice, advice ov
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,6 +43,10 @@ _SHORT = 40
 """Longest folded message that can be an answer to a yes/no or multiple-choice question: longer ones say more than that."""
 
 
+_ABOUT_COMPLAINT = re.compile(r"投诉(?!(电话|热线|渠道|流程))|\bcomplain(t|ts|ing)?\b")
+"""Who wants a person about a complaint comes before who merely wants one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A rule that fired. No commands: the message is known not to be a request that can be served (typed command syntax, for one)."""
@@ -60,11 +65,13 @@ def decide(request: Request, text: str, typed: Typed, doubted: frozenset[str] = 
     if (answered := _in_flow(request, text, typed, doubted)) is not None:
         return answered
     if "person" not in doubted and patterns.PERSON.found(text):
-        return Decision("person", to_person(request, "request"))
+        return Decision("person", to_person(request, "complaint" if _ABOUT_COMPLAINT.search(text) else "request"))
     if requested(text):
         return Decision("language", (REPEAT,))
     if (chosen := _menu(request, text, typed) or _named(request, text, typed)) is not None:
         return chosen
+    if len(text) <= 2 * _SHORT and phrases.cancels(text):
+        return Decision("cancel", _cancel(request))
     for topic, commands in _SMALL:
         if len(text) <= 2 * _SHORT and topic.found(text):
             return Decision(topic.name, commands(request))
@@ -186,7 +193,6 @@ def _explain(request: Request) -> tuple[Command, ...]:
 
 
 _SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], ...] = (
-    (phrases.CANCEL, _cancel),
     (phrases.REPEAT, _repeat),
     (phrases.EXPLAIN, _explain),
     (phrases.GREET, courtesy),
