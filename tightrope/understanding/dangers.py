@@ -20,7 +20,7 @@ DISTRESS = Topic(
         r"不想活|想死(?!你|了你|机)|活不下去|活不成|活着(没|有什么|还有|干)|自杀|轻生|寻短见|结束(我|自己|我自己)?的?生命|不想(再)?(醒|撑)",
         r"跳(楼|河|江)(?!价|梯)|割腕|遗书|一了百了|不如死|死了算|去死(?!板)|了结(自己|此生|一切)|没(有)?(活|盼)头",
         r"(撑|熬|坚持)不(下去|住)了|精神崩溃|(快|要|已经)崩溃|绝望|走投无路|倾家荡产|养老钱.{0,10}(没|亏)",
-        r"(全|都)?亏(光|完|没)了|救命|救救我|活受罪|(想|就|才能|终于能?)解脱|(发|留)(了)?(朋友圈|微信|信息|短信|信|话).{0,6}(要走|永别|诀别|告别)",
+        r"(全|都)?亏(光|完|没)了|救命|救救我|活受罪|(想|就|才能)解脱|(发|留)(了)?(朋友圈|微信|信息|短信|信|话).{0,6}(要走|永别|诀别|告别)",
         r"\bkill(ing)? my ?self\b|suicid|\b(end|ending|take|taking) my (own )?life\b|\bend it all\b|\bwant to die\b|\bend(ing)? everything\b",
         r"\bwish i (was|were) dead\b|\bbetter off (dead|without me)\b|\blife (isn'?t|is not|ain'?t) worth|\bnothing (left )?to live for\b",
         r"\b(don'?t|do not|no longer) want to (live|be alive|be here anymore|wake up|exist)\b|\bno (reason|point) (to|in) liv",
