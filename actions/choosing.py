@@ -182,8 +182,7 @@ class AskRecord(_WithRecords):
             self.choice.response("list"),
             buttons=list(self._buttons(turn, page)),
             as_of=moment(found.as_of, turn.context.clock.now(), turn.language),
-            first=str(page.first),
-            last=str(page.last),
+            places=page.places(turn.language),
             total=str(page.total),
         )
         turn.set("list_mark", page.mark)

@@ -87,8 +87,7 @@ class ListHoldings(DeclaredAction):
         turn.say(
             "utter_holdings_page" if page.more or page.number > 1 else "utter_holdings",
             as_of=moment(as_of, turn.context.clock.now(), turn.language),
-            first=str(page.first),
-            last=str(page.last),
+            places=page.places(turn.language),
             total=str(page.total),
             positions="\n".join(_lines(page, turn.language)),
         )

@@ -73,8 +73,7 @@ class TellAllotments(DeclaredAction):
         turn.say(
             "utter_ipo_list",
             as_of=moment(found.as_of, now, language),
-            first=str(page.first),
-            last=str(page.last),
+            places=page.places(language),
             total=str(page.total),
             allotments="\n\n".join(_entry(item, edition, now, language) for item in page.items),
         )

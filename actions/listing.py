@@ -52,6 +52,12 @@ class Page(Generic[T]):
         """Place of its last entry."""
         return self.first + len(self.items) - 1
 
+    def places(self, language: str) -> str:
+        """`1–5`, `1 to 5`, or `6` when the page has one entry."""
+        if len(self.items) == 1:
+            return str(self.first)
+        return f"{self.first} to {self.last}" if language == "en" else f"{self.first}–{self.last}"
+
     @property
     def more(self) -> bool:
         """Whether another page can be shown after it."""

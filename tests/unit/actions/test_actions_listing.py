@@ -55,6 +55,12 @@ def test_a_list_that_has_become_shorter_shows_its_last_page() -> None:
     assert page_of(["a", "b"], "4", str).items == ("a", "b")
 
 
+def test_a_page_of_one_names_one_place() -> None:
+    assert page_of(["a", "b", "c", "d", "e", "f"], "2", str).places("zh") == "6"
+    assert page_of(["a", "b"], None, str).places("zh") == "1–2"
+    assert page_of(["a", "b"], None, str).places("en") == "1 to 2"
+
+
 def test_an_empty_list_has_an_empty_page() -> None:
     page = page_of([], None, str)
     assert (page.items, page.more, page.total, page.at("first")) == ((), False, 0, None)

@@ -105,7 +105,7 @@ async def test_the_same_security_in_two_accounts_is_no_contradiction(fake: FakeC
 async def test_a_page_beyond_a_list_that_has_become_shorter_starts_from_the_top(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.held["A1"] = positions(2)
     done = await run(ListHoldings(), tracker("view_holdings", slots={"list_page": "3", "list_mark": "m00"}))
-    assert done.message("utter_holdings")["first"] == "1"
+    assert done.message("utter_holdings")["places"] == "1–2"
 
 
 async def test_holdings_in_another_currency_keep_it(fake: FakeContext, firm: AccountBusiness) -> None:
