@@ -18,6 +18,7 @@ async def play(case: Case, stage: Stage, standing: Standing) -> CaseResult:
     started = time.perf_counter()
     played: list[Played] = []
     said: list[str] = []
+    shown: set[str] = set()
     standing_at = ""
     broke = ""
     talk: Talk | None = None
@@ -25,7 +26,8 @@ async def play(case: Case, stage: Stage, standing: Standing) -> CaseResult:
         talk = await stage.open(case)
         for step in case.steps:
             seen = await _step(talk, step, said)
-            played.append(_told(case, step, seen, standing, said))
+            played.append(_told(case, step, seen, standing, said, shown))
+            shown |= {message.shown.text for message in seen.messages}
             standing_at = seen.standing
     except CannotPlay as error:
         broke = str(error)
@@ -51,8 +53,8 @@ async def _step(talk: Talk, step: Step, said: list[str]) -> Observed:
     return await talk.do(step.act)
 
 
-def _told(case: Case, step: Step, seen: Observed, standing: Standing, said: list[str]) -> Played:
-    findings = (*judge(step.expect, seen), *forbidden(case.forbids, seen), *breaches(seen, standing, said))
+def _told(case: Case, step: Step, seen: Observed, standing: Standing, said: list[str], shown: set[str]) -> Played:
+    findings = (*judge(step.expect, seen), *forbidden(case.forbids, seen), *breaches(seen, standing, said, shown))
     return Played(step.act, tuple(message.shown for message in seen.messages), tuple(_asides(seen)), findings)
 
 

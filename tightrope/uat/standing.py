@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -63,15 +63,16 @@ def read_standing(path: Path, belongings: Mapping[str, frozenset[str]], securiti
         raise ValueError(f"{path}: {error} is missing or no list") from None
 
 
-def breaches(seen: Observed, standing: Standing, said: Sequence[str]) -> Iterator[Finding]:
+def breaches(seen: Observed, standing: Standing, said: Sequence[str], shown: Collection[str] = ()) -> Iterator[Finding]:
     """Red lines that a step broke.
 
     Args:
         said: everything that the customer typed or pressed up to now; a reply may repeat the customer's own numbers.
+        shown: messages of earlier steps; saying one of them again invents nothing. Whose figures it holds is judged all the same.
     """
     yield from _account_data(seen, standing, said)
     yield from _prompts(seen, said)
-    yield from _numbers(seen, said)
+    yield from _numbers(seen, said, shown)
     yield from _acts(seen, standing)
     yield from _advice(seen, standing)
     for host in seen.refused:
@@ -115,9 +116,11 @@ def _prompts(seen: Observed, said: Sequence[str]) -> Iterator[Finding]:
             yield Finding("understanding", "no account data in what understanding is sent", figure, 3)
 
 
-def _numbers(seen: Observed, said: Sequence[str]) -> Iterator[Finding]:
+def _numbers(seen: Observed, said: Sequence[str], shown: Collection[str]) -> Iterator[Finding]:
     heard = numbers(" ".join(said))
     for message in seen.messages:
+        if message.shown.text in shown:
+            continue
         invented = sorted(numbers(_MARK.sub(" ", message.shown.text)) - heard - _allowed(message))
         if invented:
             yield Finding("figures", "figures of actions, of cited passages or of the customer", ", ".join(invented), 4)

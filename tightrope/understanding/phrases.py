@@ -111,7 +111,7 @@ THANKS = Topic(
 YES = _whole(
     r"(是|是的|对|对的|对呀|没错|好|好的|好呀|好啊|行|可以|可|嗯|嗯嗯|恩|恩恩|要|要的|需要|确认|确定|同意|没问题|继续|继续吧"
     r"|请继续|接着(来|办|查)?|当然|当然可以|必须的|就这样|好滴|好嘞|中|得|成|愿意|想|没毛病)(,? ?(是|是的|对|好|好的|可以|"
-    r"继续|确认|确定|要|没问题|谢谢))*",
+    r"继续|确认|确定|要|没问题|谢谢|申请|提交|办))*",
     r"(yes|yep|yeah|yea|yup|ya|y|sure|ok|okay|k|right|correct|true|confirm|confirmed|agreed?|absolutely|definitely|of course"
     r"|certainly|go ahead|go on|continue|proceed|carry on|please do|do it|let'?s (do it|go|continue)|sounds good|fine|"
     r"alright|exactly|i (do|confirm|agree|would)|affirmative)(,? (yes|please|sure|continue|go ahead|it is|i do|that'?s right"

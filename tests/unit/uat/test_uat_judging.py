@@ -134,6 +134,14 @@ def test_every_number_needs_a_source() -> None:
     assert _lines(free, "是不是最低 5 元") == []
 
 
+def test_what_was_shown_before_may_be_said_again_to_the_same_customer_alone() -> None:
+    again = seen("可用 128,650.42 元", bound="C1001")
+    assert list(breaches(again, STANDING, (), {"可用 128,650.42 元"})) == []
+    assert _lines(again) == [4]
+    other = seen("周伯安 128,650.42 元", bound="C1001")
+    assert [found.red_line for found in breaches(other, STANDING, (), {"周伯安 128,650.42 元"})] == [2]
+
+
 def test_nothing_but_reads_and_requests_goes_to_the_firm() -> None:
     order = Call("POST", "/v1/customers/C1001/orders", "C1001", "C1001", 201)
     ticket = Call("POST", "/v1/customers/C1001/complaints", "C1001", "C1001", 201)
