@@ -54,7 +54,7 @@ async def test_three_accounts_in_two_currencies_are_told_in_english(server: Any)
 
 async def test_a_customer_without_an_account_has_nothing_to_tell(server: Any) -> None:
     turn = await server.log_in("C1011")
-    assert (await server.run("action_tell_balance", turn_id=turn)).slots == {"balance_outcome": "no_account"}
+    assert (await server.run("action_tell_balance", turn_id=turn)).slots["balance_outcome"] == "no_account"
     checked = await server.run("action_check_margin_eligibility", "check_margin_eligibility", turn_id=turn)
     assert checked.slots["margin_outcome"] == "no_account"
 
@@ -107,7 +107,7 @@ async def test_claims_posted_straight_to_the_action_server_open_nothing(server: 
     begun = await server.run("action_begin_journey", **claims)
     assert begun.slots["journey_access"] == "login_required"
     told = await server.run("action_tell_balance", **claims)
-    assert told.slots == {"balance_outcome": "not_permitted"}
+    assert told.slots["balance_outcome"] == "not_permitted"
     assert told.names == []
     checked = await server.run("action_check_margin_eligibility", "check_margin_eligibility", **claims)
     assert checked.slots["margin_outcome"] == "not_permitted"
@@ -117,7 +117,7 @@ async def test_a_grant_that_was_closed_is_worth_nothing(server: Any) -> None:
     turn = await server.log_in("C1001")
     await server.close(turn)
     assert (await server.run("action_begin_journey", turn_id=turn)).slots["journey_access"] == "login_required"
-    assert (await server.run("action_tell_balance", turn_id=turn)).slots == {"balance_outcome": "not_permitted"}
+    assert (await server.run("action_tell_balance", turn_id=turn)).slots["balance_outcome"] == "not_permitted"
 
 
 async def test_a_logout_between_the_gate_and_the_call_is_noticed(server: Any) -> None:
@@ -127,7 +127,7 @@ async def test_a_logout_between_the_gate_and_the_call_is_noticed(server: Any) ->
         f"{server.settings.portal_public_url}/portal/logout", json={}, headers={"Origin": server.settings.portal_public_url}
     )
     told = await server.run("action_tell_balance", turn_id=turn)
-    assert told.slots == {"balance_outcome": "not_permitted"}
+    assert told.slots["balance_outcome"] == "not_permitted"
     assert told.names == []
 
 
@@ -142,7 +142,7 @@ async def test_a_core_system_that_limps_has_a_clear_outcome(server: Any, fault: 
     turn = await server.log_in("C1006")
     await server.fault("C1006", "get_balance", fault)
     told = await server.run("action_tell_balance", turn_id=turn)
-    assert told.slots == {"balance_outcome": outcome}
+    assert told.slots["balance_outcome"] == outcome
     assert "40,320" not in str(told.body)
 
 
