@@ -180,7 +180,7 @@ GOLDEN = {
         Hello, how do I open an account?
         what are your fees
         What does T+1 mean?
-        what are the requirements for the STAR market
+        which requirements does the STAR market have?
         how does Stock Connect work?
         how do I buy a fund in the app?
         What is an ETF?
