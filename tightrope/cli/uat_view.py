@@ -152,7 +152,9 @@ def _said_before(turn: Turn | None) -> frozenset[str]:
     if turn is None:
         return frozenset()
     earlier = turn.earlier()
-    before = earlier[: len(earlier) - len(turn.events)] if turn.events and earlier[-len(turn.events) :] == turn.events else earlier
+    before = (
+        earlier[: len(earlier) - len(turn.events)] if turn.events and earlier[-len(turn.events) :] == turn.events else earlier
+    )
     return frozenset(str(event.get("text")) for event in before if event["event"] == "bot")
 
 

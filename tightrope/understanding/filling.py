@@ -13,7 +13,7 @@ from tightrope.understanding.slots import SlotBook, SlotSpec, free_text
 _CORRECTION = re.compile(
     r"不对|错了|(?:说|打|写|输|填)错|更正|(?:修?改|换|调)(?:成|为|到|一下)|应该是|应为|我是说|我说的是|重新填|改一下"
     r"|^no\b,?|\b(?:wrong|sorry|i mean|i meant|actually|correction|change (?:it|that|the \w+(?: \w+)?) to|make (?:it|that)|"
-    r"(?:it )?should (?:be|have been)|typo|mistake|instead|rather)\b"
+    r"(?:it )?should (?:be|have been)|typo|mistake|instead|rather(?! not))\b"
 )
 _DENIED = re.compile(r"不是[^,，。]{1,16}[,，]?(?:而)?是")
 _COMMANDED = re.compile(
@@ -57,6 +57,11 @@ def answer(flow: ActiveFlow, text: str, typed: Typed) -> tuple[str, tuple[SetSlo
     open_spec = typed.book.get(flow.slot)
     if open_spec is not None and open_spec.kind != "text":
         specs[open_spec.name] = open_spec
+        if open_spec.options.get("whole") and (said := answers.read(text, [open_spec], typed.book, typed.today, flow.slot)):
+            # "No, let me think" answers the question that is open; it takes back nothing that was said before.
+            return ("typed", tuple(SetSlot(name, value) for name, value in said.items()))
+    # What only a whole message answers (a consent) is never taken from a part of one: "no, confirm" confirms nothing.
+    specs = {name: spec for name, spec in specs.items() if not spec.options.get("whole")}
     given = {slot.name for slot in flow.slots if slot.given} - {flow.slot}
     if _CORRECTION.search(text) or _DENIED.search(text):
         corrected = _corrected(text, {n: s for n, s in specs.items() if n in given}, typed)

@@ -25,6 +25,7 @@ CANCEL = Topic(
         r"(取消|退出|停止|终止|中止|停|停一下|打住|返回|放弃)(这个|当前|本次|流程|操作|办理|查询)?",
         r"(我)?不(查|办|弄|看|想查|想办|想弄|开|登|登录|做|继续|搞|需要查)了|先不(查|办|弄|看|用|开|登|登录)?(了|这个)?",
         r"((算了|(我)?不(用|想)?(查|算|办|问|弄|看)了|取消(吧|掉|了)?)[,， ]*){1,3}",
+        r"先不(查|办|弄|看|登|登录)?了?[ ,，。]*(回头|以后|改天|下次|过几天|有空)(再)?(说|办|来|弄|查)",
         r"不用(查|办|弄|看|管)了?|当我没(说|问)|没事了?|改天(再说|吧)?|下次(再说|吧)?|以后再说",
         r"never ?mind( it| that| then)?([ ,]+(please )?(cancel|stop|forget|leave|drop)( (it|this|that))?)?|nvm",
         r"cancel( it| this| that| everything| please)?|(please )?stop( it| this| here)?",
@@ -51,8 +52,8 @@ REPEAT = Topic(
         r"(请|麻烦|你|能|可以|能不能|再)*(再|重新|重复)(说|讲|发|念|来|重复|讲述)?(一?遍|一次|一下)(吗|么|可以吗|好吗)?",
         r"重复(一下|一遍|刚才的话|上一条)?|(刚才|刚刚|上面)(你)?(说|讲|发)(的是?)?(了)?(什么|啥)",
         r"没(听|看)?(清楚?|懂|明白|到)(你(说|刚才|刚刚)?.{0,6})?|(你)?(说|讲)(的)?(什么|啥)|什么意思",
-        r"(刚才|刚刚)?(我)?没(听|看)(清楚?|懂|明白|到)[ ,，]*(请|麻烦|你|能|可以)*(再|重新)(说|讲|发|来)(一?遍|一次|一下)",
-        r"((can|could|would) you )?(please )?(repeat|say)( (it|that|this|what you said|yourself|again|the last message|"
+        r"(我|刚才|刚刚)*没(听|看)?(清楚?|懂|明白|到)[ ,，。]*(请|麻烦|你|能|可以|能不能|再)*(再|重新)?(说|讲|发|来|念|重复)(一?遍|一次|一下)",
+        r"(sorry[ ,]*)?((can|could|would) you )?(please )?(repeat|say)( (it|that|this|what you said|yourself|again|the last message|"
         r"the question))*( one more time| once more| again)?",
         r"(come|say) again|pardon( me)?|what did you (just )?(say|ask)|(sorry )?what( was that)?",
         r"i (didn'?t|did not) (catch|get|understand|hear|see) (that|it|you|what you said)|once more|again|one more time",
@@ -80,7 +81,7 @@ GREET = Topic(
     _whole(
         r"(你|您)?(都)?(能|会|可以)(帮我|为我)?(做|干|办|处理|回答)?(些|点|哪些)?(什么|啥)(事|业务|问题|功能)?",
         r"(有|提供)(什么|哪些)(功能|服务)|帮助|(你|您)是(谁|什么|机器人吗?|人吗|真人吗)",
-        r"(what can you (do|help (me )?with)|how can you help( me)?|help( me)?|menu|what do you do|who are you|what are you|"
+        r"(what can you (do|help (me )?with)( (for me|here|today))*|how can you help( me)?|help( me)?|menu|what do you do|who are you|what are you|"
         r"are you (a |an )?(bot|robot|human|ai|real( person)?))",
         r"(你|您)好(吗|啊|呀)?|(hi|hello|hey|yo|hiya)( there| you| bot| team| all)?|(早上|上午|中午|下午|晚上)好",
         r"早(安|啊|呀)?|晚安|哈喽|哈啰|嗨|在(吗|么|不在|不)|在不|您在吗|你在吗|喂",
@@ -145,6 +146,9 @@ LOGGED_IN = _whole(
 NOT_YET = _whole(
     r"(我)?(还)?(没|没有|未)(有)?(登录|登陆|登|登上|弄好|完成|好)(呢|好|完|成功|上)?|等(一下|一等|会儿?|下)|稍等(一下)?",
     r"马上(就好)?|还没|正在(登录|登)|在登了?",
+    r"(等(一下|一等|会儿?|下)|稍等(一下)?|马上)[ ,，。]*(我)?(还|马上|就|正|正在|在)*(登录?|登陆|登着)(了|呢|中)?",
+    r"((please )?(wait|hold on|hang on)( a (minute|moment|second|sec))?|one (moment|second|sec|minute))[ ,.]*"
+    r"(i'?m )?(still |just )?(logging|signing) in( now)?",
     r"not yet|(please )?(wait|hold on|hang on|give me)( a| one| me)*( minute| moment| second| sec| bit)?",
     r"one (moment|second|sec|minute)",
     r"(i )?(haven'?t|have not|didn'?t|did not) (logged in|log in|finished|signed in|done it)( yet)?",
