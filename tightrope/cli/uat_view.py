@@ -134,28 +134,16 @@ def _messages(
 ) -> Iterable[Message]:
     """The messages as the customer sees them, each with where its figures may come from."""
     bots = [event for event in events if event["event"] == "bot" and str(event.get("text") or "").strip()]
-    again = _said_before(spoken.turn) if "pattern_repeat_bot_messages" in _flows(events, "flow_started") else frozenset()
     for index, reply in enumerate(spoken.replies):
         event = bots[index] if index < len(bots) else {}
         name = str((event.get("metadata") or {}).get("utter_action") or "")
         shown = Shown(reply.text, name, tuple(offer.title for offer in reply.offers))
-        if not event or event.get("text") in again:
+        if not event:
             yield Message(shown, Source((reply.text,)))
         elif name:
             yield Message(shown, Source((*_templates(project, name), *_variables(recording, name), *_held(events))))
         else:
             yield Message(shown, Source((), passages))
-
-
-def _said_before(turn: Turn | None) -> frozenset[str]:
-    """What the assistant had said before this turn: it was judged then, and may be said again."""
-    if turn is None:
-        return frozenset()
-    earlier = turn.earlier()
-    before = (
-        earlier[: len(earlier) - len(turn.events)] if turn.events and earlier[-len(turn.events) :] == turn.events else earlier
-    )
-    return frozenset(str(event.get("text")) for event in before if event["event"] == "bot")
 
 
 def _templates(project: Project, name: str) -> Iterable[str]:
