@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
@@ -45,7 +43,7 @@ class TellBalance(DeclaredAction):
             accounts = listed.value.items
             if not accounts:
                 return "no_account"
-            balances = await asyncio.gather(*(self._balance(turn, account) for account in accounts))
+            balances = await turn.all_of(self._balance(turn, account) for account in accounts)
         except (NotPermitted, BusinessError) as error:
             return failure_of(error, turn, stale="utter_balance_stale")
         if len(accounts) > 1:

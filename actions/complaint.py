@@ -52,7 +52,7 @@ class FileComplaint(DeclaredAction):
         envelopes=frozenset({"journey"}),
         calls=frozenset({FILE_COMPLAINT}),
         scope="complaints:write",
-        on_error={"complaint_outcome": "not_filed"},
+        on_error={"complaint_outcome": "unknown"},
     )
 
     async def perform(self, turn: Turn) -> str:

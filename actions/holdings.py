@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +62,7 @@ class ListHoldings(DeclaredAction):
             accounts = listed.value.items
             if not accounts:
                 return "no_account"
-            found = await asyncio.gather(*(self._positions(turn, account) for account in accounts))
+            found = await turn.all_of(self._positions(turn, account) for account in accounts)
         except (NotPermitted, BusinessError) as error:
             return failure_of(error, turn, stale="utter_holdings_stale")
         held = [_Held(account, item) for account, positions in zip(accounts, found, strict=True) for item in positions.items]

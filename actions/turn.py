@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -148,6 +149,21 @@ class Turn:
             BusinessError: the call brought no usable answer; it stands in the evidence either way.
         """
         return await self._recorded(operation, request)
+
+    @staticmethod
+    async def all_of(fetches: Iterable[Awaitable[T]]) -> list[T]:
+        """What several calls at once bring, in their order. All are waited for, also when one fails: each has to stand in the evidence.
+
+        Raises:
+            NotPermitted, BusinessError: the first one that failed.
+        """
+        found = await asyncio.gather(*fetches, return_exceptions=True)
+        results: list[T] = []
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+            results.append(one)
+        return results
 
     async def submit(self, operation: str, request: Callable[[BusinessClient, str, str], Awaitable[Answer[T]]]) -> Answer[T]:
         """Make one declared request that the firm is to act on, such as a ticket. A repeated turn repeats its key, so nothing is filed twice.

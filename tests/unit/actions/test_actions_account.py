@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from actions_fakes import NOW, FakeContext, account, balance, cny, receipt, run,
 from actions.account import TellBalance
 from actions.wording import account_title, moment, money
 from tightrope.business.errors import BadRequest, BusinessError, InvalidAnswer, NoAnswer, NotFound, NotReached, Refused, Stale
+from tightrope.business.models import Answer, Balance
 
 
 async def test_the_balance_is_told_with_the_time_of_the_data(fake: FakeContext) -> None:
@@ -71,6 +73,27 @@ async def test_one_balance_that_fails_leaves_none_told(fake: FakeContext) -> Non
     fake.business.accounts_held = (account(), account("A2"))
     done = await run(TellBalance(), tracker())
     assert done.slots == {"balance_outcome": "unavailable", "last_verdict": None}
+    assert done.said == []
+
+
+async def test_a_call_that_answers_after_another_failed_still_stands_in_the_evidence(
+    fake: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def balance_of(token: str, account_id: str) -> Answer[Balance]:
+        if account_id == "A1":
+            raise NoAnswer("x", receipt("get_balance", "unavailable", None, None))
+        await asyncio.sleep(0.01)
+        return Answer(balance(account_id), receipt("get_balance"))
+
+    fake.log_in()
+    fake.business.accounts_held = (account(), account("A2"))
+    monkeypatch.setattr(fake.business, "balance", balance_of)
+    done = await run(TellBalance(), tracker())
+    assert [(call["operation"], call["outcome"]) for call in done.evidence["calls"]] == [
+        ("list_accounts", "done"),
+        ("get_balance", "unknown"),
+        ("get_balance", "done"),
+    ]
     assert done.said == []
 
 

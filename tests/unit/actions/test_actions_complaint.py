@@ -120,5 +120,18 @@ async def test_what_became_of_it_is_one_of_four(fake: FakeContext, error: Any, o
 async def test_a_slot_that_holds_something_else_files_nothing(fake: FakeContext) -> None:
     fake.log_in()
     done = await run(FileComplaint(), tracker("file_complaint", slots=GIVEN | {"complaint_category": "nonsense"}))
-    assert done.slots == {"complaint_outcome": "not_filed"}
+    assert done.slots == {"complaint_outcome": "unknown"}
     assert fake.business.filed == {}
+
+
+async def test_a_failure_after_it_was_filed_never_says_that_it_was_not(
+    fake: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("no such rule")
+
+    monkeypatch.setattr("actions.complaint.due", broken)
+    fake.log_in()
+    done = await run(FileComplaint(), tracker("file_complaint", slots=GIVEN))
+    assert len(fake.business.filed) == 1
+    assert done.slots == {"complaint_outcome": "unknown"}
