@@ -141,13 +141,13 @@ class RequestClosure(DeclaredAction):
         reads=frozenset({"closure_reason"}),
         sets={"closure_outcome": REQUESTED},
         responses=frozenset(
-            {f"utter_closure_{outcome}" for outcome in SHOWN - {"closable"}}
-            | {"utter_closure_stale", "utter_closure_filed", "utter_closure_unknown"}
+            {f"utter_closure_{outcome}" for outcome in SHOWN - {"closable"}} | {"utter_closure_stale", "utter_closure_filed"}
         ),
-        envelopes=frozenset({"journey", "handoff"}),
+        envelopes=frozenset({"journey"}),
         calls=frozenset({GET_CLOSURE_FACTS, REQUEST_CLOSURE}),
         scope=SCOPE,
-        on_error={"closure_outcome": "unavailable"},
+        # It may have broken off after the firm took the request: "nothing was filed" would then be false.
+        on_error={"closure_outcome": "unknown"},
     )
 
     async def perform(self, turn: Turn) -> str:
@@ -183,8 +183,6 @@ class RequestClosure(DeclaredAction):
             return _CONFLICTS[error.problem]
         if isinstance(error, BusinessError) and error.receipt.operation == REQUEST_CLOSURE and _open_end(error):
             # Repeated once with the same key, or the same request is still on its way: nobody knows, and a person has to look.
-            turn.say("utter_closure_unknown")
-            turn.tell("handoff", reason="error", priority="high")
             return "unknown"
         return failure_of(error, turn, stale="utter_closure_stale")
 

@@ -355,7 +355,7 @@ def test_handoff_envelopes_in_responses_fit_the_contract() -> None:
     contract = yaml.safe_load((REPOSITORY / "contracts" / "turn" / "envelope.schema.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(contract)
     envelopes = [item["custom"]["envelope"] for _, item in variations() if "custom" in item]
-    assert len(envelopes) == 3
+    assert len(envelopes) == 4
     for envelope in envelopes:
         validator.validate(envelope)
 
