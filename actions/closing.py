@@ -14,6 +14,7 @@ from actions.explanations import Explainer, explaining
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import SHANGHAI, account_title, moment
+from actions.words import plain
 from tightrope.business.client import GET_CLOSURE_FACTS, REQUEST_CLOSURE
 from tightrope.business.errors import BusinessError, Conflict, Done
 from tightrope.business.models import ClosingAccount, ClosureFacts, ClosureReason, Ticket
@@ -69,7 +70,7 @@ def rule_facts(account: ClosingAccount) -> AccountFacts:
         pending_transfers=account.pending_transfers,
         margin_debt=account.margin_debt.amount,
         debt_currency=account.margin_debt.currency,
-        products=tuple(HeldProduct(p.name_zh, p.name_en, p.matures_on) for p in account.products),
+        products=tuple(HeldProduct(plain(p.name_zh), plain(p.name_en), p.matures_on) for p in account.products),
     )
 
 

@@ -27,12 +27,13 @@ SHOWN: Final = frozenset({"shown", "pending"}) | FAILURES
 OUTCOMES: Final = frozenset({"filed", "declined"}) | REQUEST_FAILURES
 
 _DIGITS: Final = re.compile(r"\d(?:[\s\-().]{0,3}\d){6,}")
-_EMAIL: Final = re.compile(r"[\w.+-]+\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+# Each begins at one sign and looks a bounded way ahead: thousands of signs without a space may not keep everybody else waiting.
+_EMAIL: Final = re.compile(r"[\w.+-]\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 _ADDRESS_ZH: Final = re.compile(
-    r"(?:路|街|大道|巷|弄|村|小区|花园|大厦).{0,24}?[0-9一二三四五六七八九十百]+\s*(?:号|弄|栋|幢|座|单元|室|楼)"
+    r"(?:路|街|大道|巷|弄|村|小区|花园|大厦).{0,32}?[0-9一二三四五六七八九十百]\s{0,3}(?:号|弄|栋|幢|座|单元|室|楼)"
 )
 _ADDRESS_EN: Final = re.compile(
-    r"\d+[\w\s,.]{1,40}\b(?:road|rd|street|st|avenue|ave|lane|ln|drive|building|block)\b", re.IGNORECASE
+    r"\d[\w\s,.]{1,40}\b(?:road|rd|street|st|avenue|ave|lane|ln|drive|building|block)\b", re.IGNORECASE
 )
 
 

@@ -12,6 +12,7 @@ from tightrope.business.models import Security
 _MARKDOWN: Final = str.maketrans(
     {"*": "＊", "_": "＿", "`": "＇", "[": "［", "]": "］", "<": "＜", ">": "＞", "~": "～", "#": "＃", "|": "｜"}
 )
+_LONGEST_NAME: Final = 100
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
     "share": ("股", "share", "shares"),
@@ -23,8 +24,12 @@ _BONDS: Final[Mapping[str, tuple[str, ...]]] = {"sse": ("10", "11", "13"), "szse
 
 
 def plain(text: str) -> str:
-    """A name of the firm's making without signs that the chat would take for Markdown: `*ST` keeps its star, and stays as it is."""
-    return text.translate(_MARKDOWN)
+    """A name of the firm's making without signs that the chat would take for Markdown: `*ST` keeps its star, and stays as it is.
+
+    Nor with signs that break the line, turn its direction or print nothing, nor with an address to tap, nor longer than a name is.
+    """
+    seen = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(seen.split())[:_LONGEST_NAME].replace("://", "：//").translate(_MARKDOWN)
 
 
 def security_title(security: Security, language: str) -> str:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 TicketNumber = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{3,31}$")]
+NumberMasked = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{0,6}\*{2,20}[A-Za-z0-9]{0,4}$")]
+"""A number of which only a part is told. What shows more, or carries words, breaks the contract and is shown to nobody."""
 Market = Literal["sse", "szse", "bse", "hk"]
 RiskLevel = Literal["C1", "C2", "C3", "C4", "C5"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from tightrope.business.basics import ApiModel, Currency, Identifier, Market, Money, RiskLevel
+from tightrope.business.basics import ApiModel, Currency, Identifier, Market, Money, NumberMasked, RiskLevel
 from tightrope.business.tickets import Ticket
 
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -20,7 +20,7 @@ class Account(ApiModel):
 
     account_id: Identifier
     kind: Literal["cash", "margin"]
-    number_masked: str
+    number_masked: NumberMasked
     currency: Currency
     status: Literal["normal", "dormant", "restricted", "frozen"]
     opened_on: date
@@ -140,7 +140,7 @@ class ClosingAccount(ApiModel):
 
     account_id: Identifier
     kind: Literal["cash", "margin"]
-    number_masked: str
+    number_masked: NumberMasked
     status: Standing
     cash: Money
     """All money in it, frozen included, with interest not yet booked."""
@@ -175,7 +175,7 @@ class MarginAccount(ApiModel):
 
     customer_id: Identifier
     account_id: Identifier
-    number_masked: str
+    number_masked: NumberMasked
     currency: Currency
     cash: Money
     securities: Money

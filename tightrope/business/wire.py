@@ -37,6 +37,7 @@ TIMEOUT_SECONDS: Final = 2.0
 PAGE_LIMIT: Final = 50
 MAX_PAGES: Final = 20
 MAX_BODY_BYTES: Final = 1_048_576
+_CHUNK: Final = 65_536
 AHEAD: Final = timedelta(minutes=2)
 """How far the firm's clock may be ahead of ours."""
 
@@ -111,13 +112,26 @@ class Wire:
     async def _attempt(self, operation: str, request: httpx.Request) -> httpx.Response:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._http.send(_again(request, self._timeout))
+                return await self._received(_again(request, self._timeout))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotReached("no connection", Receipt(operation, NotReached.outcome, None, None, None)) from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise NoAnswer(
                 f"no answer within {self._timeout} s", Receipt(operation, NoAnswer.outcome, None, None, None)
             ) from error
+
+    async def _received(self, request: httpx.Request) -> httpx.Response:
+        """The answer, read no further than what is refused as too long: whoever answers does not choose how much memory that takes."""
+        response = await self._http.send(request, stream=True)
+        content = bytearray()
+        try:
+            async for chunk in response.aiter_bytes(_CHUNK):
+                content += chunk
+                if len(content) > MAX_BODY_BYTES:
+                    break
+        finally:
+            await response.aclose()
+        return httpx.Response(response.status_code, content=bytes(content), request=request)
 
     @staticmethod
     def _body(operation: str, response: httpx.Response) -> bytes:
@@ -181,7 +195,8 @@ def receipt_of(operation: str, kind: type[BusinessError], status: int, body: byt
 
 
 def _headers(token: str | None) -> dict[str, str]:
-    accept = {"Accept": "application/json, application/problem+json"}
+    # Nothing packed: a few kilobytes could unpack to gigabytes.
+    accept = {"Accept": "application/json, application/problem+json", "Accept-Encoding": "identity"}
     return accept if token is None else accept | {"Authorization": f"Bearer {token}"}
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 errors = Console(stderr=True)
 
@@ -37,7 +38,7 @@ def understand(
             sys.stdout.buffer.write(found)
             sys.stdout.buffer.flush()
     except (OSError, ValueError, ProjectError, TrainingDataError) as error:
-        errors.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True, markup=True)
+        errors.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 
@@ -56,8 +57,8 @@ def read(raw: bytes) -> Iterator[tuple[Any, str]]:
             entry = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             raise ValueError(f"line {number}: not JSON ({error})") from None
-        if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("text"), str):
-            raise ValueError(f'line {number}: expected {{"id": …, "text": "…"}}')
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str | int) or not isinstance(entry.get("text"), str):
+            raise ValueError(f'line {number}: expected {{"id": …, "text": "…"}}, the id a text or a whole number')  # noqa: TRY004 - a wrong line is a wrong value
         if len(entry["text"]) > MAX_MESSAGE:
             raise ValueError(f"line {number}: the text has {len(entry['text'])} characters; at most {MAX_MESSAGE} are understood")
         yield entry["id"], entry["text"]

@@ -133,11 +133,21 @@ NONE_OF_THEM = _whole(
     r"none( of (them|these|those))?|neither( of them)?|nothing",
 )
 
+LOGIN_TOLD = Topic(
+    "login_told",
+    _whole(
+        r"(我)?(已经?|刚刚?|都|刚才)\s*(登录|登陆|登入)",
+        r"(我)?(已经?|刚刚?|都|刚才)?\s*(登录|登陆|登入)(好|上|完|成功|完成|完毕|过)?(了|啦|成功)",
+        r"(i('m| am|'ve| have)? )?(just |already |now )*(logged|signed)[ -]?(in|on)( already| now| successfully)?",
+    ),
+)
+"""That the customer has logged in, said where nobody asked: no report of a stranger's login."""
+
 LOGGED_IN = _whole(
     r"(我)?(已经?|刚刚?|都)?\s*(登录|登陆|登|登入)(好|上|完|成功|完成|完毕|过)?(了|好了|啦|完了|成功了?)(你(再)?(查|"
     r"看)(一?下)?(吧)?)?",
     r"(我)?(已经?)?(登录|登陆|登入)(好|成功|完成|完毕)|(已经?|都)?(弄|搞|办|完|做|验证)(好|完|成|定|成功)(了|啦)?",
-    r"(已|已经)?(完成|成功|好|ok|验证)(了|啦)|完成|成功|(已)?(登录|登陆)|(我)?回来了|可以了|好了|done了",
+    r"(已|已经)?(完成|成功|好|ok|验证)(了|啦)|完成|成功|(我)?(已经?)?(登录|登陆|登入)|(我)?回来了|可以了|好了|done了",
     r"(i('m| am|'ve| have)? )?(just |already |now |all )*(done|logged[ -]?(in|on)|signed[ -]?in|finished|back|completed|"
     r"authenticated|verified)( it| that| now| already| successfully| just now)*",
     r"(i )?(just )?(logged|signed) (in|on)( now| already)?|log[ -]?in (is )?(done|complete|completed|successful|finished)",

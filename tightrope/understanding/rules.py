@@ -197,6 +197,7 @@ _SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], .
     (phrases.EXPLAIN, _explain),
     (phrases.GREET, courtesy),
     (phrases.THANKS, courtesy),
+    (phrases.LOGIN_TOLD, courtesy),
 )
 
 
