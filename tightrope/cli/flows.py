@@ -181,7 +181,8 @@ def show_quality(project_dir: Path, label: str, names: list[str]) -> None:
     _left(len(found.strays))
     if found.taken:
         console.print(
-            f"  It takes {len(found.taken)} lines of others. Do they mean this journey? Move them here. If not, write more lines for both:"
+            f"  It takes {len(found.taken)} lines of others. Do they mean this journey? Move them here. If not, write more lines for both:",
+            soft_wrap=True,
         )
         for taken in found.taken[:_SHOWN]:
             console.print(
@@ -193,12 +194,10 @@ def show_quality(project_dir: Path, label: str, names: list[str]) -> None:
     else:
         console.print("  It takes no line of another class.")
     worse, better = found.moved
-    before, after = found.heldout
-    console.print(
-        f"  Near ties elsewhere: {worse} fall wrong, {better} fall right. Held-out lines right: {before:.1%} without it, {after:.1%} with it.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    apart = "There are no held-out lines."
+    if (held := found.heldout) is not None:
+        apart = f"Held-out lines right: {held.without:.1%} without it, {held.with_it:.1%} with it ({held.routed:,} of {held.total:,})."
+    console.print(f"  Near ties elsewhere: {worse} fall wrong, {better} fall right. {apart}", highlight=False, soft_wrap=True)
     for name, commands in found.names.items():
         if f"start flow {label}" not in commands:
             errors.print(

@@ -1,9 +1,8 @@
 """What a class of lines is worth, for who writes them: how its own lines are routed, and which lines of others it takes.
 
 Each training line is routed by a classifier that was trained on all the others (leave-one-out), with rules and thresholds as in
-service, so that the figures say something of wordings that nobody has written down. Of other classes a part of the lines is taken. Held-out lines are
-counted and never shown: who learns from them
-spoils them.
+service, so that the figures say something of wordings that nobody has written down. Of other classes a part of the lines is taken, and of the
+held-out lines too (`evaluate.part`). Those are counted and never shown: who learns from them spoils them.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tightrope.infra import encoder as encoders
-from tightrope.understanding import vectors
+from tightrope.understanding import slots, vectors
 from tightrope.understanding.classifier import Classifier, softmax
 from tightrope.understanding.errors import TrainingDataError
-from tightrope.understanding.evaluate import full_offer, outcome
+from tightrope.understanding.evaluate import full_offer, outcome, part
 from tightrope.understanding.models import Request, line
 from tightrope.understanding.normalise import folded
 from tightrope.understanding.service import Understanding
@@ -44,6 +43,16 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Held-out lines of other classes: how many there are, how many of them were routed, and the shares right without this class and with it."""
+
+    total: int
+    routed: int
+    without: float
+    with_it: float
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """One class.
 
@@ -53,7 +62,7 @@ class Quality:
         strays: its own lines that are not routed right.
         taken: lines of other classes (training and development) that are routed right without this class, and with it to it.
         moved: how many more of them change from right to wrong with it, and from wrong to right: near ties that fall the other way.
-        heldout: share of held-out lines routed right without this class, and with it.
+        heldout: what the class does to held-out lines; None where there are none.
         names: for each text that was asked about, the commands that it leads to.
     """
 
@@ -63,7 +72,7 @@ class Quality:
     strays: tuple[Routed, ...]
     taken: tuple[Routed, ...]
     moved: tuple[int, int]
-    heldout: tuple[float, float]
+    heldout: HeldOut | None
     names: dict[str, str]
 
     @property
@@ -89,7 +98,7 @@ def _fitted(examples: list[Example], limits: Thresholds, folder: Path) -> Unders
     made, left_out = fit(examples, "quality", encoder, vectors.load(folder, encoder.name) if encoder else None)
     rows = {folded(example.text): row for example, row in zip(examples, left_out, strict=True)}
     known = {name: getattr(made, name) for name in Classifier.__slots__}
-    return Understanding(_LeftOut(**known, rows=rows), limits)
+    return Understanding(_LeftOut(**known, rows=rows), limits, slots.load(folder))
 
 
 def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
@@ -114,7 +123,6 @@ def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
             taken.append(Routed(example.text, example.label, commands))
         elif now != before and "right" in {now, before}:
             worse, better = worse + (before == "right"), better + (now == "right")
-    heldout = _held(folder / "heldout", label)
     return Quality(
         label,
         Counter(example.lang for example, _, _ in own),
@@ -122,7 +130,7 @@ def measure(folder: Path, label: str, names: Sequence[str] = ()) -> Quality:
         tuple(Routed(example.text, label, commands) for example, found, commands in own if found != "right"),
         tuple(taken),
         (worse, better),
-        (_share(without, heldout), _share(with_it, heldout)),
+        _heldout(_held(folder / "heldout", label), without, with_it),
         {name: _route(_seen(with_it), Example(name, "", label))[1] for name in names},
     )
 
@@ -149,6 +157,11 @@ def _held(folder: Path, label: str) -> list[Example]:
     return [example for example in lines(folder, least=0) if example.label != label]
 
 
+def _heldout(examples: list[Example], without: Understanding, with_it: Understanding) -> HeldOut | None:
+    routed = part(examples)
+    return HeldOut(len(examples), len(routed), _share(without, routed), _share(with_it, routed)) if routed else None
+
+
 def _route(understanding: Understanding, example: Example) -> tuple[str, str]:
     offer: Request = full_offer(set(understanding.classifier.classes)).model_copy(update={"message": example.text})
     commands = understanding.understand(offer).commands
@@ -156,5 +169,4 @@ def _route(understanding: Understanding, example: Example) -> tuple[str, str]:
 
 
 def _share(understanding: Understanding, examples: list[Example]) -> float:
-    right = sum(_route(understanding, example)[0] == "right" for example in examples)
-    return right / len(examples) if examples else 0.0
+    return sum(_route(understanding, example)[0] == "right" for example in examples) / len(examples)

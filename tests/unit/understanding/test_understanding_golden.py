@@ -261,21 +261,25 @@ def test_there_are_enough_golden_lines_and_none_is_trained_on():
     assert learnt == []
 
 
-SETS = [folder for folder in (DATA / "development", DATA / "heldout") if any(folder.glob("*.jsonl"))]
+SETS = {name: training.lines(DATA / name) for name in ("development", "heldout")}
+"""Lines written apart; an empty folder is an error here, as it should be."""
 
 
 @pytest.fixture(scope="module")
 def measured(understanding):
     """A part of each: all of them takes minutes, `python -m tightrope.understanding.evaluate` has the figures."""
-    listed = {folder.name: training.lines(folder) for folder in SETS}
-    return {name: evaluate.evaluate(understanding, lines[:: 1 + len(lines) // 400]) for name, lines in listed.items()}
+    return {name: evaluate.evaluate(understanding, evaluate.part(lines)) for name, lines in SETS.items()}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_no_line_apart_is_a_training_line(name):
+    trained = {folded(example.text) for example in training.lines(DATA)}
+    assert not [example.text for example in SETS[name] if folded(example.text) in trained]
 
 
 def test_routing_of_lines_apart_stays_above_its_floor(measured):
-    trained = {folded(example.text) for example in training.lines(DATA)}
-    floors = {"development": (0.92, 0.07), "heldout": (0.7, 0.25)}
+    floors = {"development": (0.92, 0.07), "heldout": (0.85, 0.12)}
     for name, report in measured.items():
-        assert not [line.example.text for line in report.lines if folded(line.example.text) in trained]
         assert report.accuracy >= floors[name][0], render(report, errors=True)
         assert report.misrouted <= floors[name][1]
         assert report.calibration_error < 0.12
