@@ -80,3 +80,13 @@ class Play:
         """The turn's envelopes of one kind."""
         found = [reply["custom"]["envelope"] for reply in self.replies if "custom" in reply]
         return [envelope for envelope in found if envelope["kind"] == kind]
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a Chinese character is in it."""
+    return any("\u4e00" <= character <= "\u9fff" for character in text)
+
+
+def person(play: Play) -> str:
+    """Title of the button that brings a person, in the conversation's language."""
+    return "转人工" if play.language == "zh" else "Talk to a person"

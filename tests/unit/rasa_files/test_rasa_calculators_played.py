@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from rasa_played import Play
 
-from actions import context
-
 COST = "start flow calculate_trading_cost"
 GREET = "start flow greet"
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    """A conversation in each language."""
-    return Play(request.param)
-
-
-@pytest.fixture
-def zh() -> Play:
-    return Play("zh")
 
 
 def sold(play: Play) -> list[str]:

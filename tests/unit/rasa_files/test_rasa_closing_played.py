@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -12,7 +11,6 @@ from actions_fakes import NOW, cny, receipt
 from rasa_played import Play
 from request_fakes import closing_account, ticket
 
-from actions import context
 from tightrope.business.errors import BadRequest, BusinessError, Conflict, NoAnswer, NotReached, Refused, Stale
 from tightrope.business.models import TicketKind
 
@@ -22,18 +20,11 @@ WHY = "start flow explain_verdict"
 STORY = "昨天下午卖出后手续费扣了两次，客服说不归他管"
 
 
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    """A conversation of a verified customer in each language."""
-    made = Play(request.param)
-    made.fake.log_in()
-    return made
+@pytest.fixture
+def play(play: Play) -> Play:
+    """Of a verified customer."""
+    play.fake.log_in()
+    return play
 
 
 def slot(name: str, value: str) -> str:

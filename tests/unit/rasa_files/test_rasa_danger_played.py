@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from rasa_played import Play
-
-from actions import context
 
 BALANCE = "start flow check_balance"
 FRAUD = "start flow report_fraud"
@@ -31,18 +28,6 @@ PRODUCTS = (
     "100",
     "5万",
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    """A conversation in each language."""
-    return Play(request.param)
 
 
 def test_fraud_brings_the_words_and_a_person_at_once_without_a_login(play: Play) -> None:

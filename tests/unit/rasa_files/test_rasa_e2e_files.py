@@ -9,9 +9,6 @@ from rasa_played import project
 
 from actions.journeys import journeys
 from tightrope.cli.neighbours import LocalUnderstanding
-from tightrope.engine.models import StartFlow
-from tightrope.engine.state import State
-from tightrope.engine.turn import History, Understood
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.suites.cases import Case, Expected, FlowsStarted, Said
 from tightrope.suites.discovery import choose
@@ -22,21 +19,11 @@ from tightrope.suites.sources import NoActions
 CASES = choose(["tests/e2e"], REPOSITORY, "e2e").cases
 
 
-class ByName(LocalUnderstanding):
-    """The real understanding; a message that is a journey's name, as its button says it, starts the journey before the classifier knows it."""
-
-    async def understand(self, state: State, text: str, history: History) -> Understood:
-        for journey in journeys().values():
-            if text.casefold() in {journey.zh.casefold(), journey.en.casefold()}:
-                return Understood((StartFlow(journey.id),), {})
-        return await super().understand(state, text, history)
-
-
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     settings = Settings(state_dir=tmp_path_factory.mktemp("state"))
     nobody = NoActions("Rasa demands a stub for every custom action")
-    return Stage(project(), ByName(settings, project()), nobody, strict_payloads=True)
+    return Stage(project(), LocalUnderstanding(settings, project()), nobody, strict_payloads=True)
 
 
 async def play(case: Case, stage: Stage) -> list[str]:

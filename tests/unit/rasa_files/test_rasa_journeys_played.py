@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from actions_fakes import NOW, account, balance, margin_facts, receipt
-from rasa_played import Play
+from rasa_played import Play, is_chinese
 
-from actions import context
 from tightrope.business.errors import NoAnswer, Refused, Stale
 
 BALANCE = "start flow check_balance"
 MARGIN = "start flow check_margin_eligibility"
 WHY = "start flow explain_verdict"
 PERSON = "start flow talk_to_agent"
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    """A conversation in each language."""
-    return Play(request.param)
-
-
-@pytest.fixture
-def zh() -> Play:
-    return Play("zh")
-
-
-def is_chinese(text: str) -> bool:
-    return any("\u4e00" <= character <= "\u9fff" for character in text)
 
 
 def test_a_verified_customer_hears_the_balance_at_once(play: Play) -> None:

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from account_fakes import FUND, AccountBusiness, give_records, order, orders, position, positions, transfer
+from account_fakes import FUND, AccountBusiness, order, orders, position, positions, transfer
 from actions_fakes import account, receipt
-from rasa_played import Play
+from rasa_played import Play, is_chinese, person
 
-from actions import context
 from tightrope.business.errors import NoAnswer
 from tightrope.business.models import OrderStatus, RejectionCode, TransferFailure
 
 HOLDINGS = "start flow view_holdings"
 ORDERS = "start flow check_order_status"
 TRANSFERS = "start flow check_transfer_status"
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    return Play(request.param)
-
-
-@pytest.fixture
-def firm(play: Play) -> AccountBusiness:
-    return give_records(play.fake)
-
-
-def is_chinese(text: str) -> bool:
-    return any("\u4e00" <= character <= "\u9fff" for character in text)
-
-
-def person(play: Play) -> str:
-    return "转人工" if play.language == "zh" else "Talk to a person"
 
 
 # Holdings

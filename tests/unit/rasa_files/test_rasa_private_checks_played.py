@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from actions_fakes import NOW, margin_account, options_facts, receipt
 from rasa_played import Play
 
-from actions import context
 from tightrope.business.errors import NoAnswer, NotFound, Stale
 
 OPTIONS = "start flow check_options_eligibility"
 RATIO = "start flow check_margin_ratio"
 WHY = "start flow explain_verdict"
 OPERATIONS = ("get_options_eligibility_facts", "get_margin_account")
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    """A conversation in each language."""
-    return Play(request.param)
 
 
 def test_the_level_is_asked_after_the_login_and_only_if_not_said(play: Play) -> None:

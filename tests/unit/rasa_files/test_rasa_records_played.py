@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from account_fakes import (
@@ -15,9 +15,8 @@ from account_fakes import (
     transfer,
 )
 from actions_fakes import NOW, receipt
-from rasa_played import Play
+from rasa_played import Play, is_chinese, person
 
-from actions import context
 from tightrope.business.errors import InvalidAnswer, NoAnswer, NotFound, Refused, Stale
 from tightrope.business.models import IpoStatus
 
@@ -33,30 +32,6 @@ CALLS = {
     IPO: "list_ipo_allotments",
     RISK: "get_risk_profile",
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    return Play(request.param)
-
-
-@pytest.fixture
-def firm(play: Play) -> AccountBusiness:
-    return give_records(play.fake)
-
-
-def is_chinese(text: str) -> bool:
-    return any("\u4e00" <= character <= "\u9fff" for character in text)
-
-
-def person(play: Play) -> str:
-    return "转人工" if play.language == "zh" else "Talk to a person"
 
 
 # Every journey alike

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from account_fakes import AccountBusiness, contact, give_records, ticket
+from account_fakes import AccountBusiness, contact, ticket
 from actions_fakes import NOW, receipt
-from rasa_played import Play
+from rasa_played import Play, is_chinese, person
 
-from actions import context
 from tightrope.business.errors import (
     BadRequest,
     BusinessError,
@@ -28,30 +26,6 @@ STATEMENT = "start flow request_statement"
 CONTACT = "start flow update_contact_details"
 YES = "/SetSlots(statement_consent=true)"
 FILE = "/SetSlots(contact_consent=true)"
-
-
-@pytest.fixture(autouse=True)
-def _no_context_left() -> Iterator[None]:
-    yield
-    context.use(None)
-
-
-@pytest.fixture(params=["zh", "en"])
-def play(request: pytest.FixtureRequest) -> Play:
-    return Play(request.param)
-
-
-@pytest.fixture
-def firm(play: Play) -> AccountBusiness:
-    return give_records(play.fake)
-
-
-def is_chinese(text: str) -> bool:
-    return any("\u4e00" <= character <= "\u9fff" for character in text)
-
-
-def person(play: Play) -> str:
-    return "转人工" if play.language == "zh" else "Talk to a person"
 
 
 def to_consent(play: Play, kind: str = "account_statement") -> list[str]:
