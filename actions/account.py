@@ -7,9 +7,9 @@ from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import account_title, moment, money
-from tightrope.business.client import GET_BALANCE, LIST_ACCOUNTS
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import Account, Balance
+from tightrope.business.operations import GET_BALANCE, LIST_ACCOUNTS
 
 OUTCOMES = frozenset({"told"}) | FAILURES
 

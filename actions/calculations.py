@@ -9,11 +9,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.turn import Turn
-from actions.wording import SHANGHAI
 from tightrope.rules.figures import Computation
 from tightrope.rules.models import Percent, RuleRefusal, Term, Value
 from tightrope.rules.text import calendar_day
@@ -71,7 +70,7 @@ class Calculator(DeclaredAction):
             await self.calculate(turn)
         except RuleRefusal as refusal:
             outcome = REFUSED_TERM if refusal.reason in _OF_TIME or refusal.values.get("input") in _TIMES else REFUSED
-            turn.say(self.refusal, reason=turn.context.rules.calculators.refusal(refusal, language_of(turn)))
+            turn.say(self.refusal, reason=turn.context.rules.calculators.refusal(refusal, turn.language))
             turn.set("calculation_outcome", outcome)
             turn.set("last_verdict", None)
             return outcome
@@ -79,16 +78,6 @@ class Calculator(DeclaredAction):
         turn.set("last_verdict", self.verdict)
         turn.tell("journey", journey=turn.journey.id, event="completed")
         return SHOWN
-
-
-def language_of(turn: Turn) -> Literal["zh", "en"]:
-    """The language that the rules' wording is asked for in."""
-    return "en" if turn.language == "en" else "zh"
-
-
-def today(turn: Turn) -> date:
-    """The day in Shanghai."""
-    return turn.context.clock.now().astimezone(SHANGHAI).date()
 
 
 def figure(turn: Turn, slot: str, name: str) -> Decimal:
@@ -135,7 +124,7 @@ def calendar_date(turn: Turn, slot: str, name: str) -> date:
 
 def shown(turn: Turn, computation: Computation) -> dict[str, str]:
     """`steps` and `sources` of a result, as its response quotes them."""
-    wording, language = turn.context.rules.calculators, language_of(turn)
+    wording, language = turn.context.rules.calculators, turn.language
     return {"steps": wording.steps(computation, language), "sources": wording.sources(computation, language)}
 
 
@@ -145,11 +134,11 @@ def say_why(turn: Turn, subject: str, computation: Computation) -> None:
     Args:
         subject: a term of the wording.
     """
-    wording, language = turn.context.rules.calculators, language_of(turn)
+    wording, language = turn.context.rules.calculators, turn.language
     turn.say(
         WHY,
         subject=wording.term(subject, language),
-        day=calendar_day(today(turn), language),
+        day=calendar_day(turn.today, language),
         rules=wording.steps(computation, language),
         basis=wording.basis(computation, language),
     )

@@ -13,11 +13,9 @@ from actions.calculations import (
     calculating,
     calendar_date,
     figure,
-    language_of,
     record,
     say_why,
     shown,
-    today,
     whole,
 )
 from actions.explanations import Explainer, explaining
@@ -50,7 +48,7 @@ class CalculateTradingCost(Calculator):
     )
 
     async def calculate(self, turn: Turn) -> None:
-        rules, language = turn.context.rules, language_of(turn)
+        rules, language = turn.context.rules, turn.language
         market, side = str(turn.read("trade_market")), Side(turn.read("trade_side"))
         found = rules.costs.cost(self._order(turn, MARKETS[market], side))
         turn.say(
@@ -70,9 +68,9 @@ class CalculateTradingCost(Calculator):
     def _order(turn: Turn, market: str, side: Side) -> Trade | Order:
         """The trade by price and quantity where the customer gave either, else by its amount."""
         if turn.read("trade_price") is None and turn.read("trade_quantity") is None:
-            return Order(market, side, figure(turn, "trade_amount", "amount"), today(turn))
+            return Order(market, side, figure(turn, "trade_amount", "amount"), turn.today)
         price, quantity = figure(turn, "trade_price", "price"), whole(turn, "trade_quantity", "quantity")
-        return Trade(market, side, price, quantity, today(turn))
+        return Trade(market, side, price, quantity, turn.today)
 
 
 class CalculateMarginInterest(Calculator):
@@ -83,7 +81,7 @@ class CalculateMarginInterest(Calculator):
     declaration = calculating("margin_interest", "utter_margin_interest", reads=frozenset({"interest_amount", "interest_until"}))
 
     async def calculate(self, turn: Turn) -> None:
-        language, borrowed_on = language_of(turn), today(turn)
+        language, borrowed_on = turn.language, turn.today
         repaid_on = calendar_date(turn, "interest_until", "repayment_day")
         principal = figure(turn, "interest_amount", "principal")
         found = turn.context.rules.margin_account.interest(principal, borrowed_on, repaid_on)
@@ -109,7 +107,7 @@ class AskInterestUntil(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        first, buttons = today(turn), []
+        first, buttons = turn.today, []
         for unit, count in TERMS:
             day = first + timedelta(days=count) if unit == "days" else add_months(first, count)
             names = {"days": (f"{count}天", f"{count} days"), "months": (f"{count}个月", f"{count} months")}[unit]
@@ -133,7 +131,7 @@ class CalculateCompoundGrowth(Calculator):
     )
 
     async def calculate(self, turn: Turn) -> None:
-        language, kind = language_of(turn), str(turn.read("growth_kind"))
+        language, kind = turn.language, str(turn.read("growth_kind"))
         with exactly():
             rate = figure(turn, "growth_rate", "yearly_rate") / 100
         months, amount = whole(turn, "growth_term", "months"), figure(turn, "growth_amount", "principal")
@@ -169,7 +167,7 @@ class ExplainTradingCost(Explainer):
 
     async def explain(self, turn: Turn) -> str | None:
         market = str(turn.read("verdict_subject"))
-        say_why(turn, market, turn.context.rules.costs.rates(MARKETS[market], today(turn)))
+        say_why(turn, market, turn.context.rules.costs.rates(MARKETS[market], turn.today))
         return None
 
 
@@ -180,7 +178,7 @@ class ExplainMarginInterest(Explainer):
     declaration = explaining(WHY)
 
     async def explain(self, turn: Turn) -> str | None:
-        say_why(turn, "margin_interest", turn.context.rules.margin_account.rate_in_force(today(turn)))
+        say_why(turn, "margin_interest", turn.context.rules.margin_account.rate_in_force(turn.today))
         return None
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.deadlines import due
 from actions.errors import NotPermitted
 from actions.explanations import Explainer, explaining
 from actions.failures import FAILURES, failure_of
+from actions.requests import CONSENT, REQUEST_FAILURES, request_failure
 from actions.turn import Turn
 from actions.wording import SHANGHAI, account_title, moment
 from actions.words import plain
-from tightrope.business.client import GET_CLOSURE_FACTS, REQUEST_CLOSURE
-from tightrope.business.errors import BusinessError, Conflict, Done
+from tightrope.business.errors import BusinessError, Conflict
 from tightrope.business.models import ClosingAccount, ClosureFacts, ClosureReason, Ticket
+from tightrope.business.operations import GET_CLOSURE_FACTS, REQUEST_CLOSURE
 from tightrope.rules.closing import RULE, AccountFacts, Assessment, HeldProduct, Verdict
 from tightrope.rules.text import calendar_day
 
@@ -25,10 +25,9 @@ SCOPE: Final = "closure:request"
 SHOWN: Final = frozenset({"closable", "blocked", "undetermined", "open_request"})
 CHECKED: Final = SHOWN | FAILURES
 REQUESTED: Final = (
-    frozenset({"filed", "unknown", "already_open", "changed", "blocked", "undetermined", "open_request"}) | FAILURES
+    frozenset({"filed", "not_confirmed", "changed", "blocked", "undetermined", "open_request"}) | FAILURES | REQUEST_FAILURES
 )
-
-_CONFLICTS: Final[Mapping[str, str]] = {"already-open": "already_open", "closure-blocked": "changed"}
+CONFIRMATIONS: Final = ("closure_understood", "closure_confirmed")
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ async def check(turn: Turn) -> Checked:
     """
     customer = await turn.customer()
     answer = await turn.fetch(GET_CLOSURE_FACTS, lambda api, token: api.closure_facts(token, customer.customer_id))
-    today = turn.context.clock.now().astimezone(SHANGHAI).date()
-    assessment = turn.context.rules.closing.assess([rule_facts(account) for account in answer.value.accounts], today)
+    assessment = turn.context.rules.closing.assess([rule_facts(account) for account in answer.value.accounts], turn.today)
     for number, account in enumerate(assessment.accounts, 1):
         for finding in account.findings:
             values = {name: _recorded(value) for name, value in finding.values.items()}
@@ -84,7 +82,7 @@ def outcome_of(checked: Checked) -> str:
 
 def show(turn: Turn, checked: Checked, outcome: str) -> None:
     """Say what was found: an open request with its number, or each account with what keeps it open."""
-    language, facts = _language(turn), checked.facts
+    language, facts = turn.language, checked.facts
     if facts.open_request is not None:
         turn.say(
             "utter_closure_open_request",
@@ -139,7 +137,7 @@ class RequestClosure(DeclaredAction):
     action_name = "action_request_closure"
     declaration = Declaration(
         outcomes=REQUESTED,
-        reads=frozenset({"closure_reason"}),
+        reads=frozenset({"closure_reason", *CONFIRMATIONS}),
         sets={"closure_outcome": REQUESTED},
         responses=frozenset(
             {f"utter_closure_{outcome}" for outcome in SHOWN - {"closable"}} | {"utter_closure_stale", "utter_closure_filed"}
@@ -152,16 +150,18 @@ class RequestClosure(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        try:
-            outcome = await self._request(turn)
-        except (NotPermitted, BusinessError) as error:
-            outcome = self._failed(turn, error)
+        # The flow asks twice; nothing else may lead here, whatever path it took.
+        confirmed = all(turn.read(slot) == CONSENT for slot in CONFIRMATIONS)
+        outcome = await self._request(turn) if confirmed else "not_confirmed"
         turn.set("closure_outcome", outcome)
         return outcome
 
     @staticmethod
     async def _request(turn: Turn) -> str:
-        checked = await check(turn)
+        try:
+            checked = await check(turn)
+        except (NotPermitted, BusinessError) as error:
+            return failure_of(error, turn, stale="utter_closure_stale")
         outcome = outcome_of(checked)
         if outcome in SHOWN - {"closable"}:
             show(turn, checked, outcome)
@@ -169,23 +169,18 @@ class RequestClosure(DeclaredAction):
             return outcome
         customer, reason = await turn.customer(), _reason(turn.read("closure_reason"))
         account_ids = [account.account_id for account in checked.facts.accounts]
-        answer = await turn.submit(
-            REQUEST_CLOSURE,
-            lambda api, token, key: api.request_closure(
-                token, customer.customer_id, account_ids=account_ids, reason=reason, language=turn.language, key=key
-            ),
-        )
+        try:
+            answer = await turn.submit(
+                REQUEST_CLOSURE,
+                lambda api, token, key: api.request_closure(
+                    token, customer.customer_id, account_ids=account_ids, reason=reason, language=turn.language, key=key
+                ),
+            )
+        except (NotPermitted, BusinessError) as error:
+            blocked = isinstance(error, Conflict) and error.problem == "closure-blocked"
+            return "changed" if blocked else request_failure(error)
         _say_filed(turn, answer.value)
         return "filed"
-
-    @staticmethod
-    def _failed(turn: Turn, error: NotPermitted | BusinessError) -> str:
-        if isinstance(error, Conflict) and error.problem in _CONFLICTS:
-            return _CONFLICTS[error.problem]
-        if isinstance(error, BusinessError) and error.receipt.operation == REQUEST_CLOSURE and _open_end(error):
-            # Repeated once with the same key, or the same request is still on its way: nobody knows, and a person has to look.
-            return "unknown"
-        return failure_of(error, turn, stale="utter_closure_stale")
 
 
 class ExplainClosure(Explainer):
@@ -200,15 +195,11 @@ class ExplainClosure(Explainer):
             return "no_account"
         turn.say(
             "utter_closure_why",
-            rules=turn.context.rules.closing_wording.rules(checked.assessment, _language(turn)),
+            rules=turn.context.rules.closing_wording.rules(checked.assessment, turn.language),
             as_of=_as_of(turn, checked.facts.as_of),
             version=checked.assessment.version,
         )
         return None
-
-
-def _open_end(error: BusinessError) -> bool:
-    return isinstance(error, Conflict) or error.done is not Done.NOT_DONE
 
 
 def _say_filed(turn: Turn, ticket: Ticket) -> None:
@@ -227,7 +218,3 @@ def _as_of(turn: Turn, at: datetime) -> str:
 
 def _recorded(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _language(turn: Turn) -> Literal["zh", "en"]:
-    return "en" if turn.language == "en" else "zh"

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.deadlines import due
 from actions.errors import NotPermitted
+from actions.requests import REQUEST_FAILURES, request_failure
 from actions.turn import Turn
-from tightrope.business.client import FILE_COMPLAINT
-from tightrope.business.errors import BusinessError, Conflict, Done, Refused
+from actions.words import plain
+from tightrope.business.errors import BusinessError
 from tightrope.business.models import ComplaintCategory, ComplaintWish
+from tightrope.business.operations import FILE_COMPLAINT
+from tightrope.business.requests import MAX_TEXT
 from tightrope.rules.text import calendar_day
 
 GIVEN: Final = frozenset({"complaint_category", "complaint_text", "complaint_wish"})
-OUTCOMES: Final = frozenset({"filed", "unknown", "not_permitted", "not_filed"})
-_PLAIN: Final = str.maketrans("[]<>*_`~|#\\{}", "【】《》＊＿‘～｜＃、【】")
-"""What Markdown or a template could read as more than text, as the like sign of full width."""
-
-_FOLDED: Final = re.compile(r"(?<=[\u4e00-\u9fff”’）])[,;:?!](?!\d)|[,;:?!](?=[\u4e00-\u9fff“‘（])")
-_FULL: Final = str.maketrans(",;:?!", "，；：？！")
+OUTCOMES: Final = frozenset({"filed"}) | REQUEST_FAILURES
 
 
 class SummariseComplaint(DeclaredAction):
@@ -34,7 +31,7 @@ class SummariseComplaint(DeclaredAction):
         turn.say(
             "utter_complaint_summary",
             category=words["categories"][str(turn.read("complaint_category"))][turn.language],
-            complaint=quoted(as_written(str(turn.read("complaint_text")))),
+            complaint=plain(_words(turn), longest=MAX_TEXT),
             wish=words["wishes"][str(turn.read("complaint_wish"))][turn.language],
         )
         return "summarised"
@@ -58,12 +55,8 @@ class FileComplaint(DeclaredAction):
     async def perform(self, turn: Turn) -> str:
         try:
             outcome = await self._file(turn)
-        except (NotPermitted, Refused):
-            outcome = "not_permitted"
-        except BusinessError as error:
-            # A conflict can only be the same request that is still on its way.
-            surely_not = error.done is Done.NOT_DONE and not isinstance(error, Conflict)
-            outcome = "not_filed" if surely_not else "unknown"
+        except (NotPermitted, BusinessError) as error:
+            outcome = request_failure(error)
         turn.set("complaint_outcome", outcome)
         return outcome
 
@@ -71,7 +64,7 @@ class FileComplaint(DeclaredAction):
     async def _file(turn: Turn) -> str:
         customer = await turn.customer()
         category, wish = ComplaintCategory(str(turn.read("complaint_category"))), ComplaintWish(str(turn.read("complaint_wish")))
-        text = as_written(str(turn.read("complaint_text")))
+        text = _words(turn)
         answer = await turn.submit(
             FILE_COMPLAINT,
             lambda api, token, key: api.file_complaint(
@@ -95,11 +88,7 @@ class FileComplaint(DeclaredAction):
         return "filed"
 
 
-def as_written(text: str) -> str:
-    """The customer's words with the full-width punctuation that understanding folds away: a comma beside Chinese was a Chinese one."""
-    return _FOLDED.sub(lambda found: found.group().translate(_FULL), text)
-
-
-def quoted(text: str) -> str:
-    """The customer's words as they stand, with nothing in them that a chat would show as a link, a picture or an emphasis."""
-    return text.translate(_PLAIN)
+def _words(turn: Turn) -> str:
+    """The complaint as the customer wrote it, as far as the firm takes it; what is no text (a control) is left out."""
+    words = "".join(char for char in turn.as_written("complaint_text") if char.isprintable() or char in "\n\t")
+    return words.strip()[:MAX_TEXT].rstrip()

@@ -13,9 +13,9 @@ from actions.requests import CONSENT, REQUEST_FAILURES, request_failure
 from actions.turn import Turn
 from actions.wording import moment
 from actions.words import day, plain
-from tightrope.business.client import GET_CONTACT_DETAILS, REQUEST_CONTACT_CHANGE
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import ContactField, Ticket
+from tightrope.business.operations import GET_CONTACT_DETAILS, REQUEST_CONTACT_CHANGE
 
 FIELDS: Final = {
     ContactField.MOBILE: ("手机号", "mobile number"),

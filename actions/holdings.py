@@ -13,9 +13,9 @@ from actions.listing import PAGE_SLOTS, PAGES, Page, distinct, page_of
 from actions.turn import Turn
 from actions.wording import account_title, moment, money
 from actions.words import quantity, security_title
-from tightrope.business.client import LIST_ACCOUNTS, LIST_POSITIONS
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import Account, Position, Positions
+from tightrope.business.operations import LIST_ACCOUNTS, LIST_POSITIONS
 
 TOLD = "told"
 MORE = "more"

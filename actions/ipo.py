@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
@@ -12,10 +12,11 @@ from actions.listing import PAGE_SLOTS, PAGES, distinct, page_of
 from actions.turn import Turn
 from actions.wording import SHANGHAI, moment, money
 from actions.words import day, quantity, security_title
-from tightrope.business.client import LIST_IPO_ALLOTMENTS
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import IpoAllotment, IpoAllotments, IpoStatus
+from tightrope.business.operations import LIST_IPO_ALLOTMENTS
 from tightrope.rules.code_book import Edition
+from tightrope.rules.text import Language
 
 RULE: Final = "ipo_rules"
 FORFEITURE: Final = "forfeiture"
@@ -62,8 +63,8 @@ class TellAllotments(DeclaredAction):
 
     @staticmethod
     def _say(turn: Turn, found: IpoAllotments) -> str:
-        now, language = turn.context.clock.now(), _language(turn)
-        edition = turn.context.rules.ipo_rules.on(now.astimezone(SHANGHAI).date())
+        now, language = turn.context.clock.now(), turn.language
+        edition = turn.context.rules.ipo_rules.on(turn.today)
         # What has to be paid must not stand on a later page. The sort is stable: the firm's order, newest first, stays otherwise.
         items = sorted(found.items, key=lambda item: item.status is not IpoStatus.PAYMENT_DUE)
         page = page_of(items, turn.read("list_page"), _key)
@@ -93,15 +94,11 @@ class TellAllotments(DeclaredAction):
         return "more"
 
 
-def _language(turn: Turn) -> Literal["zh", "en"]:
-    return "en" if turn.language == "en" else "zh"
-
-
 def _key(item: IpoAllotment) -> str:
     return str(item.subscription_id)
 
 
-def _entry(item: IpoAllotment, edition: Edition, now: datetime, language: Literal["zh", "en"]) -> str:
+def _entry(item: IpoAllotment, edition: Edition, now: datetime, language: Language) -> str:
     status = edition.statuses[item.status.value]
     name = security_title(item.security, language)
     colon = ": " if language == "en" else "："

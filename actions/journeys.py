@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import yaml
 
-from tightrope.business.client import SCOPES
+from tightrope.business.operations import SCOPES
 from tightrope.infra.settings import get_settings
 
 PATTERN_PREFIX: Final = "pattern_"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.explanations import Explainer, explaining
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
-from actions.wording import SHANGHAI, moment
-from tightrope.business.client import GET_MARGIN_FACTS
+from actions.wording import moment
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import MarginFacts as FirmFacts
+from tightrope.business.operations import GET_MARGIN_FACTS
 from tightrope.rules.margin import RULE, Assessment, MarginFacts, Verdict
 
 VERDICTS = frozenset(verdict.value for verdict in Verdict)
@@ -36,7 +36,7 @@ async def _check(turn: Turn) -> _Checked:
     customer = await turn.customer()
     answer = await turn.fetch(GET_MARGIN_FACTS, lambda api, token: api.margin_facts(token, customer.customer_id))
     facts = rule_facts(answer.value)
-    assessment = turn.context.rules.margin.assess(facts, turn.context.clock.now().astimezone(SHANGHAI).date())
+    assessment = turn.context.rules.margin.assess(facts, turn.today)
     for finding in assessment.findings:
         turn.used_rule(
             f"{RULE}.{finding.condition.value}",
@@ -65,10 +65,6 @@ def rule_facts(facts: FirmFacts) -> MarginFacts:
 
 def _recorded(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _language(turn: Turn) -> Literal["zh", "en"]:
-    return "en" if turn.language == "en" else "zh"
 
 
 class CheckMarginEligibility(DeclaredAction):
@@ -103,7 +99,7 @@ class CheckMarginEligibility(DeclaredAction):
                 as_of=as_of,
                 total=str(len(checked.assessment.findings)),
                 met=str(checked.assessment.met),
-                conditions=turn.context.rules.margin_wording.conditions(checked.assessment, _language(turn)),
+                conditions=turn.context.rules.margin_wording.conditions(checked.assessment, turn.language),
             )
         turn.set("margin_outcome", verdict.value)
         turn.set("last_verdict", RULE)
@@ -121,7 +117,7 @@ class ExplainMarginEligibility(Explainer):
         checked = await _check(turn)
         turn.say(
             "utter_margin_why",
-            rules=turn.context.rules.margin_wording.rules(checked.assessment, _language(turn)),
+            rules=turn.context.rules.margin_wording.rules(checked.assessment, turn.language),
             as_of=moment(checked.as_of, turn.context.clock.now(), turn.language),
             version=checked.assessment.version,
         )

@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
-from actions.calculations import language_of, shown, today
+from actions.calculations import shown
 from actions.errors import NotPermitted
 from actions.explanations import Explainer, explaining
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import masked_account, moment
-from tightrope.business.client import GET_MARGIN_ACCOUNT
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import MarginAccount
+from tightrope.business.operations import GET_MARGIN_ACCOUNT
 from tightrope.rules.margin_account import Account, MaintenanceRatio, Standing
 from tightrope.rules.text import calendar_day, percent
 
@@ -42,7 +42,7 @@ async def _check(turn: Turn) -> _Checked | None:
     found, rules = answer.value, turn.context.rules.margin_account
     if found.currency != rules.currency:
         return None
-    ratio = rules.ratio(rule_account(found), today(turn))
+    ratio = rules.ratio(rule_account(found), turn.today)
     inputs = {"line_warning": str(ratio.warning.line.fraction), "line_liquidation": str(ratio.liquidation.line.fraction)}
     computation = ratio.computation
     turn.used_rule(computation.rule, computation.version, ratio.standing.value, inputs)
@@ -120,7 +120,7 @@ class ExplainMarginRatio(Explainer):
         checked = await _check(turn)
         if checked is None:
             return "unavailable"
-        wording, language = turn.context.rules.calculators, language_of(turn)
+        wording, language = turn.context.rules.calculators, turn.language
         turn.say(
             "utter_ratio_why",
             rules=wording.steps(checked.ratio.computation, language),

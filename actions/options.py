@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
-from actions.calculations import language_of, recorded, today
+from actions.calculations import recorded
 from actions.errors import NotPermitted
 from actions.explanations import Explainer, explaining
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
 from actions.wording import moment
-from tightrope.business.client import GET_OPTIONS_FACTS
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import OptionsFacts as FirmFacts
+from tightrope.business.operations import GET_OPTIONS_FACTS
 from tightrope.rules.options import LEVELS, RULE, Assessment, OptionsFacts, Verdict
 
 VERDICTS: Final = frozenset(verdict.value for verdict in Verdict)
@@ -40,7 +40,7 @@ async def _check(turn: Turn, level: int) -> _Checked:
     customer = await turn.customer()
     answer = await turn.fetch(GET_OPTIONS_FACTS, lambda api, token: api.options_facts(token, customer.customer_id))
     facts = rule_facts(answer.value)
-    assessment = turn.context.rules.options.assess(facts, level, today(turn))
+    assessment = turn.context.rules.options.assess(facts, level, turn.today)
     for finding in assessment.findings:
         turn.used_rule(
             f"{RULE}.{finding.condition.value}",
@@ -76,7 +76,7 @@ def rule_facts(facts: FirmFacts) -> OptionsFacts:
 
 def level_name(turn: Turn, level: int) -> str:
     """`二级`, `level 2`."""
-    return turn.context.rules.calculators.term(f"level_{level}", language_of(turn))
+    return turn.context.rules.calculators.term(f"level_{level}", turn.language)
 
 
 class CheckOptionsEligibility(DeclaredAction):
@@ -130,7 +130,7 @@ class CheckOptionsEligibility(DeclaredAction):
             level=name,
             total=str(len(assessment.findings)),
             met=str(assessment.met),
-            conditions=turn.context.rules.options_wording.conditions(assessment, language_of(turn)),
+            conditions=turn.context.rules.options_wording.conditions(assessment, turn.language),
         )
 
 
@@ -151,7 +151,7 @@ class ExplainOptionsEligibility(Explainer):
         turn.say(
             "utter_options_why",
             level=level_name(turn, level),
-            rules=turn.context.rules.options_wording.rules(checked.assessment, language_of(turn)),
+            rules=turn.context.rules.options_wording.rules(checked.assessment, turn.language),
             as_of=moment(checked.as_of, turn.context.clock.now(), turn.language),
             version=checked.assessment.version,
         )

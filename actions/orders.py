@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from actions.choosing import AskRecord, Choice, FindRecords, Records, ShowRecord
 from actions.turn import Turn
-from actions.wording import SHANGHAI, moment, money
+from actions.wording import moment, money
 from actions.words import quantity, security_title
-from tightrope.business.client import LIST_ORDERS
 from tightrope.business.models import Order
+from tightrope.business.operations import LIST_ORDERS
 from tightrope.rules.code_book import Edition
 
 RULE = "order_codes"
@@ -18,11 +17,7 @@ _SIDES = {"buy": ("买入", "Buy"), "sell": ("卖出", "Sell")}
 
 
 def _edition(turn: Turn) -> Edition:
-    return turn.context.rules.order_codes.on(turn.context.clock.now().astimezone(SHANGHAI).date())
-
-
-def _language(turn: Turn) -> Literal["zh", "en"]:
-    return "en" if turn.language == "en" else "zh"
+    return turn.context.rules.order_codes.on(turn.today)
 
 
 def _deal(order: Order, language: str) -> str:
@@ -35,13 +30,13 @@ def _deal(order: Order, language: str) -> str:
 def line(turn: Turn, order: Order) -> str:
     """An order as a button shows it: time, what, and how it stands."""
     known = _edition(turn).statuses.get(order.status.value)
-    state = f" · {known.title.text(_language(turn))}" if known else ""
+    state = f" · {known.title.text(turn.language)}" if known else ""
     return f"{moment(order.placed_at, turn.context.clock.now(), turn.language)} {_deal(order, turn.language)}{state}"
 
 
 def explain(turn: Turn, order: Order, as_of: datetime) -> None:
     """Say how an order stands, why, and what to do. A state or code that our table does not have is said as such, and a person is offered."""
-    language, now, edition = _language(turn), turn.context.clock.now(), _edition(turn)
+    language, now, edition = turn.language, turn.context.clock.now(), _edition(turn)
     shown = {
         "order": _deal(order, language),
         "placed_at": moment(order.placed_at, now, language),

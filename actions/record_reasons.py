@@ -8,14 +8,14 @@ from actions.orders import ORDERS
 from actions.risk import VERDICT as RISK_VERDICT
 from actions.transfers import TRANSFERS
 from actions.turn import Turn
-from actions.wording import SHANGHAI, moment
-from tightrope.business.client import GET_RISK_PROFILE
+from actions.wording import moment
+from tightrope.business.operations import GET_RISK_PROFILE
 from tightrope.rules.code_book import CodeBook
 
 
 def _basis(turn: Turn, book: CodeBook) -> dict[str, str]:
     """Source and version of the edition in force today."""
-    edition = book.on(turn.context.clock.now().astimezone(SHANGHAI).date())
+    edition = book.on(turn.today)
     return {"source": edition.source.text(turn.language), "version": edition.version}
 
 
@@ -50,7 +50,7 @@ class ExplainAllotments(Explainer):
     async def explain(self, turn: Turn) -> None:
         await turn.customer()
         book = turn.context.rules.ipo_rules
-        rule = book.on(turn.context.clock.now().astimezone(SHANGHAI).date()).codes["forfeiture"]
+        rule = book.on(turn.today).codes["forfeiture"]
         turn.say("utter_ipo_why", (), rule=rule.meaning.text("en" if turn.language == "en" else "zh"), **_basis(turn, book))
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
 from actions.turn import Turn
-from actions.wording import SHANGHAI, moment
-from actions.words import full_day
-from tightrope.business.client import GET_RISK_PROFILE
+from actions.wording import moment
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import RiskProfile
+from tightrope.business.operations import GET_RISK_PROFILE
+from tightrope.rules.text import calendar_day
 
 RULE: Final = "risk_levels"
 VERDICT: Final = "risk_assessment"
@@ -56,7 +56,7 @@ class TellRiskAssessment(DeclaredAction):
     @staticmethod
     def _say(turn: Turn, profile: RiskProfile) -> str:
         now = turn.context.clock.now()
-        today, language = now.astimezone(SHANGHAI).date(), _language(turn)
+        today, language = turn.today, turn.language
         as_of = moment(profile.as_of, now, language)
         if profile.risk_level is None or profile.risk_assessed_on is None or profile.valid_until is None:
             turn.say("utter_risk_never_assessed", as_of=as_of)
@@ -75,8 +75,8 @@ class TellRiskAssessment(DeclaredAction):
         shown = {
             "as_of": as_of,
             "level": level.title.text(language),
-            "assessed_on": full_day(profile.risk_assessed_on, language),
-            "valid_until": full_day(profile.valid_until, language),
+            "assessed_on": calendar_day(profile.risk_assessed_on, language),
+            "valid_until": calendar_day(profile.valid_until, language),
         }
         if state == "expired":
             turn.say("utter_risk_expired", (), **shown)
@@ -94,7 +94,3 @@ def _state(left: timedelta) -> str:
     if left < timedelta(0):
         return "expired"
     return "expiring" if left <= SOON else "valid"
-
-
-def _language(turn: Turn) -> Literal["zh", "en"]:
-    return "en" if turn.language == "en" else "zh"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.requests import CONSENT, REQUEST_FAILURES, request_failure
 from actions.turn import Turn
-from actions.wording import SHANGHAI, moment
-from actions.words import day, full_day, month
-from tightrope.business.client import REQUEST_STATEMENT
+from actions.wording import moment
+from actions.words import day, month
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import StatementKind
+from tightrope.business.operations import REQUEST_STATEMENT
 from tightrope.rules.dates import add_months
 from tightrope.rules.statement_periods import Period, PeriodRefused
+from tightrope.rules.text import calendar_day
 
 RULE: Final = "statement_period"
 KINDS: Final = {
@@ -32,17 +32,13 @@ PERIODS: Final = frozenset({"possible", "not_begun", "too_old", "unreadable"})
 OUTCOMES: Final = frozenset({"filed"}) | REQUEST_FAILURES
 
 
-def _today(turn: Turn) -> date:
-    return turn.context.clock.now().astimezone(SHANGHAI).date()
-
-
 def _period(turn: Turn) -> Period:
     """The period that the customer chose.
 
     Raises:
         PeriodRefused: no document can be asked for over it.
     """
-    rules, today = turn.context.rules.statements, _today(turn)
+    rules, today = turn.context.rules.statements, turn.today
     if turn.read("statement_kind") == StatementKind.TAX_SUMMARY:
         return rules.year(YEARS.get(str(turn.read("statement_year")), 0), today)
     return rules.month(str(turn.read("statement_month")), today)
@@ -66,7 +62,7 @@ class AskStatementMonth(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        first, language = _today(turn).replace(day=1), turn.language
+        first, language = turn.today.replace(day=1), turn.language
         offered = [add_months(first, -back) for back in range(1, MONTHS_OFFERED + 1)]
         buttons = [{"title": month(one, language), "payload": f"/SetSlots(statement_month={one:%Y-%m})"} for one in offered]
         kind = KINDS[StatementKind(turn.read("statement_kind"))][1 if language == "en" else 0]
@@ -81,7 +77,7 @@ class AskStatementYear(DeclaredAction):
     declaration = Declaration(outcomes=frozenset({"asked"}), responses=frozenset({"utter_statement_which_year"}))
 
     async def perform(self, turn: Turn) -> str:
-        this, english = _today(turn).year, turn.language == "en"
+        this, english = turn.today.year, turn.language == "en"
         titles = {value: str(this - ago) if english else f"{this - ago}年" for value, ago in YEARS.items()}
         buttons = [{"title": title, "payload": f"/SetSlots(statement_year={value})"} for value, title in titles.items()]
         turn.say("utter_statement_which_year", buttons=buttons)
@@ -102,7 +98,7 @@ class CheckStatementPeriod(DeclaredAction):
             found = "possible"
         except PeriodRefused as refused:
             found = refused.reason
-        turn.used_rule(RULE, turn.context.rules.statements.version(_today(turn)), found, {})
+        turn.used_rule(RULE, turn.context.rules.statements.version(turn.today), found, {})
         turn.set("statement_period", found)
         return found
 
@@ -118,8 +114,8 @@ class AskStatementConsent(DeclaredAction):
         turn.say(
             "utter_statement_consent",
             document=_title(turn, period),
-            first_day=full_day(period.first, turn.language),
-            last_day=full_day(period.last, turn.language),
+            first_day=calendar_day(period.first, turn.language),
+            last_day=calendar_day(period.last, turn.language),
         )
         return "asked"
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
-from actions.calculations import WHY, Calculator, calculating, calendar_date, language_of, record, say_why, shown, today
+from actions.calculations import WHY, Calculator, calculating, calendar_date, record, say_why, shown
 from actions.explanations import Explainer, explaining
 from actions.turn import Turn
 from tightrope.rules.figures import Computation, each_once
@@ -47,7 +47,7 @@ class CheckTradingCalendar(Calculator):
 
     @staticmethod
     def _say_open(turn: Turn, found: TradingDay) -> None:
-        rules, language = turn.context.rules, language_of(turn)
+        rules, language = turn.context.rules, turn.language
         said = shown(turn, found.computation)
         try:
             settlement = rules.calendar.settlement(found.market, found.day).computation
@@ -70,7 +70,7 @@ class CheckTradingCalendar(Calculator):
 
     @staticmethod
     def _say_closed(turn: Turn, found: TradingDay) -> None:
-        rules, language = turn.context.rules, language_of(turn)
+        rules, language = turn.context.rules, turn.language
         said = shown(turn, found.computation)
         try:
             following = rules.calendar.next_trading_day(found.market, found.day)
@@ -93,7 +93,7 @@ class AskCalendarDay(DeclaredAction):
     declaration = Declaration(outcomes=frozenset({"asked"}), responses=frozenset({"utter_calendar_day"}), evidence=False)
 
     async def perform(self, turn: Turn) -> str:
-        first = today(turn)
+        first = turn.today
         turn.say(
             "utter_calendar_day",
             buttons=[

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from actions.choosing import AskRecord, Choice, FindRecords, Records, ShowRecord
 from actions.turn import Turn
-from actions.wording import SHANGHAI, moment, money
+from actions.wording import moment, money
 from actions.words import day, plain, quantity, security_title
-from tightrope.business.client import LIST_TRANSFERS
 from tightrope.business.models import Transfer, TransferKind
+from tightrope.business.operations import LIST_TRANSFERS
 from tightrope.rules.code_book import Edition
 
 RULE = "transfer_codes"
@@ -24,11 +23,7 @@ _UNKNOWN = {"zh": "待核实", "en": "to be checked"}
 
 
 def _edition(turn: Turn) -> Edition:
-    return turn.context.rules.transfer_codes.on(turn.context.clock.now().astimezone(SHANGHAI).date())
-
-
-def _language(turn: Turn) -> Literal["zh", "en"]:
-    return "en" if turn.language == "en" else "zh"
+    return turn.context.rules.transfer_codes.on(turn.today)
 
 
 def _what(transfer: Transfer, language: str) -> str:
@@ -44,13 +39,13 @@ def _what(transfer: Transfer, language: str) -> str:
 def line(turn: Turn, transfer: Transfer) -> str:
     """A transfer as a button shows it: time, what, and how it stands."""
     known = _edition(turn).statuses.get(transfer.status)
-    state = f" · {known.title.text(_language(turn))}" if known else ""
+    state = f" · {known.title.text(turn.language)}" if known else ""
     return f"{moment(transfer.requested_at, turn.context.clock.now(), turn.language)} {_what(transfer, turn.language)}{state}"
 
 
 def explain(turn: Turn, transfer: Transfer, as_of: datetime) -> None:
     """Say how a transfer stands, why, and what to do. A state or code that our table does not have is said as such, and a person is offered."""
-    language, now, edition = _language(turn), turn.context.clock.now(), _edition(turn)
+    language, now, edition = turn.language, turn.context.clock.now(), _edition(turn)
     shown = {
         "transfer": _what(transfer, language),
         "counterparty": plain(transfer.counterparty_masked.replace("*", "•")),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rasa_sdk import Tracker
@@ -13,11 +15,14 @@ from rasa_sdk.events import SlotSet
 from actions.context import Context
 from actions.errors import NotPermitted, Undeclared
 from actions.journeys import Journey, journey_of
-from tightrope.business.client import SCOPES, BusinessClient
+from actions.wording import SHANGHAI
+from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BusinessError, Done
 from tightrope.business.models import Answer, Receipt
+from tightrope.business.operations import SCOPES
 from tightrope.identity.errors import IdentityError
 from tightrope.identity.models import Caller, Customer
+from tightrope.rules.text import Language
 
 if TYPE_CHECKING:
     from actions.base import Declaration
@@ -29,7 +34,7 @@ _MESSAGE_KEYS: Final = frozenset(
 )
 _DONE: Final[Mapping[Done, str]] = {Done.DONE: "done", Done.NOT_DONE: "not_done", Done.UNKNOWN: "unknown"}
 DEFAULT_LANGUAGE: Final = "zh"
-LANGUAGES: Final = ("zh", "en")
+LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
 
 class Turn:
@@ -65,12 +70,15 @@ class Turn:
         return str(self._tracker.latest_message.get("text") or "")
 
     @property
-    def language(self) -> str:
+    def language(self) -> Language:
         """`zh` or `en`: what the gateway said of this message, else what held before."""
-        for value in (self.metadata.get("language"), self._tracker.slots.get("language")):
-            if value in LANGUAGES:
-                return str(value)
-        return DEFAULT_LANGUAGE
+        said = (self.metadata.get("language"), self._tracker.slots.get("language"), DEFAULT_LANGUAGE)
+        return next(language for value in said for language in LANGUAGES if value == language)
+
+    @property
+    def today(self) -> date:
+        """The day in Shanghai."""
+        return self.context.clock.now().astimezone(SHANGHAI).date()
 
     @property
     def journey(self) -> Journey:
@@ -91,6 +99,20 @@ class Turn:
         if slot not in self._declaration.reads:
             raise Undeclared(f"reads slot {slot!r}")
         return self._tracker.slots.get(slot)
+
+    def as_written(self, slot: str) -> str:
+        """The customer's own words behind a declared slot that took a whole message: the message as the gateway got it.
+
+        What a slot holds has gone through understanding, which spells all signs one way. Where no message with the same letters can be
+        found (the slot came from elsewhere), the slot's value.
+        """
+        value, message, words = str(self.read(slot)), {}, ""
+        for event in self._tracker.events:
+            if event.get("event") == "user":
+                message = event
+            elif event.get("event") == "slot" and event.get("name") == slot and event.get("value") == value:
+                words = str((message.get("metadata") or {}).get("as_written") or message.get("text") or "")
+        return words if _letters(words).startswith(_letters(value)) else value
 
     def set(self, slot: str, value: str | None) -> None:
         """Set a declared slot to one of its declared values."""
@@ -224,6 +246,11 @@ class Turn:
 def idempotency_key(turn_id: str, action: str, ordinal: int) -> str:
     """The key of a turn's `ordinal`-th request by an action: 64 hexadecimal digits, the same whenever the turn is repeated."""
     return hashlib.sha256("\0".join((turn_id, action, str(ordinal))).encode()).hexdigest()
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone, in one spelling."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text) if char.isalnum())
 
 
 def _call(receipt: Receipt, outcome: str) -> dict[str, Any]:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
 from actions.wording import SHANGHAI
 from tightrope.business.models import Security
+from tightrope.rules.text import MONTHS_EN
 
 _MARKDOWN: Final = str.maketrans(
-    {"*": "＊", "_": "＿", "`": "＇", "[": "［", "]": "］", "<": "＜", ">": "＞", "~": "～", "#": "＃", "|": "｜"}
+    {
+        "*": "＊",
+        "_": "＿",
+        "`": "＇",
+        "[": "［",
+        "]": "］",
+        "<": "＜",
+        ">": "＞",
+        "~": "～",
+        "#": "＃",
+        "|": "｜",
+        "{": "｛",
+        "}": "｝",
+        "\\": "＼",
+    }
 )
+_ADDRESS: Final = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
+"""The dot of `www.example` or `x@example.cn`, which chats make tappable without any sign of Markdown; that of a figure stays."""
 _LONGEST_NAME: Final = 100
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS: Final[Mapping[str, tuple[str, str, str]]] = {
     "share": ("股", "share", "shares"),
     "fund": ("份", "unit", "units"),
@@ -23,13 +40,15 @@ _FUNDS: Final[Mapping[str, tuple[str, ...]]] = {"sse": ("5",), "szse": ("15", "1
 _BONDS: Final[Mapping[str, tuple[str, ...]]] = {"sse": ("10", "11", "13"), "szse": ("10", "11", "12")}
 
 
-def plain(text: str) -> str:
-    """A name of the firm's making without signs that the chat would take for Markdown: `*ST` keeps its star, and stays as it is.
+def plain(text: str, *, longest: int = _LONGEST_NAME) -> str:
+    """Words of others (a name of the firm's making, what a customer wrote) that the chat shows as they stand: `*ST` keeps its star.
 
-    Nor with signs that break the line, turn its direction or print nothing, nor with an address to tap, nor longer than a name is.
+    Without signs that the chat would take for Markdown or a template for a variable, that break the line, turn its direction or print
+    nothing, without an address to tap, and no longer than `longest` characters.
     """
     seen = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(seen.split())[:_LONGEST_NAME].replace("://", "：//").translate(_MARKDOWN)
+    shown = " ".join(seen.split())[:longest].replace("://", "：//")
+    return _ADDRESS.sub("．", shown).translate(_MARKDOWN)
 
 
 def security_title(security: Security, language: str) -> str:
@@ -55,17 +74,10 @@ def day(of: date, now: datetime, language: str) -> str:
     """`11月20日` or `20 Nov`, with the year when it is not this one in Shanghai."""
     this_year = of.year == now.astimezone(SHANGHAI).year
     if language == "en":
-        return f"{of.day} {_MONTHS[of.month - 1]}" + ("" if this_year else f" {of.year}")
+        return f"{of.day} {MONTHS_EN[of.month - 1]}" + ("" if this_year else f" {of.year}")
     return ("" if this_year else f"{of.year}年") + f"{of.month}月{of.day}日"
-
-
-def full_day(of: date, language: str) -> str:
-    """`2026年11月20日` or `20 Nov 2026`: a day that the customer has to keep in mind."""
-    if language == "en":
-        return f"{of.day} {_MONTHS[of.month - 1]} {of.year}"
-    return f"{of.year}年{of.month}月{of.day}日"
 
 
 def month(of: date, language: str) -> str:
     """`2026年10月` or `Oct 2026`."""
-    return f"{_MONTHS[of.month - 1]} {of.year}" if language == "en" else f"{of.year}年{of.month}月"
+    return f"{MONTHS_EN[of.month - 1]} {of.year}" if language == "en" else f"{of.year}年{of.month}月"

@@ -3,17 +3,19 @@
     BusinessError
     ├── Refused             401, 403: the token or the owner check said no           surely not done
     ├── NotFound            404: the firm has no such thing for this customer        surely not done
-    ├── Conflict            409: the firm's state does not allow it now              surely not done
+    ├── Conflict            409: a rule of the firm does not allow it now            surely not done
     ├── BadRequest          any other 4xx: our mistake                               surely not done
+    ├── KeyReused           422: the firm has this key, with another body            unknown
     ├── Unavailable
     │   ├── NotReached      no connection; the request never left                    surely not done
     │   ├── ClientRejected  the firm does not accept our client credentials          surely not done
-    │   └── NoAnswer        sent, then a timeout, a broken connection or a 5xx       unknown
+    │   └── NoAnswer        sent, then a timeout, a broken connection, a 5xx, or a
+    │                       409 that says "in progress" or names no reason          unknown
     ├── InvalidAnswer       2xx, but the body is not what the contract says          surely done
     └── Stale               2xx, but the data is older than allowed                  surely done
 
 `done` carries the right-hand column. For reads it only tells a retry from a report. A write that ends in NoAnswer has already been repeated
-once with the same idempotency key: UNKNOWN then means that the customer hears that we do not know yet, and that a person checks it.
+once with the same idempotency key: UNKNOWN then means that the customer hears that we do not know yet, and that a person can check it.
 After a first attempt without an answer nothing but a success or an InvalidAnswer says what happened, so a refusal of the repetition is
 NoAnswer too.
 """
@@ -61,7 +63,7 @@ class NotFound(BusinessError):
 
 
 class Conflict(BusinessError):
-    """409: the request was understood, and the state of things does not allow it.
+    """409: the request was understood, and a rule of the firm does not allow it. A 409 of a request that is still under way is NoAnswer.
 
     Attributes:
         problem: the last part of the problem type: `already-open` (a request of this kind is with the firm) or `closure-blocked`.
@@ -80,6 +82,16 @@ class BadRequest(BusinessError):
 
     outcome = "bad_request"
     done = Done.NOT_DONE
+
+
+class KeyReused(BusinessError):
+    """422: a request with this idempotency key is with the firm already, and its body was another one.
+
+    A key belongs to one turn, so what the firm has came from an earlier try of the same turn: this body was not taken, yet something was.
+    """
+
+    outcome = "key_reused"
+    done = Done.UNKNOWN
 
 
 class Unavailable(BusinessError):
@@ -101,7 +113,7 @@ class ClientRejected(Unavailable):
 
 
 class NoAnswer(Unavailable):
-    """The request left; then a timeout, a broken connection or a 5xx."""
+    """The request left; then a timeout, a broken connection, a 5xx, or a 409 that leaves open what becomes of it."""
 
     done = Done.UNKNOWN
 

@@ -19,6 +19,7 @@ from tightrope.business.errors import (
     BusinessError,
     Conflict,
     InvalidAnswer,
+    KeyReused,
     NoAnswer,
     NotFound,
     NotReached,
@@ -52,7 +53,8 @@ class _Dated(Protocol):
 
 M = TypeVar("M", bound=BaseModel)
 _ERRORS: Final[Mapping[int, type[BusinessError]]] = {401: Refused, 403: Refused, 404: NotFound, 409: Conflict}
-_IN_PROGRESS: Final = "request-in-progress"
+_OPEN_ENDS: Final = frozenset({"", "request-in-progress"})
+"""Problem types of a 409 after which a request may still be carried out; no readable type is one, since the contract demands one of a refusal."""
 
 
 class Wire:
@@ -141,7 +143,7 @@ class Wire:
                 raise InvalidAnswer(f"the body has {len(body)} bytes", receipt_of(operation, InvalidAnswer, status, body))
             return body
         problem = _problem(body) if status == httpx.codes.CONFLICT else ""
-        kind = NoAnswer if problem == _IN_PROGRESS else _kind(status)
+        kind = _kind(response.request.method, status, problem)
         log.warning(
             "business API did not answer the question",
             action="business_error",
@@ -215,7 +217,12 @@ def _problem(body: bytes) -> str:
     return kind.rsplit("/", 1)[-1] if isinstance(kind, str) else ""
 
 
-def _kind(status: int) -> type[BusinessError]:
+def _kind(method: str, status: int, problem: str) -> type[BusinessError]:
+    if method == "POST":
+        if status == httpx.codes.UNPROCESSABLE_ENTITY:
+            return KeyReused
+        if status == httpx.codes.CONFLICT and problem in _OPEN_ENDS:
+            return NoAnswer
     if status in _ERRORS:
         return _ERRORS[status]
     return BadRequest if 400 <= status < 500 else NoAnswer

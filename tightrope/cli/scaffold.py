@@ -15,7 +15,7 @@ from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tightrope.business.client import SCOPES
+from tightrope.business.operations import SCOPES
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.models import Project
 from tightrope.engine.yamlfile import parse

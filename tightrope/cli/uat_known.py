@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tightrope.business.client import SCOPES
+from tightrope.business.operations import SCOPES
 from tightrope.cli.uat_wires import PARTS
 from tightrope.engine.loader import load_project
 from tightrope.gateway import wording

@@ -34,6 +34,7 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.database import Connection, Pool
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
+from tightrope.understanding.normalise import typed
 
 log = get_logger()
 
@@ -78,6 +79,15 @@ class OpenTurn:
 
 def _nothing() -> None:
     return
+
+
+def _metadata(turn: OpenTurn) -> dict[str, str]:
+    """What goes with the message. A text that was typed in another spelling than the assistant's goes along as it was typed."""
+    metadata = {"turn_id": turn.turn_id, "language": turn.language}
+    written = turn.inbound["body"].get("content")
+    if isinstance(written, str) and written != turn.text and typed(written) == turn.text:
+        metadata["as_written"] = written
+    return metadata
 
 
 @dataclass(frozen=True)
@@ -211,7 +221,7 @@ class Turns:
             return read_answer(replies_of(events), events)
         typing = asyncio.create_task(self._type_if_slow(turn))
         try:
-            items = await self._assistant.say(turn.sender_id, turn.text, {"turn_id": turn.turn_id, "language": turn.language})
+            items = await self._assistant.say(turn.sender_id, turn.text, _metadata(turn))
             events = await self._assistant.made(turn.sender_id, turn.turn_id)
         finally:
             typing.cancel()

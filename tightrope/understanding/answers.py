@@ -252,8 +252,8 @@ def _choices(text: str, specs: Iterable[SlotSpec], opened: str | None) -> dict[s
         if spec.kind != "choice" or not (spec.early or spec.name == opened):
             continue
         if spec.options.get("whole"):
-            plain = _AROUND.sub("", text)
-            value = next((value for value, said in spec.wordings.items() if plain in said), None)
+            plain = {_AROUND.sub("", text), text.strip(" .,!~，。！、")}
+            value = next((value for value, said in spec.wordings.items() if plain & set(said)), None)
             if value is not None:
                 found[spec.name] = value
             continue

@@ -85,7 +85,7 @@ def _in_flow(request: Request, text: str, typed: Typed, doubted: frozenset[str])
         return Decision("text", said)
     if "complaint" not in doubted and patterns.COMPLAINT.found(text):
         return Decision("complaint", complaint(request, text))
-    if asked is not None and (answer := _answer(asked, text)) is not None:
+    if asked is not None and (answer := _answer(asked, text, typed)) is not None:
         return answer
     if request.flow is not None and (filled := filling.answer(request.flow, text, typed)) is not None:
         return Decision(*filled)
@@ -201,7 +201,7 @@ _SMALL: tuple[tuple[patterns.Topic, Callable[[Request], tuple[Command, ...]]], .
 )
 
 
-def _answer(flow: ActiveFlow, text: str) -> Decision | None:
+def _answer(flow: ActiveFlow, text: str, typed: Typed) -> Decision | None:
     """The message as an answer to the open question, when it is clearly one."""
     if flow.slot is None or len(text) > _SHORT:
         return None
@@ -209,7 +209,7 @@ def _answer(flow: ActiveFlow, text: str) -> Decision | None:
         none = phrases.NO.search(text) or phrases.CANCEL.found(text) or phrases.NONE_OF_THEM.search(text)
         return Decision("none_of_them", (SetSlot(flow.slot, NO_FLOW),)) if none else None
     if flow.slot_type == "bool" or {v.lower() for v in flow.allowed_values} == {"true", "false"}:
-        return _yes_or_no(flow, flow.slot, text)
+        return _yes_or_no(flow, flow.slot, text, typed)
     if _only_asks_on(flow) and any(found(text) for found in (phrases.NO.search, phrases.CANCEL.found, phrases.THANKS.found)):
         return Decision("no_more", (SetSlot(flow.slot, "done"),))
     value = _choice(flow.allowed_values, text)
@@ -222,12 +222,17 @@ def _answer(flow: ActiveFlow, text: str) -> Decision | None:
     return None
 
 
-def _yes_or_no(flow: ActiveFlow, slot: str, text: str) -> Decision | None:
+def _yes_or_no(flow: ActiveFlow, slot: str, text: str, typed: Typed) -> Decision | None:
     if phrases.CANCEL.found(text) and slot != _RESUME_SLOT:
         return Decision("cancel", (CANCEL,))
     yes, no = phrases.YES.search(text), phrases.NO.search(text) or phrases.CANCEL.found(text)
     if bool(yes) == bool(no):
         return None
+    spec = typed.book.get(slot)
+    if yes and spec is not None and spec.options.get("named"):
+        # A yes that was sent twice would answer this question too, before it was read: only its own words do.
+        named = filling.answer(flow, text, typed)
+        return Decision(*named) if named else Decision("bare_yes", (REPEAT,))
     wanted = "true" if yes else "false"
     value = next((v for v in flow.allowed_values if v.lower() == wanted), wanted)
     return Decision("yes" if yes else "no", (SetSlot(slot, value),))

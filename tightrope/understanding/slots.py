@@ -31,7 +31,7 @@ _KEYS: dict[str, dict[str, tuple[Any, ...]]] = {
     "month": {"towards": ("future", "past", "near")},
     "security": {},
     "text": {},
-    "choice": {"whole": (True, False)},
+    "choice": {"whole": (True, False), "named": (True, False)},
 }
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,8})?")
 _QUOTES = str.maketrans({'"': "”", "'": "’", "`": "’", "{": "（", "}": "）", "<": "（", ">": "）", "\\": "、", "|": "，"})

@@ -327,6 +327,14 @@ async def test_health_and_metrics(gateway: Any) -> None:
     assert 'tightrope_webhooks_total{outcome="stored"} 1.0' in (await gateway.http.get("/metrics")).text
 
 
+async def test_a_text_goes_along_as_it_was_typed_where_the_assistant_spells_it_otherwise(gateway: Any) -> None:
+    await gateway.say("扣了两次，\n没人管！")
+    assert gateway.assistant.asked[-1]["message"] == "扣了两次, 没人管!"
+    assert gateway.assistant.asked[-1]["metadata"]["as_written"] == "扣了两次，\n没人管！"
+    await gateway.say("600519")
+    assert "as_written" not in gateway.assistant.asked[-1]["metadata"]
+
+
 async def test_language_is_switched_by_asking_and_stays(gateway: Any) -> None:
     await gateway.say("你好，我想问一下")
     await gateway.say("Can we speak English?")

@@ -15,8 +15,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tightrope.business.activity import IpoStatus, OrderStatus, RejectionCode, TransferFailure, TransferKind
-from tightrope.business.client import SCOPES
 from tightrope.business.errors import NotFound
+from tightrope.business.operations import SCOPES
 from tightrope.sandbox.brokerage.days import SHANGHAI
 from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tightrope.business.client import SCOPES
 from tightrope.business.errors import BusinessError, InvalidAnswer, NoAnswer, Refused, Stale
+from tightrope.business.operations import SCOPES
 from tightrope.sandbox.brokerage.faults import Fault, inconsistent
 
 pytestmark = pytest.mark.integration

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tightrope.business.client import SCOPES
+from tightrope.business.operations import SCOPES
 from tightrope.sandbox.brokerage import cursors
 from tightrope.sandbox.catalogue import CUSTOMERS
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tightrope.business.client import SCOPES, BusinessClient
+from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BadRequest, Conflict, InvalidAnswer, NoAnswer, Refused
+from tightrope.business.operations import SCOPES
 from tightrope.business.tickets import ClosureReason, ComplaintCategory, ComplaintWish, ContactField, StatementKind
 from tightrope.sandbox.brokerage import api as brokerage_api
 from tightrope.sandbox.brokerage.days import SHANGHAI

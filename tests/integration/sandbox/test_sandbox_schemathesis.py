@@ -18,7 +18,7 @@ from sandbox_world import running_sandbox
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
-from tightrope.business.client import SCOPES
+from tightrope.business.operations import SCOPES
 from tightrope.infra.settings import Settings
 from tightrope.sandbox.tokens import SigningKey
 

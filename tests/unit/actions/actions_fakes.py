@@ -16,7 +16,6 @@ from request_fakes import FakeRequests
 
 from actions.base import DeclaredAction
 from actions.rule_data import load_rule_data
-from tightrope.business.client import SCOPES
 from tightrope.business.errors import BusinessError, Refused
 from tightrope.business.models import (
     Account,
@@ -31,6 +30,7 @@ from tightrope.business.models import (
     Receipt,
     Standing,
 )
+from tightrope.business.operations import SCOPES
 from tightrope.identity.errors import BindingEnded
 from tightrope.identity.models import Anonymous, Caller, Customer
 from tightrope.infra.clock import FixedClock

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from actions_fakes import FakeContext, receipt, run, tracker
 
-from actions.complaint import FileComplaint, SummariseComplaint, as_written, quoted
+from actions.complaint import FileComplaint, SummariseComplaint
 from actions.rule_data import FOLDER
-from tightrope.business.errors import BadRequest, Conflict, NoAnswer, NotReached
+from tightrope.business.errors import BadRequest, Conflict, KeyReused, NoAnswer, NotReached
 from tightrope.business.models import ComplaintCategory, ComplaintWish
 from tightrope.infra.clock import FixedClock
 
@@ -21,29 +21,57 @@ GIVEN = {"complaint_category": "fees", "complaint_text": "手续费扣了两次"
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("[点这里](http://evil) {{ 7*7 }}", "【点这里】(http://evil) 【【 7＊7 】】"),
-        ("![x](http://e/p.png) *急* `rm` <b>", "!【x】(http://e/p.png) ＊急＊ ‘rm‘ 《b》"),
-        ("扣了 5.00 元，单号 A_1", "扣了 5.00 元，单号 A＿1"),
+        ("[点这里](http://evil) {{ 7*7 }}", "［点这里］(http：//evil) ｛｛ 7＊7 ｝｝"),
+        ("![x](http://e/p.png) *急* `rm` <b>", "!［x］(http：//e/p．png) ＊急＊ ＇rm＇ ＜b＞"),
+        ("扣了 5.00 元，单号 A_1，见 www.example.cn", "扣了 5.00 元，单号 A＿1，见 www．example．cn"),
     ],
 )
 async def test_the_customers_words_are_shown_as_words(fake: FakeContext, written: str, shown: str) -> None:
-    assert quoted(written) == shown
     done = await run(SummariseComplaint(), tracker("file_complaint", slots=GIVEN | {"complaint_text": written}))
     assert done.message("utter_complaint_summary")["complaint"] == shown
 
 
+WRITTEN = "昨天扣了两次，问了没人管！\n扣了1,234.50元；说好“5元”：见<合同>①"
+FOLDED = "昨天扣了两次,问了没人管! 扣了1,234.50元;说好“5元”:见（合同）1"
+
+
+def told(*messages: tuple[str, str | None], folded: str = FOLDED) -> list[dict[str, Any]]:
+    """Events of a conversation in which the first message was taken as the complaint."""
+    events: list[dict[str, Any]] = []
+    for number, (text, written) in enumerate(messages):
+        events.append({"event": "user", "text": text, "metadata": {"as_written": written} if written else {}})
+        if number == 0:
+            events.append({"event": "slot", "name": "complaint_text", "value": folded})
+    return events
+
+
 @pytest.mark.parametrize(
-    ("folded", "written"),
+    ("messages", "filed"),
     [
-        ("昨天扣了两次,问了没人管!", "昨天扣了两次，问了没人管！"),
-        ("扣了1,234.50元,说好5元:见合同", "扣了1,234.50元，说好5元：见合同"),
-        ("9:31到9:50卡住,APP闪退?", "9:31到9:50卡住，APP闪退？"),
-        ("I was charged twice, why?", "I was charged twice, why?"),
+        (((FOLDED, WRITTEN), ("确认", None)), WRITTEN),
+        (((FOLDED, None), ("确认", "确认")), FOLDED),
+        ((("换一件事", None), ("确认", None)), FOLDED),
+        ((("/SetSlots(complaint_text=x)", None), ("确认", None)), FOLDED),
+        ((), FOLDED),
     ],
 )
-def test_chinese_punctuation_comes_back_and_figures_stay(folded: str, written: str) -> None:
-    assert as_written(folded) == written
-    assert as_written(written) == written
+async def test_a_complaint_is_filed_as_the_customer_wrote_it(
+    fake: FakeContext, messages: tuple[tuple[str, str | None], ...], filed: str
+) -> None:
+    fake.log_in()
+    given = tracker("file_complaint", slots=GIVEN | {"complaint_text": FOLDED})
+    given.events = told(*messages)
+    await run(FileComplaint(), given)
+    assert [one["text"] for one in fake.business.filed.values()] == [filed]
+
+
+async def test_a_long_complaint_is_filed_as_far_as_the_firm_takes_it(fake: FakeContext) -> None:
+    fake.log_in()
+    written = "，".join("长" * 400)
+    given = tracker("file_complaint", slots=GIVEN | {"complaint_text": written.replace("，", ",")[:500]})
+    given.events = told((written.replace("，", ","), written), folded=written.replace("，", ",")[:500])
+    await run(FileComplaint(), given)
+    assert [one["text"] for one in fake.business.filed.values()] == [written[:500]]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -107,9 +135,16 @@ async def test_beyond_the_published_calendar_the_firms_day_alone_is_told(
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"), [(NoAnswer, "unknown"), (Conflict, "unknown"), (NotReached, "not_filed"), (BadRequest, "not_filed")]
+    ("error", "outcome"),
+    [
+        (NoAnswer, "unknown"),
+        (KeyReused, "unknown"),
+        (Conflict, "unavailable"),
+        (NotReached, "unavailable"),
+        (BadRequest, "unavailable"),
+    ],
 )
-async def test_what_became_of_it_is_one_of_four(fake: FakeContext, error: Any, outcome: str) -> None:
+async def test_what_became_of_it_without_a_ticket(fake: FakeContext, error: Any, outcome: str) -> None:
     fake.log_in()
     fake.business.errors["file_complaint"] = error("x", receipt("file_complaint", error.outcome, None, None))
     done = await run(FileComplaint(), tracker("file_complaint", slots=GIVEN))

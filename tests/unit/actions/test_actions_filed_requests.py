@@ -13,7 +13,7 @@ from actions.contact import RequestContactChange, holds_a_new_value
 from actions.errors import NotPermitted
 from actions.requests import REQUEST_FAILURES, request_failure
 from actions.statements import AskStatementMonth, AskStatementYear, CheckStatementPeriod, RequestStatement
-from tightrope.business.errors import BadRequest, Conflict, InvalidAnswer, NoAnswer, NotFound, NotReached, Refused
+from tightrope.business.errors import BadRequest, Conflict, InvalidAnswer, KeyReused, NoAnswer, NotFound, NotReached, Refused
 
 STATEMENT = {"statement_kind": "account_statement", "statement_month": "2026-10", "statement_consent": "true"}
 CONTACT = {"contact_field": "mobile", "contact_consent": "true"}
@@ -73,14 +73,17 @@ async def test_what_the_customer_typed_is_no_part_of_the_request(fake: FakeConte
     ("error", "outcome"),
     [
         (NotPermitted(), "not_permitted"),
-        (Refused("x", receipt("x")), "not_permitted"),
-        (NotFound("x", receipt("x")), "no_account"),
-        (Conflict("x", receipt("x"), "already-open"), "already_open"),
-        (Conflict("x", receipt("x"), "closure-blocked"), "unavailable"),
-        (BadRequest("x", receipt("x")), "unavailable"),
-        (NotReached("x", receipt("x")), "unavailable"),
-        (NoAnswer("x", receipt("x")), "unknown"),
-        (InvalidAnswer("x", receipt("x")), "unknown"),
+        (Refused("x", receipt("request_statement")), "not_permitted"),
+        (NotFound("x", receipt("request_statement")), "no_account"),
+        (Conflict("x", receipt("request_statement"), "already-open"), "already_open"),
+        (Conflict("x", receipt("request_statement"), "closure-blocked"), "unavailable"),
+        (BadRequest("x", receipt("request_statement")), "unavailable"),
+        (NotReached("x", receipt("request_statement")), "unavailable"),
+        (NoAnswer("x", receipt("request_statement")), "unknown"),
+        (KeyReused("x", receipt("request_statement")), "unknown"),
+        (InvalidAnswer("x", receipt("request_statement")), "unknown"),
+        (NoAnswer("x", receipt("token_exchange")), "unavailable"),
+        (InvalidAnswer("x", receipt("token_exchange")), "unavailable"),
     ],
 )
 def test_each_error_says_whether_something_was_filed(error: NotPermitted, outcome: str) -> None:

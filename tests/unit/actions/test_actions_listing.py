@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actions.listing import MARKS, PAGE_SIZE, PAGES, PLACES, distinct, mark_of, page_of
-from actions.words import day, full_day, month, plain, quantity, security_title
+from actions.words import day, month, plain, quantity, security_title
 from tightrope.business.models import Security
+from tightrope.rules.text import calendar_day
 
 IDS = st.lists(st.text("abc123", min_size=1, max_size=6), unique=True, max_size=60)
 
@@ -114,5 +115,5 @@ def test_days_have_their_year_only_when_it_is_another() -> None:
     now = datetime(2026, 12, 31, 17, 0, tzinfo=UTC)  # 1 January 2027 in Shanghai
     assert (day(date(2027, 1, 5), now, "zh"), day(date(2027, 1, 5), now, "en")) == ("1月5日", "5 Jan")
     assert (day(date(2026, 12, 30), now, "zh"), day(date(2026, 12, 30), now, "en")) == ("2026年12月30日", "30 Dec 2026")
-    assert (full_day(date(2027, 1, 5), "zh"), full_day(date(2027, 1, 5), "en")) == ("2027年1月5日", "5 Jan 2027")
+    assert (calendar_day(date(2027, 1, 5), "zh"), calendar_day(date(2027, 1, 5), "en")) == ("2027年1月5日", "5 Jan 2027")
     assert (month(date(2026, 10, 1), "zh"), month(date(2026, 10, 1), "en")) == ("2026年10月", "Oct 2026")

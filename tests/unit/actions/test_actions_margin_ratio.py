@@ -10,9 +10,9 @@ from actions_fakes import NOW, FakeContext, margin_account, receipt, run, tracke
 
 from actions.margin_ratio import CheckMarginRatio
 from actions.verdicts import ExplainVerdict
-from tightrope.business.client import GET_MARGIN_ACCOUNT
 from tightrope.business.errors import BusinessError, NoAnswer, NotFound, Refused, Stale
 from tightrope.business.models import MarginCall
+from tightrope.business.operations import GET_MARGIN_ACCOUNT
 
 
 def on(language: str = "zh", **slots: Any) -> Any:

@@ -10,8 +10,8 @@ from actions_fakes import NOW, FakeContext, cny, options_facts, receipt, run, tr
 
 from actions.options import CheckOptionsEligibility
 from actions.verdicts import ExplainVerdict
-from tightrope.business.client import GET_OPTIONS_FACTS
 from tightrope.business.errors import BusinessError, NoAnswer, NotFound, Refused, Stale
+from tightrope.business.operations import GET_OPTIONS_FACTS
 
 TODAY = date(2026, 11, 20)
 RULE = "options_eligibility"

@@ -12,8 +12,8 @@ from actions.common import AskLoginState, BeginJourney
 from actions.explanations import Explainer
 from actions.registry import ACTIONS
 from actions.verdicts import EXPLAINERS, ExplainVerdict, scope_of_verdict
-from tightrope.business.client import GET_MARGIN_FACTS, SCOPES
 from tightrope.business.errors import BusinessError, NoAnswer, NotFound, Refused, Stale
+from tightrope.business.operations import GET_MARGIN_FACTS, SCOPES
 from tightrope.infra.settings import REPOSITORY
 
 MARGIN = "margin_eligibility"

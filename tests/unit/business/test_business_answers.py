@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tightrope.business.activity import OrderStatus, RejectionCode, TransferFailure
-from tightrope.business.client import MAX_AGE, BusinessClient
+from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BadRequest, InvalidAnswer, Stale
+from tightrope.business.operations import MAX_AGE
 from tightrope.business.wire import AHEAD
 from tightrope.infra.clock import FixedClock
 

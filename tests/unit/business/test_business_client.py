@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tightrope.business.client import MAX_PAGES, BusinessClient
+from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BadRequest, Done, InvalidAnswer, NoAnswer, NotFound, NotReached, Refused, Stale, Unavailable
 from tightrope.business.models import Money, Receipt
+from tightrope.business.wire import MAX_PAGES
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.http import OutboundRefused
 
@@ -136,7 +137,7 @@ async def test_facts_keep_what_is_absent_apart_from_what_is_empty():
         (403, Refused, Done.NOT_DONE),
         (404, NotFound, Done.NOT_DONE),
         (400, BadRequest, Done.NOT_DONE),
-        (422, BadRequest, Done.NOT_DONE),
+        (422, BadRequest, Done.NOT_DONE),  # of a reading: only a request has a key that can be reused
         (500, NoAnswer, Done.UNKNOWN),
         (503, NoAnswer, Done.UNKNOWN),
         (302, NoAnswer, Done.UNKNOWN),

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from tightrope.business import client
+from tightrope.business import operations
 from tightrope.business.activity import IpoStatus, OrderStatus, RejectionCode, TransferFailure, TransferKind
-from tightrope.business.operations import MAX_AGE, REQUESTS, SCOPES
+from tightrope.business.operations import LIST_TRADING_DAYS, MAX_AGE, REQUESTS, SCOPES
 from tightrope.business.tickets import ClosureReason, ComplaintCategory, ComplaintWish, ContactField, StatementKind, TicketStatus
 from tightrope.identity.models import SCOPES as GRANTED
 from tightrope.sandbox.identity.models import BUSINESS_SCOPES
@@ -24,7 +24,7 @@ SCHEMAS = CONTRACT["components"]["schemas"]
 def test_each_operation_needs_the_one_scope_that_the_client_asks_for():
     needed = {name: scopes["customerToken"] for name, (_, item) in OPERATIONS.items() for scopes in item["security"] if scopes}
     assert needed == {name: [scope] for name, scope in SCOPES.items()}
-    assert set(OPERATIONS) - set(needed) == {client.LIST_TRADING_DAYS}
+    assert set(OPERATIONS) - set(needed) == {LIST_TRADING_DAYS}
 
 
 def test_the_scopes_that_are_granted_are_those_of_the_contract():
@@ -68,7 +68,6 @@ def test_a_code_that_the_contract_does_not_know_reads_as_other():
     assert TransferFailure("something_new") is TransferFailure.OTHER
 
 
-def test_every_operation_of_the_client_is_exported():
-    names = {value for name, value in vars(client).items() if name.isupper() and isinstance(value, str)}
+def test_every_operation_of_the_contract_has_its_name():
+    names = {value for name, value in vars(operations).items() if name.isupper() and isinstance(value, str)}
     assert set(OPERATIONS) == names
-    assert set(client.__all__) <= set(vars(client))

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from tightrope.business.basics import Answer
 from tightrope.business.client import BusinessClient
-from tightrope.business.errors import BadRequest, BusinessError, Conflict, Done, InvalidAnswer, NoAnswer, NotReached, Refused
+from tightrope.business.errors import (
+    BadRequest,
+    BusinessError,
+    Conflict,
+    Done,
+    InvalidAnswer,
+    KeyReused,
+    NoAnswer,
+    NotReached,
+    Refused,
+)
 from tightrope.business.tickets import ClosureReason, ComplaintCategory, ComplaintWish, ContactField, StatementKind, Ticket
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.http import OutboundRefused
@@ -148,11 +158,9 @@ async def test_a_repetition_that_brings_a_broken_body_was_surely_done():
         (problem(403, "not-permitted"), Refused),
         (problem(400, "bad-request"), BadRequest),
         (problem(413, "too-large"), BadRequest),
-        (problem(422, "idempotency-key-reused"), BadRequest),
         (problem(409, "already-open"), Conflict),
         (problem(409, "closure-blocked"), Conflict),
-        (says(409, ["no problem at all"]), Conflict),
-        (lambda request: httpx.Response(409, content=b"<html>"), Conflict),
+        (problem(409, "a-rule-of-next-year"), Conflict),
     ],
 )
 async def test_a_refusal_at_once_is_surely_not_done_and_not_repeated(first: Step, kind: type[BusinessError]):
@@ -161,6 +169,25 @@ async def test_a_refusal_at_once_is_surely_not_done_and_not_repeated(first: Step
         await firm.complain()
     assert caught.value.done is Done.NOT_DONE
     assert len(firm.seen) == 1
+
+
+async def test_a_key_that_the_firm_has_with_another_body_says_that_something_was_filed():
+    firm = Firm(problem(422, "idempotency-key-reused"))
+    with pytest.raises(KeyReused) as caught:
+        await firm.complain()
+    assert caught.value.done is Done.UNKNOWN
+    assert caught.value.receipt.status == 422
+    assert len(firm.seen) == 1
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"", b'["no problem at all"]', b'{"title": "Conflict"}'])
+async def test_a_conflict_that_names_no_reason_is_no_refusal_and_is_repeated(content: bytes):
+    def without_reason(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(409, content=content)
+
+    assert (await Firm(without_reason, DONE).complain()).value.kind == "complaint"
+    with pytest.raises(NoAnswer):
+        await Firm(without_reason, without_reason).complain()
 
 
 async def test_a_conflict_names_its_problem():

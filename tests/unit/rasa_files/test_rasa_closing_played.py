@@ -11,7 +11,7 @@ from actions_fakes import NOW, cny, receipt
 from rasa_played import Play
 from request_fakes import closing_account, ticket
 
-from tightrope.business.errors import BadRequest, BusinessError, Conflict, NoAnswer, NotReached, Refused, Stale
+from tightrope.business.errors import BadRequest, BusinessError, Conflict, KeyReused, NoAnswer, NotReached, Refused, Stale
 from tightrope.business.models import TicketKind
 
 CLOSE = "start flow close_account"
@@ -139,9 +139,9 @@ def test_what_is_bought_between_the_check_and_the_last_confirmation_stops_the_re
     assert play.fake.business.filed == {}
 
 
-def test_a_request_that_is_still_on_its_way_is_an_unknown_end(play: Play) -> None:
+def test_a_key_that_the_firm_has_for_something_else_is_an_unknown_end(play: Play) -> None:
     up_to_last_confirmation(play)
-    play.fake.business.errors["request_closure"] = failed(Conflict, "request_closure", problem="request-in-progress")
+    play.fake.business.errors["request_closure"] = failed(KeyReused, "request_closure")
     play.say(slot("closure_confirmed", "true"))
     assert play.talk.slot("closure_outcome") == "unknown"
     assert play.envelopes("handoff")[0]["priority"] == "high"

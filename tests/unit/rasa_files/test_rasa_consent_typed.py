@@ -9,11 +9,26 @@ from rasa_played import Play, project
 
 from actions import context
 from tightrope.cli.neighbours import LocalUnderstanding
+from tightrope.engine.commands import as_line
 from tightrope.engine.models import SetSlot
-from tightrope.infra.settings import Settings
+from tightrope.infra.settings import REPOSITORY, Settings
+from tightrope.understanding import slots
 
-CONSENT = ["确认提交", "确认", "是的", "提交", "好的，提交", "嗯，提交吧", "I confirm", "yes", "submit", "File the request"]
+CONSENT = [
+    "确认提交",
+    "提交",
+    "好的，提交",
+    "嗯，提交吧",
+    "是的，确认提交",
+    "submit",
+    "File the request",
+    "Yes, file it",
+    "ok, submit",
+]
+BARE = ["确认", "是的", "好的", "嗯", "可以", "继续", "了解，继续", "没问题", "I confirm", "yes", "ok", "go on", "yes please"]
+"""What answers the first confirmation, or would if it were sent twice."""
 NO_CONSENT = [
+    *BARE,
     "不提交",
     "先不提交",
     "我不想提交",
@@ -62,9 +77,53 @@ def asked() -> Play:
     return play
 
 
-def consents(understanding: LocalUnderstanding, play: Play, text: str) -> bool:
+@pytest.fixture
+def first_asked() -> Play:
+    play = Play("zh")
+    play.fake.log_in()
+    play.say("close", "start flow close_account")
+    play.say("/SetSlots(closure_reason=unstated)")
+    context.use(None)
+    return play
+
+
+def consents(understanding: LocalUnderstanding, play: Play, text: str, slot: str = "closure_confirmed") -> bool:
     commands = asyncio.run(understanding.understand(play.talk.state, text, ())).commands
-    return any(isinstance(c, SetSlot) and c.name == "closure_confirmed" and c.value == "true" for c in commands)
+    return any(isinstance(c, SetSlot) and c.name == slot and c.value == "true" for c in commands)
+
+
+def said(understanding: LocalUnderstanding, play: Play, text: str) -> list[str]:
+    """One turn as the customer types it."""
+    context.use(play.fake)  # type: ignore[arg-type]
+    commands = asyncio.run(understanding.understand(play.talk.state, text, ())).commands
+    return play.say(text, *(as_line(command) for command in commands))
+
+
+@pytest.mark.parametrize("text", [*BARE[:6], "I confirm", "yes", "go on"])
+def test_the_first_confirmation_takes_a_plain_yes(understanding: LocalUnderstanding, first_asked: Play, text: str) -> None:
+    assert consents(understanding, first_asked, text, "closure_understood")
+
+
+def test_no_words_of_the_customer_give_both_confirmations(
+    understanding: LocalUnderstanding, asked: Play, first_asked: Play
+) -> None:
+    book = slots.load(REPOSITORY / "data" / "understanding")
+    words = {word for slot in ("closure_understood", "closure_confirmed") for word in book.specs[slot].wordings["true"]}
+    for text in sorted(words | {*CONSENT, *BARE}):
+        first = consents(understanding, first_asked, text, "closure_understood")
+        last = consents(understanding, asked, text)
+        assert not (first and last), text
+
+
+@pytest.mark.parametrize("text", ["确认", "好的", "是的", "确认提交"])
+def test_a_yes_that_was_sent_twice_files_nothing_and_is_asked_again(
+    understanding: LocalUnderstanding, first_asked: Play, text: str
+) -> None:
+    for _ in range(3):
+        said(understanding, first_asked, text)
+    assert first_asked.fake.business.filed == {}
+    assert first_asked.talk.flow() == "close_account"
+    assert first_asked.buttons
 
 
 @pytest.mark.parametrize("text", CONSENT)
