@@ -15,7 +15,20 @@ from typing import Any, ClassVar, Final
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
-from actions.listing import MORE, NOTHING, PAGE_SLOTS, PAGES, PLACES, Page, distinct, page_of
+from actions.listing import (
+    MARK_SLOTS,
+    MORE,
+    NOTHING,
+    PAGE_READS,
+    PAGE_SLOTS,
+    PAGES,
+    PLACES,
+    Page,
+    distinct,
+    leave_mark,
+    mark_left,
+    page_of,
+)
 from actions.turn import Turn
 from actions.wording import moment
 from tightrope.business.errors import BusinessError
@@ -94,7 +107,7 @@ class Choice:
         return Declaration(
             outcomes=_ASKED,
             reads=frozenset({"list_page"}),
-            sets={"list_mark": PAGE_SLOTS["list_mark"]},
+            sets={slot: PAGE_SLOTS[slot] | {None} for slot in MARK_SLOTS},
             responses=frozenset({self.response("list"), self.response("list_unavailable")}),
             calls=frozenset({self.call}),
             scope=self.scope,
@@ -103,7 +116,7 @@ class Choice:
     def showing(self) -> Declaration:
         """Of `ShowRecord`."""
         more = {self.response(part) for part in ("stale", "changed", "no_such")}
-        reads = frozenset({self.slot, "list_page", "list_mark"})
+        reads = PAGE_READS | {self.slot}
         return self._declared(_SHOWN, {"list_page": PAGE_SLOTS["list_page"]}, reads, self.explanations | more)
 
     def _declared(
@@ -176,6 +189,8 @@ class AskRecord(_WithRecords):
             found = None
         if found is None or not found.items:
             turn.say(self.choice.response("list_unavailable"))
+            # The question stays open, so that the next answer brings the list; a place means nothing until one was shown.
+            leave_mark(turn, None)
             return "not_asked"
         page = self.choice.page(turn, found)
         turn.say(
@@ -185,7 +200,7 @@ class AskRecord(_WithRecords):
             places=page.places(turn.language),
             total=str(page.total),
         )
-        turn.set("list_mark", page.mark)
+        leave_mark(turn, page.mark)
         return "asked"
 
     def _buttons(self, turn: Turn, page: Page[Any]) -> Iterator[dict[str, str]]:
@@ -207,7 +222,9 @@ class ShowRecord(_Stepping):
         if not records.items:
             return EMPTY
         page = self.choice.page(turn, records)
-        if page.mark != turn.read("list_mark"):
+        if None in mark_left(turn):
+            return AGAIN
+        if page.mark != mark_left(turn):
             turn.say(self.choice.response("changed"))
             turn.set("list_page", PAGES[0])
             return AGAIN

@@ -9,7 +9,7 @@ from datetime import datetime
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
-from actions.listing import PAGE_SLOTS, PAGES, Page, distinct, page_of
+from actions.listing import PAGE_READS, PAGE_SLOTS, PAGES, Page, distinct, leave_mark, mark_left, page_of
 from actions.turn import Turn
 from actions.wording import account_title, moment, money
 from actions.words import quantity, security_title
@@ -38,7 +38,7 @@ class ListHoldings(DeclaredAction):
     action_name = "action_list_holdings"
     declaration = Declaration(
         outcomes=OUTCOMES,
-        reads=frozenset({"list_page", "list_mark"}),
+        reads=PAGE_READS,
         sets={"holdings_outcome": OUTCOMES, "last_verdict": frozenset({None}), **PAGE_SLOTS},
         responses=frozenset({"utter_holdings", "utter_holdings_page", "utter_holdings_changed", "utter_holdings_stale"}),
         envelopes=frozenset({"journey"}),
@@ -80,7 +80,7 @@ class ListHoldings(DeclaredAction):
     @staticmethod
     def _say(turn: Turn, held: list[_Held], as_of: datetime) -> str:
         page = page_of(held, turn.read("list_page"), lambda item: item.key)
-        if page.number > 1 and page.mark != turn.read("list_mark"):
+        if page.number > 1 and page.mark != mark_left(turn):
             turn.say("utter_holdings_changed")
             page = page_of(held, None, lambda item: item.key)
         turn.say(
@@ -90,7 +90,7 @@ class ListHoldings(DeclaredAction):
             total=str(page.total),
             positions="\n".join(_lines(page, turn.language)),
         )
-        turn.set("list_mark", page.mark)
+        leave_mark(turn, page.mark)
         if not page.more:
             return TOLD
         turn.set("list_page", PAGES[page.number])

@@ -8,7 +8,7 @@ from typing import Final
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
-from actions.listing import PAGE_SLOTS, PAGES, distinct, page_of
+from actions.listing import PAGE_READS, PAGE_SLOTS, PAGES, distinct, leave_mark, mark_left, page_of
 from actions.turn import Turn
 from actions.wording import SHANGHAI, moment, money
 from actions.words import day, quantity, security_title
@@ -32,7 +32,7 @@ class TellAllotments(DeclaredAction):
     action_name = "action_tell_allotments"
     declaration = Declaration(
         outcomes=OUTCOMES,
-        reads=frozenset({"list_page", "list_mark"}),
+        reads=PAGE_READS,
         sets={"ipo_outcome": OUTCOMES, "last_verdict": frozenset({VERDICT, None}), **PAGE_SLOTS},
         responses=frozenset({"utter_ipo_list", "utter_ipo_rule", "utter_ipo_changed", "utter_ipo_stale"}),
         envelopes=frozenset({"journey"}),
@@ -68,7 +68,7 @@ class TellAllotments(DeclaredAction):
         # What has to be paid must not stand on a later page. The sort is stable: the firm's order, newest first, stays otherwise.
         items = sorted(found.items, key=lambda item: item.status is not IpoStatus.PAYMENT_DUE)
         page = page_of(items, turn.read("list_page"), _key)
-        if page.number > 1 and page.mark != turn.read("list_mark"):
+        if page.number > 1 and page.mark != mark_left(turn):
             turn.say("utter_ipo_changed")
             page = page_of(items, None, _key)
         turn.say(
@@ -87,7 +87,7 @@ class TellAllotments(DeclaredAction):
                 remedy=rule.remedy.text(language),
                 source=edition.source.text(language),
             )
-        turn.set("list_mark", page.mark)
+        leave_mark(turn, page.mark)
         if not page.more:
             return "told"
         turn.set("list_page", PAGES[page.number])

@@ -1,7 +1,8 @@
 """Long lists in a chat: five at a time, and what was chosen is what was shown.
 
 Between a list and the answer to it the firm's data may change, and slots hold no ids. So a list leaves a mark behind: a short digest of the ids that were
-listed. When the mark no longer fits, the list has changed and is shown anew rather than another entry explained.
+listed, in two slots of a closed list each, so that one changed list in 4,096 keeps its mark. When the mark no longer fits, the list has changed and is
+shown anew rather than another entry explained.
 """
 
 from __future__ import annotations
@@ -11,24 +12,42 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from actions.turn import Turn
+
 T = TypeVar("T")
 
 PAGE_SIZE: Final = 5
 PAGES: Final = tuple(str(number) for number in range(1, 10))
 """Values of the slot `list_page`: what is beyond the last page stands in the app."""
 MARKS: Final = tuple(f"m{number:02x}" for number in range(64))
-"""Values of the slot `list_mark`."""
+"""Values of each of MARK_SLOTS."""
+MARK_SLOTS: Final = ("list_mark", "list_mark_end")
 PLACES: Final = ("first", "second", "third", "fourth", "fifth")
 """Answers that choose an entry of a page."""
 MORE: Final = "more"
 NOTHING: Final = "nothing"
-PAGE_SLOTS: Final = {"list_page": frozenset(PAGES), "list_mark": frozenset(MARKS)}
+PAGE_SLOTS: Final = {"list_page": frozenset(PAGES), **dict.fromkeys(MARK_SLOTS, frozenset(MARKS))}
+PAGE_READS: Final = frozenset(PAGE_SLOTS)
+
+Mark = tuple[str, str]
 
 
-def mark_of(ids: Iterable[str]) -> str:
+def mark_of(ids: Iterable[str]) -> Mark:
     """The mark of a list with these ids in this order."""
     digest = hashlib.sha256("\n".join(ids).encode()).digest()
-    return MARKS[digest[0] % len(MARKS)]
+    return MARKS[digest[0] % len(MARKS)], MARKS[digest[1] % len(MARKS)]
+
+
+def mark_left(turn: Turn) -> tuple[str | None, str | None]:
+    """What `leave_mark` left last."""
+    start, end = MARK_SLOTS
+    return turn.read(start), turn.read(end)
+
+
+def leave_mark(turn: Turn, mark: Mark | None) -> None:
+    """Keep the mark of the list that is shown now; None: none is."""
+    for slot, value in zip(MARK_SLOTS, mark or (None, None), strict=True):
+        turn.set(slot, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +59,7 @@ class Page(Generic[T]):
     """From 1."""
     total: int
     """Entries of the whole list."""
-    mark: str
+    mark: Mark
 
     @property
     def first(self) -> int:

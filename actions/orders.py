@@ -111,7 +111,7 @@ async def _orders(turn: Turn) -> Records:
 
 
 class FindOrders(FindRecords):
-    """The orders of the last seven days: none, several, or the only one explained."""
+    """The orders of the last seven trading days: none, several, or the only one explained."""
 
     action_name = "action_find_orders"
     choice = ORDERS

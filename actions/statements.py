@@ -28,7 +28,7 @@ YEARS: Final = {"last_year": 1, "year_before": 2}
 """Values of the slot `statement_year`, and how many years ago that is."""
 MONTHS_OFFERED: Final = 3
 READS: Final = frozenset({"statement_kind", "statement_month", "statement_year"})
-PERIODS: Final = frozenset({"possible", "not_begun", "too_old", "unreadable"})
+PERIODS: Final = frozenset({"possible", "not_begun", "too_old", "unreadable", "unavailable"})
 OUTCOMES: Final = frozenset({"filed"}) | REQUEST_FAILURES
 
 
@@ -89,7 +89,7 @@ class CheckStatementPeriod(DeclaredAction):
 
     action_name = "action_check_statement_period"
     declaration = Declaration(
-        outcomes=PERIODS, reads=READS, sets={"statement_period": PERIODS}, on_error={"statement_period": "unreadable"}
+        outcomes=PERIODS, reads=READS, sets={"statement_period": PERIODS}, on_error={"statement_period": "unavailable"}
     )
 
     async def perform(self, turn: Turn) -> str:

@@ -18,7 +18,7 @@ from tightrope.business.errors import BadRequest, Conflict, InvalidAnswer, NoAns
 from tightrope.business.operations import SCOPES
 from tightrope.business.tickets import ClosureReason, ComplaintCategory, ComplaintWish, ContactField, StatementKind
 from tightrope.sandbox.brokerage import api as brokerage_api
-from tightrope.sandbox.brokerage.days import SHANGHAI
+from tightrope.sandbox.brokerage.days import SHANGHAI, answered_by
 from tightrope.sandbox.catalogue import CUSTOMERS
 
 pytestmark = pytest.mark.integration
@@ -261,8 +261,10 @@ async def test_a_statement_of_the_future_or_of_too_long_is_refused(world):
         await ask(10, 0, "A1002-1")
 
 
-async def test_people_answer_within_the_promised_trading_days(world):
-    today = world.clock.now().astimezone(SHANGHAI).date()
-    due = (await complain(world, key())).value.due_on
-    assert timedelta(days=15) <= due - today <= timedelta(days=40)
-    assert due.weekday() < 5
+async def test_people_answer_by_the_day_that_the_published_deadline_allows(world):
+    now = world.clock.now()
+    assert (await complain(world, key())).value.due_on == answered_by("complaint", now)
+    free = [item for item in CUSTOMERS if item.case_en == "closing: nothing stands in the way"][-1]
+    body = {"account_ids": [free.accounts[0].account_id], "reason": "not_trading", "language": "zh"}
+    closing = await post(world, "closure-requests", body, idempotency=key(), customer=free.customer_id)
+    assert closing.json()["due_on"] == answered_by("closure", now).isoformat()

@@ -35,7 +35,7 @@ def test_the_pages_together_are_the_list_and_each_names_the_next(ids: list[str])
 
 @given(IDS, IDS)
 def test_a_mark_is_of_the_closed_list_and_follows_the_ids_alone(one: list[str], other: list[str]) -> None:
-    assert mark_of(one) in MARKS
+    assert set(mark_of(one)) <= set(MARKS)
     assert mark_of(one) == mark_of(tuple(one))
     assert page_of(one, None, str).mark == page_of(one, "3", str).mark == mark_of(one)
     if one == other:
@@ -45,7 +45,7 @@ def test_a_mark_is_of_the_closed_list_and_follows_the_ids_alone(one: list[str], 
 def test_most_changes_of_a_list_change_its_mark() -> None:
     lists = [[f"O{n}" for n in range(start, start + 7)] for start in range(400)]
     stays = sum(mark_of(one) == mark_of(after) for one, after in pairwise(lists))
-    assert stays < 400 // len(MARKS) * 4
+    assert stays <= 2
 
 
 def test_ids_are_kept_apart_in_a_mark() -> None:

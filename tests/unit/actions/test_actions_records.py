@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 import pytest
@@ -16,16 +17,17 @@ from account_fakes import (
     profile,
     transfer,
 )
-from actions_fakes import NOW, FakeContext, account, cny, run, tracker
+from actions_fakes import NOW, FakeContext, account, cny, receipt, run, tracker
 
 from actions.base import DeclaredAction
 from actions.holdings import ListHoldings
 from actions.ipo import TellAllotments
-from actions.listing import mark_of
+from actions.listing import MARK_SLOTS, mark_of
 from actions.orders import AskOrder, FindOrders, ShowOrder
 from actions.risk import TellRiskAssessment
 from actions.transfers import AskTransfer, FindTransfers, ShowTransfer
 from actions.verdicts import ExplainVerdict
+from tightrope.business.errors import NoAnswer
 from tightrope.business.models import IpoStatus, OrderStatus, Security, TransferKind
 
 ONES: dict[str, tuple[type[DeclaredAction], str, str, str]] = {
@@ -35,6 +37,14 @@ ONES: dict[str, tuple[type[DeclaredAction], str, str, str]] = {
     "check_ipo_allotment": (TellAllotments, "ipo_outcome", "ipo:read", "list_ipo_allotments"),
     "check_risk_assessment": (TellRiskAssessment, "risk_outcome", "risk:read", "get_risk_profile"),
 }
+
+
+def marks(ids: Iterable[str]) -> dict[str, str]:
+    """What a list of these ids leaves in the slots."""
+    return dict(zip(MARK_SLOTS, mark_of(ids), strict=True))
+
+
+OTHER = marks(["another list"])
 
 
 @pytest.fixture
@@ -104,7 +114,7 @@ async def test_the_same_security_in_two_accounts_is_no_contradiction(fake: FakeC
 
 async def test_a_page_beyond_a_list_that_has_become_shorter_starts_from_the_top(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.held["A1"] = positions(2)
-    done = await run(ListHoldings(), tracker("view_holdings", slots={"list_page": "3", "list_mark": "m00"}))
+    done = await run(ListHoldings(), tracker("view_holdings", slots={"list_page": "3", **OTHER}))
     assert done.message("utter_holdings")["places"] == "1–2"
 
 
@@ -128,13 +138,27 @@ async def test_without_the_mark_of_a_list_that_was_shown_nothing_is_explained(
     firm.order_list, firm.transfer_list = orders(3), [transfer("T1"), transfer("T2")]
     done = await run(action(), tracker(flow, slots={slot: "first"}))
     assert done.slots[f"{prefix}_outcome"] == "again"
-    assert done.said == [f"utter_{prefix}_changed"]
+    assert done.said == []
+    other = await run(action(), tracker(flow, slots={slot: "first", **OTHER}))
+    assert other.slots[f"{prefix}_outcome"] == "again"
+    assert other.said == [f"utter_{prefix}_changed"]
+
+
+async def test_a_page_that_could_not_be_shown_leaves_no_mark_of_the_one_before(fake: FakeContext, firm: AccountBusiness) -> None:
+    firm.order_list = orders(7)
+    mark = marks(one.order_id for one in firm.order_list)
+    firm.errors["list_orders"] = NoAnswer("x", receipt("list_orders", "unavailable", None, None))
+    asked = await run(AskOrder(), tracker("check_order_status", slots={"list_page": "2", **mark}))
+    assert asked.slots == dict.fromkeys(MARK_SLOTS)
+    del firm.errors["list_orders"]
+    done = await run(ShowOrder(), tracker("check_order_status", slots={"order_choice": "second", "list_page": "2"}))
+    assert (done.said, done.slots["order_outcome"]) == ([], "again")
 
 
 async def test_with_its_mark_the_place_is_the_order_that_was_shown(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.order_list = orders(7)
-    mark = mark_of(one.order_id for one in firm.order_list)
-    slots = {"order_choice": "second", "list_page": "2", "list_mark": mark}
+    mark = marks(one.order_id for one in firm.order_list)
+    slots = {"order_choice": "second", "list_page": "2", **mark}
     done = await run(ShowOrder(), tracker("check_order_status", slots=slots))
     assert done.message("utter_order_state")["price"] == "限价 7.00 元"
     assert done.envelope("journey")["event"] == "completed"
@@ -152,7 +176,7 @@ async def test_a_list_in_which_an_order_stands_twice_is_not_relied_on(
 
 async def test_orders_that_are_gone_meanwhile_are_said_to_be_gone(fake: FakeContext, firm: AccountBusiness) -> None:
     firm.order_list = []
-    done = await run(ShowOrder(), tracker("check_order_status", slots={"order_choice": "first", "list_mark": "m00"}))
+    done = await run(ShowOrder(), tracker("check_order_status", slots={"order_choice": "first", **OTHER}))
     assert done.slots == {"order_outcome": "empty", "last_verdict": None}
     asked = await run(AskOrder(), tracker("check_order_status"))
     assert asked.said == ["utter_order_list_unavailable"]

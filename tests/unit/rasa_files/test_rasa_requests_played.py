@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -21,6 +22,7 @@ from tightrope.business.errors import (
     Stale,
 )
 from tightrope.business.models import ContactField, StatementKind, TicketKind
+from tightrope.rules.statement_periods import StatementRules
 
 STATEMENT = "start flow request_statement"
 CONTACT = "start flow update_contact_details"
@@ -109,10 +111,29 @@ def test_consent_that_is_slipped_in_with_the_wish_is_asked_all_the_same(play: Pl
     assert play.talk.flow() == "request_statement"
 
 
+def test_a_year_that_cannot_be_had_is_asked_again_as_a_year(play: Play, firm: AccountBusiness) -> None:
+    editions = [{"version": "x", "effective_from": date(2026, 1, 1), "oldest_months": 23}]
+    play.fake.rules = replace(play.fake.rules, statements=StatementRules({"editions": editions}))
+    play.say("go", STATEMENT, "set slot statement_kind tax_summary")
+    play.say("/SetSlots(statement_year=year_before)")
+    (consent,) = play.press("2025年" if play.language == "zh" else "2025")
+    assert "2025" in consent
+
+
+def test_a_failure_of_ours_is_not_called_an_unreadable_month(play: Play, firm: AccountBusiness) -> None:
+    editions = [{"version": "x", "effective_from": date(2027, 1, 1), "oldest_months": 60}]
+    play.fake.rules = replace(play.fake.rules, statements=StatementRules({"editions": editions}))
+    play.say("go", STATEMENT, "set slot statement_kind account_statement")
+    play.may_fail = True
+    (said,) = play.say("2026-10", "set slot statement_month 2026-10")
+    assert ("没有提交成功" if play.language == "zh" else "was not filed") in said
+    assert play.talk.flow() is None
+
+
 @pytest.mark.parametrize(
     ("typed", "zh", "en"),
     [
-        ("2027-01", "还没有开始", "not begun"),
+        ("2027-01", "还没有开始", "has not begun"),
         ("2019-05", "最近 5 年", "last 5 years"),
         ("gibberish", "没有看懂", "could not read"),
     ],

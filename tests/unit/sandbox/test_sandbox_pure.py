@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tightrope.infra.secrets import new_ec_key
 from tightrope.infra.settings import Settings
+from tightrope.sandbox.brokerage.days import answered_by
 from tightrope.sandbox.brokerage.faults import Fault, FaultBook, FaultOrder
 from tightrope.sandbox.catalogue import BY_ID, CUSTOMERS, TWELVE, Months
 from tightrope.sandbox.identity.models import AuthorizationRequest, Session, needs_login, pkce_matches
@@ -222,3 +223,23 @@ def test_the_sandbox_does_not_start_in_production(tmp_path):
     )
     with pytest.raises(SystemExit, match="demo and tests"):
         create_app(settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "filed", "by"),
+    [
+        # Friday, 10:31: two trading days, and one working day with fifteen more, as rules/data/service_deadlines.yml says.
+        ("closure", NOW, date(2026, 11, 24)),
+        ("closure", NOW + timedelta(hours=5), date(2026, 11, 25)),
+        ("complaint", NOW, date(2026, 12, 14)),
+        ("statement", NOW, date(2026, 11, 23)),
+        ("contact_change", NOW, date(2026, 11, 27)),
+    ],
+)
+def test_the_firm_answers_by_the_day_that_its_own_deadlines_name(kind: str, filed: datetime, by: date):
+    assert answered_by(kind, filed) == by
+
+
+def test_where_no_calendar_is_published_the_firm_names_a_day_with_room():
+    filed = datetime(2030, 1, 4, 2, 31, tzinfo=UTC)
+    assert timedelta(days=25) < answered_by("complaint", filed) - filed.date() < timedelta(days=40)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
-from tightrope.rules import trading_calendar
+import tightrope.rules
+from tightrope.rules.deadlines import ServiceDeadlines
 from tightrope.rules.models import RuleRefusal
 from tightrope.rules.trading_calendar import TradingCalendar
 
@@ -19,13 +21,40 @@ NIGHTLY_RUN_HOUR: Final = 6
 ACTIVITY_FROM: Final = time(10, 5)
 """From then on a trading day counts as the last one: what customers did on it happened before 10:00."""
 _SATURDAY: Final = 5
+_RULED: Final[Mapping[str, str]] = {"closure": "closing", "complaint": "complaint"}
+"""Kinds of tickets whose deadline stands in rules/data/service_deadlines.yml."""
+_WITHIN: Final[Mapping[str, int]] = {"statement": 1, "contact_change": 5}
+"""Trading days of the others: until a statement lies in the app, until a change of contact details lapses."""
+_WITH_ROOM: Final = 20
 
 
 @cache
 def calendar() -> TradingCalendar:
     """The exchanges' calendars, read once."""
-    path = Path(trading_calendar.__file__).parent / "data" / "trading_calendar.yml"
-    return TradingCalendar(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return TradingCalendar(_rule_data("trading_calendar.yml"))
+
+
+@cache
+def _deadlines() -> ServiceDeadlines:
+    return ServiceDeadlines(_rule_data("service_deadlines.yml"))
+
+
+def _rule_data(name: str) -> Any:
+    return yaml.safe_load((Path(tightrope.rules.__file__).parent / "data" / name).read_text(encoding="utf-8"))
+
+
+def answered_by(kind: str, filed_at: datetime) -> date:
+    """The day by which this firm answers a request: as its published deadlines say, else within a number of trading days of its own.
+
+    Where no year is published yet that a deadline is counted in, the firm names a day with room.
+    """
+    local = filed_at.astimezone(SHANGHAI).date()
+    if kind in _RULED:
+        try:
+            return _deadlines().due(_RULED[kind], filed_at, calendar()).answered_by
+        except RuleRefusal:
+            return trading_days(local, _WITH_ROOM)
+    return trading_days(local + timedelta(days=1), _WITHIN[kind] - 1)
 
 
 @lru_cache(maxsize=4096)

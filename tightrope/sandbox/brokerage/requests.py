@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -17,7 +17,7 @@ from tightrope.infra.database import Connection
 from tightrope.infra.logging import get_logger
 from tightrope.sandbox.brokerage import errors
 from tightrope.sandbox.brokerage.access import Subject
-from tightrope.sandbox.brokerage.days import SHANGHAI, trading_days
+from tightrope.sandbox.brokerage.days import SHANGHAI, answered_by
 from tightrope.sandbox.brokerage.repository import add_ticket, answered, closing_rows, is_open, lock, next_number
 from tightrope.sandbox.brokerage.service import BrokerageService
 
@@ -99,15 +99,13 @@ class Kind:
     body: type[_Body]
     prefix: str
     status: str
-    trading_days: int
-    """Within how many trading days people answer (a statement lies in the app)."""
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "request_statement": Kind("statement", StatementBody, "DZ", "received", 1),
-    "request_closure": Kind("closure", ClosureBody, "XH", "received", 3),
-    "request_contact_change": Kind("contact_change", ContactChangeBody, "BG", "waiting_for_customer", 5),
-    "file_complaint": Kind("complaint", ComplaintBody, "TS", "received", 15),
+    "request_statement": Kind("statement", StatementBody, "DZ", "received"),
+    "request_closure": Kind("closure", ClosureBody, "XH", "received"),
+    "request_contact_change": Kind("contact_change", ContactChangeBody, "BG", "waiting_for_customer"),
+    "file_complaint": Kind("complaint", ComplaintBody, "TS", "received"),
 }
 
 
@@ -189,7 +187,7 @@ class RequestDesk:
             "kind": kind.kind,
             "status": kind.status,
             "created_at": now.isoformat(),
-            "due_on": trading_days(now.date() + timedelta(days=1), kind.trading_days - 1).isoformat(),
+            "due_on": answered_by(kind.kind, now).isoformat(),
         }
         return {
             "ticket_number": number,

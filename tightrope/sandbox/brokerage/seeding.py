@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final
 
 from tightrope.rules.dates import add_months
-from tightrope.sandbox.brokerage.days import about, moment, trading_days
+from tightrope.sandbox.brokerage.days import about, answered_by, moment, trading_days
 from tightrope.sandbox.brokerage.models import money
 from tightrope.sandbox.customers.market import PRICES, currency_of, holdings, securities
 from tightrope.sandbox.customers.model import (
@@ -327,7 +327,7 @@ def _ticket(item: DemoCustomer, request: DemoRequest, day: date) -> Row:
         "kind": request.kind,
         "status": _WAITS[request.kind],
         "created_at": created.isoformat(),
-        "due_on": (day + timedelta(days=5)).isoformat(),
+        "due_on": answered_by(request.kind, created).isoformat(),
     }
     return {
         "ticket_number": number,
