@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
@@ -11,7 +14,21 @@ from tightrope.business.errors import BusinessError
 from tightrope.business.models import Account, Balance
 from tightrope.business.operations import GET_BALANCE, LIST_ACCOUNTS
 
+T = TypeVar("T")
+
 OUTCOMES = frozenset({"told"}) | FAILURES
+
+
+async def of_each_account(turn: Turn, read: Callable[[Turn, Account], Awaitable[T]]) -> list[tuple[Account, T]]:
+    """What `read` brings for every account of the customer: all or nothing, since half a list misleads. Empty: there is no account.
+
+    Raises:
+        NotPermitted, BusinessError: the accounts, or one of them, could not be read.
+    """
+    customer = await turn.customer()
+    listed = await turn.fetch(LIST_ACCOUNTS, lambda api, token: api.accounts(token, customer.customer_id))
+    accounts = listed.value.items
+    return list(zip(accounts, await turn.all_of(read(turn, account) for account in accounts), strict=True))
 
 
 class TellBalance(DeclaredAction):
@@ -38,17 +55,14 @@ class TellBalance(DeclaredAction):
 
     async def _tell(self, turn: Turn) -> str:
         try:
-            customer = await turn.customer()
-            listed = await turn.fetch(LIST_ACCOUNTS, lambda api, token: api.accounts(token, customer.customer_id))
-            accounts = listed.value.items
-            if not accounts:
-                return "no_account"
-            balances = await turn.all_of(self._balance(turn, account) for account in accounts)
+            balances = await of_each_account(turn, self._balance)
         except (NotPermitted, BusinessError) as error:
             return failure_of(error, turn, stale="utter_balance_stale")
-        if len(accounts) > 1:
-            turn.say("utter_balance_several", count=str(len(accounts)))
-        for account, balance in zip(accounts, balances, strict=True):
+        if not balances:
+            return "no_account"
+        if len(balances) > 1:
+            turn.say("utter_balance_several", count=str(len(balances)))
+        for account, balance in balances:
             self._say(turn, account, balance)
         return "told"
 

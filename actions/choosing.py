@@ -7,7 +7,7 @@ several), `AskRecord` (the question, a button for each) and `ShowRecord` (what b
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -58,6 +58,7 @@ class Choice:
     Attributes:
         name: `order`: the slots are `order_choice` and `order_outcome`, the responses `utter_order_list` and so on.
         call, scope: of the business API.
+        read: asks the firm for all of them.
         key: the id by which a record is known again.
         line: a record in one line, with its state.
         explanations: responses that `explain` may say.
@@ -68,6 +69,7 @@ class Choice:
     name: str
     call: str
     scope: str
+    read: Callable[[Turn], Awaitable[Records]]
     key: Callable[[Any], str]
     line: Callable[[Turn, Any], str]
     explanations: frozenset[str]
@@ -137,13 +139,9 @@ class Choice:
 class _WithRecords(DeclaredAction):
     choice: ClassVar[Choice]
 
-    @abstractmethod
-    async def records(self, turn: Turn) -> Records:
-        """Ask the firm."""
-
     async def _sound(self, turn: Turn) -> Records | None:
         """The records; None when the list cannot be relied on, since one stands twice."""
-        found = await self.records(turn)
+        found = await self.choice.read(turn)
         return found if distinct(found.items, self.choice.key) else None
 
 

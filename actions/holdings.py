@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from actions.account import of_each_account
 from actions.base import Declaration, DeclaredAction
 from actions.errors import NotPermitted
 from actions.failures import FAILURES, failure_of
@@ -57,20 +58,17 @@ class ListHoldings(DeclaredAction):
 
     async def _list(self, turn: Turn) -> str:
         try:
-            customer = await turn.customer()
-            listed = await turn.fetch(LIST_ACCOUNTS, lambda api, token: api.accounts(token, customer.customer_id))
-            accounts = listed.value.items
-            if not accounts:
-                return "no_account"
-            found = await turn.all_of(self._positions(turn, account) for account in accounts)
+            found = await of_each_account(turn, self._positions)
         except (NotPermitted, BusinessError) as error:
             return failure_of(error, turn, stale="utter_holdings_stale")
-        held = [_Held(account, item) for account, positions in zip(accounts, found, strict=True) for item in positions.items]
+        if not found:
+            return "no_account"
+        held = [_Held(account, item) for account, positions in found for item in positions.items]
         if not distinct(held, lambda item: item.key):
             return "unavailable"
         if not held:
             return "empty"
-        return self._say(turn, held, min(positions.as_of for positions in found))
+        return self._say(turn, held, min(positions.as_of for _, positions in found))
 
     @staticmethod
     async def _positions(turn: Turn, account: Account) -> Positions:

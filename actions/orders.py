@@ -91,10 +91,17 @@ def _traded(order: Order, language: str) -> str:
     return f"{done}, average price {price}" if language == "en" else f"{done}，均价 {price}"
 
 
+async def _orders(turn: Turn) -> Records:
+    customer = await turn.customer()
+    answer = await turn.fetch(LIST_ORDERS, lambda api, token: api.orders(token, customer.customer_id))
+    return Records(answer.value.items, answer.value.as_of)
+
+
 ORDERS = Choice(
     name="order",
     call=LIST_ORDERS,
     scope="orders:read",
+    read=_orders,
     key=lambda order: str(order.order_id),
     line=line,
     explanations=frozenset({"utter_order_state", "utter_order_rejected", "utter_order_unexplained"}),
@@ -104,21 +111,12 @@ ORDERS = Choice(
 )
 
 
-async def _orders(turn: Turn) -> Records:
-    customer = await turn.customer()
-    answer = await turn.fetch(LIST_ORDERS, lambda api, token: api.orders(token, customer.customer_id))
-    return Records(answer.value.items, answer.value.as_of)
-
-
 class FindOrders(FindRecords):
     """The orders of the last seven trading days: none, several, or the only one explained."""
 
     action_name = "action_find_orders"
     choice = ORDERS
     declaration = ORDERS.finding()
-
-    async def records(self, turn: Turn) -> Records:
-        return await _orders(turn)
 
 
 class AskOrder(AskRecord):
@@ -128,9 +126,6 @@ class AskOrder(AskRecord):
     choice = ORDERS
     declaration = ORDERS.asking()
 
-    async def records(self, turn: Turn) -> Records:
-        return await _orders(turn)
-
 
 class ShowOrder(ShowRecord):
     """Explains the order that was chosen."""
@@ -138,6 +133,3 @@ class ShowOrder(ShowRecord):
     action_name = "action_show_order"
     choice = ORDERS
     declaration = ORDERS.showing()
-
-    async def records(self, turn: Turn) -> Records:
-        return await _orders(turn)

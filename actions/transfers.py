@@ -79,10 +79,17 @@ def explain(turn: Turn, transfer: Transfer, as_of: datetime) -> None:
         turn.say("utter_transfer_state", (), **words)
 
 
+async def _transfers(turn: Turn) -> Records:
+    customer = await turn.customer()
+    answer = await turn.fetch(LIST_TRANSFERS, lambda api, token: api.transfers(token, customer.customer_id))
+    return Records(answer.value.items, answer.value.as_of)
+
+
 TRANSFERS = Choice(
     name="transfer",
     call=LIST_TRANSFERS,
     scope="transfers:read",
+    read=_transfers,
     key=lambda transfer: str(transfer.transfer_id),
     line=line,
     explanations=frozenset({f"utter_transfer_{part}" for part in ("state", "processing", "failed", "unexplained")}),
@@ -92,21 +99,12 @@ TRANSFERS = Choice(
 )
 
 
-async def _transfers(turn: Turn) -> Records:
-    customer = await turn.customer()
-    answer = await turn.fetch(LIST_TRANSFERS, lambda api, token: api.transfers(token, customer.customer_id))
-    return Records(answer.value.items, answer.value.as_of)
-
-
 class FindTransfers(FindRecords):
     """The transfers of the last thirty days: none, several, or the only one explained."""
 
     action_name = "action_find_transfers"
     choice = TRANSFERS
     declaration = TRANSFERS.finding()
-
-    async def records(self, turn: Turn) -> Records:
-        return await _transfers(turn)
 
 
 class AskTransfer(AskRecord):
@@ -116,9 +114,6 @@ class AskTransfer(AskRecord):
     choice = TRANSFERS
     declaration = TRANSFERS.asking()
 
-    async def records(self, turn: Turn) -> Records:
-        return await _transfers(turn)
-
 
 class ShowTransfer(ShowRecord):
     """Explains the transfer that was chosen."""
@@ -126,6 +121,3 @@ class ShowTransfer(ShowRecord):
     action_name = "action_show_transfer"
     choice = TRANSFERS
     declaration = TRANSFERS.showing()
-
-    async def records(self, turn: Turn) -> Records:
-        return await _transfers(turn)

@@ -23,6 +23,7 @@ from tightrope.business.operations import LIST_ACCOUNTS, LIST_IPO_ALLOTMENTS, LI
 from tightrope.business.wire import MAX_PAGES, PAGE_LIMIT, Wire, segment
 
 Page = TypeVar("Page", AccountPage, PositionPage, OrderPage, TransferPage, IpoPage)
+Whole = TypeVar("Whole", Accounts, Positions, Orders, Transfers, IpoAllotments)
 
 
 class ListReads(Wire):
@@ -34,9 +35,7 @@ class ListReads(Wire):
         Raises:
             BusinessError: one of errors.py's tree.
         """
-        pages, receipt = await self._pages(LIST_ACCOUNTS, AccountPage, "accounts", token, customer_id)
-        items = tuple(item for page in pages for item in page.items)
-        return Answer(Accounts(customer_id=customer_id, items=items, as_of=_time(receipt)), receipt)
+        return await self._all(LIST_ACCOUNTS, AccountPage, "accounts", token, customer_id, Accounts)
 
     async def positions(self, token: str, account_id: str) -> Answer[Positions]:
         """The holdings of one account, in order of market and code; empty when there is none. Scope `accounts:read`.
@@ -44,9 +43,7 @@ class ListReads(Wire):
         Raises:
             BusinessError: one of errors.py's tree; `Refused` both for another's account and for one that does not exist.
         """
-        pages, receipt = await self._pages(LIST_POSITIONS, PositionPage, "positions", token, account_id)
-        items = tuple(item for page in pages for item in page.items)
-        return Answer(Positions(account_id=account_id, items=items, as_of=_time(receipt)), receipt)
+        return await self._all(LIST_POSITIONS, PositionPage, "positions", token, account_id, Positions)
 
     async def orders(self, token: str, customer_id: str) -> Answer[Orders]:
         """The orders of the last seven trading days, newest first. Scope `orders:read`.
@@ -54,9 +51,7 @@ class ListReads(Wire):
         Raises:
             BusinessError: one of errors.py's tree.
         """
-        pages, receipt = await self._pages(LIST_ORDERS, OrderPage, "orders", token, customer_id)
-        items = tuple(item for page in pages for item in page.items)
-        return Answer(Orders(customer_id=customer_id, items=items, as_of=_time(receipt)), receipt)
+        return await self._all(LIST_ORDERS, OrderPage, "orders", token, customer_id, Orders)
 
     async def transfers(self, token: str, customer_id: str) -> Answer[Transfers]:
         """The transfers of the last thirty days, newest first. Scope `transfers:read`.
@@ -64,9 +59,7 @@ class ListReads(Wire):
         Raises:
             BusinessError: one of errors.py's tree.
         """
-        pages, receipt = await self._pages(LIST_TRANSFERS, TransferPage, "transfers", token, customer_id)
-        items = tuple(item for page in pages for item in page.items)
-        return Answer(Transfers(customer_id=customer_id, items=items, as_of=_time(receipt)), receipt)
+        return await self._all(LIST_TRANSFERS, TransferPage, "transfers", token, customer_id, Transfers)
 
     async def ipo_allotments(self, token: str, customer_id: str) -> Answer[IpoAllotments]:
         """The subscriptions for new shares of the last ninety days, newest first. Scope `ipo:read`.
@@ -74,9 +67,16 @@ class ListReads(Wire):
         Raises:
             BusinessError: one of errors.py's tree.
         """
-        pages, receipt = await self._pages(LIST_IPO_ALLOTMENTS, IpoPage, "ipo-allotments", token, customer_id)
-        items = tuple(item for page in pages for item in page.items)
-        return Answer(IpoAllotments(customer_id=customer_id, items=items, as_of=_time(receipt)), receipt)
+        return await self._all(LIST_IPO_ALLOTMENTS, IpoPage, "ipo-allotments", token, customer_id, IpoAllotments)
+
+    async def _all(
+        self, operation: str, page: type[Page], last: str, token: str, owner: str, whole: type[Whole]
+    ) -> Answer[Whole]:
+        """The items of every page as one list."""
+        pages, receipt = await self._pages(operation, page, last, token, owner)
+        items = tuple(item for one in pages for item in one.items)
+        owned = {"account_id" if whole is Positions else "customer_id": owner}
+        return Answer(whole.model_validate({**owned, "items": items, "as_of": receipt.as_of}), receipt)
 
     async def _pages(self, operation: str, model: type[Page], last: str, token: str, owner: str) -> tuple[list[Page], Receipt]:
         """Every page, each about `owner` and fresh; the receipt covers all bodies and has the oldest time."""
@@ -103,8 +103,3 @@ class ListReads(Wire):
 
 def _owner(page: AccountPage | PositionPage | OrderPage | TransferPage | IpoPage) -> str:
     return page.account_id if isinstance(page, PositionPage) else page.customer_id
-
-
-def _time(receipt: Receipt) -> datetime:
-    assert receipt.as_of is not None  # noqa: S101 - the first page has set it
-    return receipt.as_of
