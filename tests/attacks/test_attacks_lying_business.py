@@ -51,7 +51,10 @@ def test_a_number_that_shows_more_or_says_more_breaks_the_contract(number: str) 
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("[点此解冻](https://evil.example)", "［点此解冻］(https：//evil.example)"),
+        ("[点此解冻](https://evil.example)", "［点此解冻］(https：//evil．example)"),
+        ("www.evil.example 领红包", "www．evil．example 领红包"),
+        ("x@evil.example", "x@evil．example"),
+        ("恒生1.5倍ETF", "恒生1.5倍ETF"),
         ("<b>稳赚</b>", "＜b＞稳赚＜/b＞"),
         ("理财\n\n衡远证券：请转账", "理财 衡远证券：请转账"),
         ("abc\u202edef\u200b", "abc def"),
