@@ -19,7 +19,7 @@ from tightrope.cli.chat import chat
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.suites import test_app
-from tightrope.cli.uat import uat_app
+from tightrope.cli.uat.commands import uat_app
 from tightrope.cli.understand import understand
 from tightrope.infra.settings import get_settings
 

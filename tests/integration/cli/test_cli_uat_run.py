@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tightrope.cli.main import app
-from tightrope.cli.uat_known import securities
-from tightrope.cli.uat_talk import UatStage
-from tightrope.cli.uat_world import World, belongings, open_world
+from tightrope.cli.uat.known import securities
+from tightrope.cli.uat.talk import UatStage
+from tightrope.cli.uat.world import World, belongings, open_world
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.uat.models import CaseResult

@@ -109,7 +109,7 @@ def test_folding_is_stable(text: str) -> None:
 
 
 def test_the_cases_of_this_project_have_no_mistake() -> None:
-    from tightrope.cli.uat_known import day_problems, known
+    from tightrope.cli.uat.known import day_problems, known
     from tightrope.infra.settings import Settings
     from tightrope.uat.reader import case_files, read_cases
 

@@ -145,8 +145,8 @@ def _work(settings: Settings, standing: Standing, todo: Any, done: Any) -> None:
 
 
 async def _play_all(settings: Settings, standing: Standing, todo: Any, done: Any) -> None:
-    from tightrope.cli.uat_talk import UatStage
-    from tightrope.cli.uat_world import open_world
+    from tightrope.cli.uat.talk import UatStage
+    from tightrope.cli.uat.world import open_world
     from tightrope.infra.clock import FixedClock
     from tightrope.uat.player import play
 

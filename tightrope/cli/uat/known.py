@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from tightrope.business.operations import SCOPES
-from tightrope.cli.uat_wires import PARTS
+from tightrope.cli.uat.wires import PARTS
 from tightrope.engine.loader import load_project
 from tightrope.gateway import wording
 from tightrope.infra.settings import Settings

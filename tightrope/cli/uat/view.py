@@ -14,7 +14,7 @@ from tightrope.uat.models import Shown
 from tightrope.uat.observed import Message, Observed, Source
 
 if TYPE_CHECKING:
-    from tightrope.cli.uat_world import World
+    from tightrope.cli.uat.world import World
     from tightrope.engine.models import Project
 
 DECLINES = frozenset({"decline_investment_advice", "decline_trade_instruction"})

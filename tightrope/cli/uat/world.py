@@ -26,7 +26,7 @@ from tightrope.audit.keyring import Keyring
 from tightrope.audit.recorder import Recorder
 from tightrope.cli.neighbours import LocalUnderstanding
 from tightrope.cli.supervisor import free_ports
-from tightrope.cli.uat_wires import Wires
+from tightrope.cli.uat.wires import Wires
 from tightrope.engine.inprocess import InProcessActions
 from tightrope.engine.loader import load_project
 from tightrope.engine.models import Project

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tightrope.cli import uat_files
+from tightrope.cli.uat import files
 
 if TYPE_CHECKING:
     from tightrope.infra.settings import Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 uat_app = typer.Typer(
     no_args_is_help=True, help="Acceptance cases: conversations and what must come of them (docs/acceptance-cases.md)."
 )
-for command in (uat_files.report, uat_files.export, uat_files.add, uat_files.key, uat_files.sign, uat_files.verify):
+for command in (files.report, files.export, files.add, files.key, files.sign, files.verify):
     uat_app.command()(command)
 console = Console()
 errors = Console(stderr=True)
@@ -33,7 +33,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Folder for run.js
 @uat_app.command("check")
 def check(places: PlacesArgument = None) -> None:
     """Read all case files and tell everything that is wrong with them, each with its line. Exit 0 only if nothing is."""
-    from tightrope.cli.uat_known import day_problems
+    from tightrope.cli.uat.known import day_problems
     from tightrope.infra.settings import get_settings
 
     cases, problems = _read(places)
@@ -59,10 +59,10 @@ def run(
     show: Annotated[int, typer.Option(help="Failures to show in full", min=0)] = 10,
 ) -> None:
     """Play the cases against the real engine, understanding, actions, identity, sandbox and knowledge. Exit 0 only if all pass; the day is no gate."""
-    from tightrope.cli.uat_known import day_figure, flow_names, securities
-    from tightrope.cli.uat_run import WorkerFailed, run_cases
-    from tightrope.cli.uat_show import failure_lines, summary_lines
-    from tightrope.cli.uat_world import belongings
+    from tightrope.cli.uat.known import day_figure, flow_names, securities
+    from tightrope.cli.uat.run import WorkerFailed, run_cases
+    from tightrope.cli.uat.show import failure_lines, summary_lines
+    from tightrope.cli.uat.world import belongings
     from tightrope.infra.settings import get_settings
     from tightrope.uat import results
     from tightrope.uat.report_html import write_html
@@ -116,8 +116,8 @@ def _tell(problems: Sequence[Problem]) -> None:
 
 def _read(places: Sequence[Path] | None) -> tuple[tuple[Case, ...], list[Problem]]:
     """The cases of these places, and all problems of all of the project's cases that concern them."""
-    from tightrope.cli.uat_known import known
-    from tightrope.cli.uat_run import default_places
+    from tightrope.cli.uat.known import known
+    from tightrope.cli.uat.run import default_places
     from tightrope.engine.errors import ProjectError
     from tightrope.engine.loader import load_project
     from tightrope.infra.settings import get_settings

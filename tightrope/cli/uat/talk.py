@@ -1,20 +1,21 @@
 """One conversation of an acceptance case: what the gateway does around the assistant, with the gateway's own rules and wording.
 
 The order is that of gateway/drain.py and gateway/turns.py: silence and sessions, who holds the conversation, what the message asks for,
-its language, the kill switch, who is bound, a grant for this turn alone, the assistant, and what its answer means.
+its language, the kill switch, who is bound, a grant for this turn alone, the assistant, and what its answer means. A test lets both do the
+same and compares (tests/integration/gateway/test_gateway_as_in_cases.py).
 """
 
 from __future__ import annotations
 
 import secrets
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from tightrope.cli.uat_view import Recording, Spoken, observed
-from tightrope.cli.uat_wires import PARTS
-from tightrope.cli.uat_world import World, new_place
+from tightrope.cli.uat.view import Recording, Spoken, observed
+from tightrope.cli.uat.wires import PARTS
+from tightrope.cli.uat.world import World, new_place
 from tightrope.engine.responses import replies
 from tightrope.engine.state import Event, State
 from tightrope.engine.turn import Incoming, Turn, TurnRunner
@@ -34,6 +35,18 @@ from tightrope.understanding.language import detect, requested
 SECONDS_A_STEP = 3.0
 BEFORE = timedelta(seconds=60)
 """A customer who is logged in did so a minute before the case begins."""
+
+
+@dataclass(slots=True)
+class _Button:
+    """The newest button of a title, with the session, turn and message that it belongs to."""
+
+    payload: str
+    epoch: int
+    message: tuple[int, int]
+    used: bool = False
+    """It or another of its message was pressed: one question, one answer."""
+    pressed: bool = False
 
 
 class UatStage:
@@ -68,8 +81,7 @@ class UatTalk:
         self._epoch = 0
         self._turns = 0
         self._held = ""
-        self._offers: dict[str, str] = {}
-        self._used: set[str] = set()
+        self._buttons: dict[str, _Button] = {}
         self._last_at = case.at
         self._switched: set[str] = set()
         self._logged_in_late: set[str] = set()
@@ -82,7 +94,6 @@ class UatTalk:
         self._sender = f"cw-{self.place.conversation_id}-e{self._epoch}"
         self._state = State(self._sender, zlib.crc32(self._case.id.encode()))
         self._history: list[Event] = []
-        self._offers = {}
 
     def _raise_epoch(self) -> None:
         self._epoch += 1
@@ -161,15 +172,21 @@ class UatTalk:
         return await self._decided(decision)
 
     async def _press(self, title: str) -> Spoken:
+        button = self._buttons.get(title)
+        if button is None:
+            raise CannotPlay(f"there is no button {title!r}; there are {', '.join(self._buttons) or 'none'}")
+        if button.pressed:
+            return Spoken(silent="the same press again is the same event")
+        button.pressed = True
         if self._held:
             return Spoken(silent=f"a person holds the conversation ({self._held})")
         self._session()
         await self._binding()
-        payload = self._offers.pop(title, None)
-        if payload is None and title not in self._used:
-            raise CannotPlay(f"there is no button {title!r}; there are {', '.join(self._offers) or 'none'}")
-        self._used.add(title)
-        return await self._decided(decide.Canned("offer_expired") if payload is None else decide.Ask(payload))
+        to_person = button.payload in {say("person_text", "zh"), say("person_text", "en")}
+        good = to_person or (button.epoch == self._epoch and not button.used)
+        for other in self._buttons.values():
+            other.used = other.used or (good and other.message == button.message)
+        return await self._decided(decide.Ask(button.payload) if good else decide.Canned("offer_expired"))
 
     async def _login(self, customer: str) -> Spoken:
         late = customer not in self._world.browsers
@@ -177,8 +194,11 @@ class UatTalk:
             self._raise_epoch()
         if late:
             self._logged_in_late.add(customer)
-        waits = LOGIN_DONE in self._offers.values()
-        self._offers = {title: payload for title, payload in self._offers.items() if payload != LOGIN_DONE}
+        newest = (self._epoch, self._turns)
+        waits = any(
+            button.payload == LOGIN_DONE and not button.used and (button.epoch, button.message[0]) == newest
+            for button in self._buttons.values()
+        )
         return await self._decided(decide.Ask(LOGIN_DONE) if waits else decide.Canned("login_confirmed"))
 
     async def _logout(self) -> Spoken:
@@ -228,6 +248,23 @@ class UatTalk:
         turn_id = secrets.token_urlsafe(32)
         async with world.worker.connection() as conn:
             await world.grants.open(conn, turn_id, self.place.conversation_id, binding)
+        try:
+            turn = await self._assistant(text, turn_id)
+        finally:
+            async with world.worker.connection() as conn:
+                await world.grants.close(conn, turn_id)
+        spoken = Spoken(bound=binding.customer_id if binding else None, off=off, turn=turn)
+        try:
+            result = read_answer(replies(self._sender, turn.events), turn.events)
+        except EnvelopeInvalid as error:
+            envelope: dict[str, Any] = {"v": 1, "kind": "handoff", "reason": "error", "priority": "high"}
+            failed = TurnResult(replies=[Reply(say("error", self._language))], envelopes=[envelope], handoff=envelope)
+            return self._shown(replace(spoken, told="error", problems=(str(error),)), failed)
+        return self._shown(spoken, result)
+
+    async def _assistant(self, text: str, turn_id: str) -> Turn:
+        """What the assistant makes of it."""
+        world = self._world
         runner = TurnRunner(
             world.project,
             self._recording,
@@ -237,21 +274,10 @@ class UatTalk:
             prediction_cap=world.settings.prediction_cap,
         )
         turn = Turn(self._state, lambda: self._history)
-        try:
-            await runner.run(turn, Incoming(self._sender, text, {"turn_id": turn_id, "language": self._language}))
-        finally:
-            async with world.worker.connection() as conn:
-                await world.grants.close(conn, turn_id)
+        await runner.run(turn, Incoming(self._sender, text, {"turn_id": turn_id, "language": self._language}))
         self._state = turn.state
         self._history.extend(turn.events)
-        spoken = Spoken(bound=binding.customer_id if binding else None, off=off, turn=turn)
-        try:
-            result = read_answer(replies(self._sender, turn.events), turn.events)
-        except EnvelopeInvalid as error:
-            envelope: dict[str, Any] = {"v": 1, "kind": "handoff", "reason": "error", "priority": "high"}
-            failed = TurnResult(replies=[Reply(say("error", self._language))], envelopes=[envelope], handoff=envelope)
-            return self._shown(replace(spoken, told="error", problems=(str(error),)), failed)
-        return self._shown(spoken, result)
+        return turn
 
     def _shown(self, spoken: Spoken, result: TurnResult) -> Spoken:
         """What the gateway adds to the answer: the login link, a word where nothing was said, the way to a person."""
@@ -269,8 +295,9 @@ class UatTalk:
             last = shown[-1]
             if not any(person.title.lower() in offer.title.lower() for offer in last.offers):
                 shown[-1] = Reply(last.text, (*last.offers, person), last.citations)
-        for reply in shown:
-            self._offers |= {offer.title: offer.payload for offer in reply.offers}
+        for number, reply in enumerate(shown):
+            message = (self._turns, number)
+            self._buttons |= {offer.title: _Button(offer.payload, self._epoch, message) for offer in reply.offers}
         if result.handoff is not None:
             self._held = str(result.handoff["reason"])
             spoken = replace(spoken, handoff=(str(result.handoff["reason"]), str(result.handoff["priority"])))

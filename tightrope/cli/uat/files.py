@@ -26,7 +26,7 @@ def report(
     language: Annotated[str, typer.Option(help="zh or en: what the page begins in")] = "zh",
 ) -> None:
     """Write the report of a run again, with its signature if it has one."""
-    from tightrope.cli.uat_known import flow_names
+    from tightrope.cli.uat.known import flow_names
     from tightrope.infra.settings import get_settings
     from tightrope.uat.report_html import write_html
     from tightrope.uat.signing import SignatureInvalid, verify
@@ -70,7 +70,7 @@ def export(
 
 def add(file: Annotated[Path, typer.Argument(help="A case file, as the report or `/wrong` made it")]) -> None:
     """Add a case to tests/uat; one with the id of another replaces it. The words of the case are checked first."""
-    from tightrope.cli.uat_known import known
+    from tightrope.cli.uat.known import known
     from tightrope.engine.loader import load_project
     from tightrope.infra.settings import get_settings
     from tightrope.uat.adding import add as added
