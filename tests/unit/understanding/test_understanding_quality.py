@@ -132,6 +132,8 @@ def test_a_part_is_spread_over_all_and_never_larger_than_asked(count: int) -> No
 
 
 def test_a_class_with_a_reason_is_measured_as_such(folder: Path) -> None:
+    lines = (DATA / "talk_to_agent.distress.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "talk_to_agent.distress.jsonl").write_text("".join(lines[:120]), encoding="utf-8")
     found = measure(folder, "talk_to_agent.distress")
     assert found.outcomes["right"] > found.outcomes["wrong"]
     assert sum(found.outcomes.values()) == sum(found.lines.values())
