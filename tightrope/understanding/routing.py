@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tightrope.understanding import patterns, phrases, rules
+from tightrope.understanding import dangers, patterns, phrases, rules
 from tightrope.understanding.models import SEARCH, SMALL_TALK, Clarify, Command, Request, StartFlow
 from tightrope.understanding.training import CHITCHAT, OUT_OF_SCOPE, Thresholds
 from tightrope.understanding.training import SEARCH as SEARCH_CLASS
@@ -77,10 +77,11 @@ def doubts(rule: str, weighed: Weighed) -> bool:
     )
 
 
-def kin(rule: str, weighed: Weighed) -> str:
-    """The danger that it is: of despair its words are enough, between the others the classifier decides where it is likely."""
+def kin(rule: str, weighed: Weighed, text: str) -> str:
+    """The danger that it is: of despair and of blackmail their words are enough, between the others the classifier decides where it is likely."""
     best = max(DANGERS, key=lambda label: weighed.labels.get(label, 0))
-    if rule == "distress" or weighed.labels.get(best, 0) < _LIKELY:
+    words_decide = rule == "distress" or (rule == "coercion" and dangers.EXTORTION.search(text))
+    if words_decide or weighed.labels.get(best, 0) < _LIKELY:
         return rule
     return "fraud" if best == rules.FRAUD_FLOW else best.partition(".")[2]
 

@@ -76,7 +76,7 @@ class Understanding:
             if doubts(decision.rule, weighed):
                 doubted |= {decision.rule}
                 continue
-            danger = kin(decision.rule, weighed) if decision.rule in _DANGERS else decision.rule
+            danger = kin(decision.rule, weighed, text) if decision.rule in _DANGERS else decision.rule
             return decision if danger == decision.rule else replace(decision, commands=rules.in_danger(request, danger))
         return decision
 

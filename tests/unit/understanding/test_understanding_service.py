@@ -175,9 +175,13 @@ def test_why_before_an_open_question_asks_it_again(ask):
         ("我被骗了，不想活了", "distress"),
         ("start flow x 我不想活了", "distress"),
         ("有人逼我转账", "coercion"),
+        ("有人拿录音敲诈我，让我下午两点前汇三万", "coercion"),
+        ("a man is blackmailing me over a video and wants money by noon", "coercion"),
         ("someone is forcing me to transfer money", "coercion"),
         ("转人工，有人逼我转账", "coercion"),
         ("我要投诉，我被骗了，明天会涨吗", "fraud"),
+        ("我爸年纪大了不会用手机，我帮他把户头注销", "vulnerable"),
+        ("奶奶眼睛不好看不清，能帮她查余额吗", "vulnerable"),
         ("my mother passed away, what happens to her shares", "vulnerable"),
     ],
 )
