@@ -139,12 +139,20 @@ def memory(demo: Demo) -> dict[str, float]:
     return used
 
 
+def _seconds(process: psutil.Process) -> float:
+    """Processor time of one process; Postgres's helpers come and go, and one that is gone counts nothing."""
+    try:
+        return sum(process.cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
 def processor(demo: Demo) -> dict[str, float]:
     """Processor seconds that each process has used so far."""
     used = {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in demo.supervisor.pids().items()}
     folder = str(demo.postgres.data)
     leader = next(p for p in psutil.process_iter(["cmdline"]) if folder in (p.info["cmdline"] or []))
-    used["postgres"] = sum(sum(p.cpu_times()[:2]) for p in [leader, *leader.children(recursive=True)])
+    used["postgres"] = sum(_seconds(p) for p in [leader, *leader.children(recursive=True)])
     used["load generator"] = sum(psutil.Process().cpu_times()[:2])
     return used
 
