@@ -70,6 +70,8 @@ def borne_out(rule: str) -> bool:
 def doubts(rule: str, weighed: Weighed) -> bool:
     """Whether the classifier is sure that a message means something else than the rule's words (QQ号被盗了 is not our matter)."""
     own = _OF_RULES[rule]
+    if rule == "person" and weighed.best not in _NO_FLOW:
+        return False  # who wants a person for a journey wants the person
     return (
         weighed.best not in own
         and weighed.labels[weighed.best] >= _SURE

@@ -201,6 +201,11 @@ def test_a_reason_that_is_not_on_offer_becomes_the_nearest_one(understanding):
         assert understanding.understand(Request(v=1, message=text, flows=[offer])).text.endswith(f"handoff_reason {reason}")
 
 
+@pytest.mark.parametrize("text", ["我想请人工帮我看一下风险等级", "请人工看一下我的余额", "我要找客服查一下我的委托"])
+def test_a_person_wanted_for_a_journey_is_a_person(ask, text):
+    assert ask(text).text == "start flow talk_to_agent\nset slot handoff_reason request"
+
+
 def test_a_person_stands_over_advice_and_advice_over_search(ask):
     assert ask("转人工，问问该不该买茅台").rule == "person"
     assert "start flow decline_investment_advice" in ask("佣金怎么收，另外该不该买茅台").text
