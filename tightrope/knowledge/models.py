@@ -33,6 +33,30 @@ class Section:
     """Words that customers use for this section; searched, never shown and never quoted."""
 
 
+TOPICS = (
+    "account",
+    "identity",
+    "trading",
+    "boards",
+    "stock-connect",
+    "margin",
+    "options",
+    "funds",
+    "ipo",
+    "settlement",
+    "corporate-actions",
+    "fees",
+    "tax",
+    "transfers",
+    "suitability",
+    "complaints",
+    "fraud",
+    "app",
+    "privacy",
+)
+"""What a document is about; the list is closed, since approved clauses hang on it."""
+
+
 @dataclass(frozen=True)
 class Document:
     """One Markdown file of `knowledge_base/`: a document in one language and version."""
@@ -41,6 +65,8 @@ class Document:
     version: str
     language: Language
     title: str
+    topic: str
+    """One of TOPICS; approved clauses are required by topic."""
     audience: Literal["public", "internal"]
     effective_from: date
     effective_to: date

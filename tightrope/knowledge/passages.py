@@ -15,14 +15,14 @@ from typing import Any, cast
 import yaml
 
 from tightrope.knowledge.errors import DocumentInvalid
-from tightrope.knowledge.models import LANGUAGES, Approval, Document, Language, Passage, Release, Section
+from tightrope.knowledge.models import LANGUAGES, TOPICS, Approval, Document, Language, Passage, Release, Section
 
 _FRONT_MATTER = re.compile(r"\A---\n(?P<head>.*?)\n---\n(?P<body>.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^##[ \t]+(?P<heading>\S.*?)[ \t]*$", re.MULTILINE)
 _KEYWORDS = re.compile(r"^<!--\s*keywords:\s*(?P<words>.*?)\s*-->[ \t]*\n?", re.MULTILINE)
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _VERSION = re.compile(r"v[1-9]\d{0,5}")
-_FIELDS = {"id", "version", "language", "title", "audience", "effective_from", "effective_to", "source", "approvals"}
+_FIELDS = {"id", "version", "language", "title", "topic", "audience", "effective_from", "effective_to", "source", "approvals"}
 
 
 def parse_document(raw: bytes, name: str) -> Document:
@@ -48,6 +48,7 @@ def parse_document(raw: bytes, name: str) -> Document:
         version=head["version"],
         language=head["language"],
         title=head["title"],
+        topic=head["topic"],
         audience=head["audience"],
         effective_from=head["effective_from"],
         effective_to=head["effective_to"],
@@ -76,6 +77,7 @@ def _front_matter(head: str, name: str) -> dict[str, Any]:
         ("version", isinstance(fields["version"], str) and bool(_VERSION.fullmatch(fields["version"])), "v and a number"),
         ("language", fields["language"] in LANGUAGES, "zh or en"),
         ("title", isinstance(fields["title"], str) and bool(fields["title"].strip()), "a text"),
+        ("topic", fields["topic"] in TOPICS, f"one of {', '.join(TOPICS)}"),
         ("audience", fields["audience"] in {"public", "internal"}, "public or internal"),
         ("effective_from", isinstance(fields["effective_from"], date), "a date YYYY-MM-DD"),
         ("effective_to", isinstance(fields["effective_to"], date), "a date YYYY-MM-DD"),

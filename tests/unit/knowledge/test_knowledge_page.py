@@ -106,6 +106,7 @@ id: hostile
 version: v1
 language: en
 title: <script>alert(1)</script>
+topic: account
 audience: {audience}
 effective_from: 2026-09-01
 effective_to: 2026-12-31

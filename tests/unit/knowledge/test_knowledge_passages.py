@@ -16,6 +16,7 @@ id: sample
 version: v1
 language: zh
 title: 样例
+topic: account
 audience: public
 effective_from: 2026-09-01
 effective_to: 9999-12-31
