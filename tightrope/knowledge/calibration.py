@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 from tightrope.knowledge import composer
-from tightrope.knowledge.models import LANGUAGES, MICRO, Answer, Chunk, Language, Release, Thresholds
+from tightrope.knowledge.models import LANGUAGES, MICRO, Answer, Chunk, GateRules, Language, Release, Thresholds
 from tightrope.knowledge.scoring import index_terms, score, weigh
 from tightrope.knowledge.tokens import grams, terms
 
@@ -19,6 +20,8 @@ MAX_WRONG_SHARE = 0.05
 """Of the questions asked on the calibration half, at most this share may get an answer that is wrong or should not have been given."""
 WEIGHTS = (2000, 3000, 4000, 5000, 6000)
 STEP = 100
+NO_RULES = GateRules(connectives={}, clauses=(), scope=(), max_sentences=100, max_characters=100_000)
+"""Calibration asks which passage answers, not what may be said around it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,9 @@ def judge(index: LocalIndex, questions: Iterable[Question], thresholds: Threshol
 def _count(found: Iterable[tuple[Question, list[Chunk]]], thresholds: Thresholds) -> Outcome:
     counts: Counter[str] = Counter()
     for asked, chunks in found:
-        result = composer.answer(asked.question, asked.language, chunks, thresholds)
+        # Whether a passage is in force is the client's and the gate's business: here every one counts on its first day.
+        day = chunks[0].passage.effective_from if chunks else date.min
+        result = composer.answer(asked.question, asked.language, chunks, thresholds, NO_RULES, day=day)
         if not isinstance(result, Answer):
             counts["false_refusals" if asked.answers else "correct_refusals"] += 1
         elif not asked.answers:

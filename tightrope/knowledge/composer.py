@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
-from tightrope.knowledge.gate import check
-from tightrope.knowledge.models import Answer, Chunk, Citation, Evidence, Language, NoAnswer, Passage, Sentence, Thresholds
+from tightrope.knowledge.gate import check, required_clauses
+from tightrope.knowledge.models import (
+    Answer,
+    Chunk,
+    Citation,
+    Draft,
+    Evidence,
+    GateRules,
+    Language,
+    NoAnswer,
+    Passage,
+    Sentence,
+    Thresholds,
+)
 from tightrope.knowledge.passages import split_sentences
 from tightrope.knowledge.tokens import light_terms
 
 
-def answer(question: str, language: Language, chunks: Sequence[Chunk], thresholds: Thresholds) -> Answer | NoAnswer:
+def answer(
+    question: str, language: Language, chunks: Sequence[Chunk], thresholds: Thresholds, rules: GateRules, *, day: date
+) -> Answer | NoAnswer:
     """Answer a question from the passages that were found, or say why not.
 
     Args:
         chunks: checked passages in the customer's language, best first.
+        day: Shanghai calendar day of the answer.
     """
     usable = [chunk for chunk in chunks if chunk.passage.language == language]
     if not question.strip():
@@ -24,11 +41,14 @@ def answer(question: str, language: Language, chunks: Sequence[Chunk], threshold
     best = usable[0]
     if best.score < thresholds.similarity[language]:
         return NoAnswer("below_threshold", _evidence(usable, None))
-    chosen = [Sentence(text, 1) for text in choose(question, best.passage, thresholds)]
-    verdict = check(chosen, {1: best.passage}, max_characters=thresholds.max_characters)
-    if not verdict.kept:
+    sentences = tuple(Sentence(text, 1) for text in choose(question, best.passage, thresholds))
+    clauses = required_clauses(rules, {best.passage.topic}, language)
+    draft = Draft(sentences, (Citation(1, best.passage),), language, clauses)
+    bounded = replace(rules, max_characters=min(rules.max_characters, thresholds.max_characters))
+    verdict = check(draft, {1: best.passage}, bounded, day=day)
+    if not verdict.kept or verdict.missing_clauses:
         return NoAnswer("gate", _evidence(usable, None))
-    return Answer(verdict.kept, (Citation(1, best.passage),), _evidence(usable, best.passage), language)
+    return Answer(verdict.kept, draft.citations, _evidence(usable, best.passage), language, clauses)
 
 
 def choose(question: str, passage: Passage, thresholds: Thresholds) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -126,6 +128,8 @@ class Passage:
     sha256: str
     """SHA-256 of `text` in UTF-8."""
     keywords: tuple[str, ...] = ()
+    topic: str = ""
+    """The topic of its document, one of TOPICS: approved clauses hang on it."""
 
     @property
     def content(self) -> str:
@@ -198,12 +202,29 @@ class Thresholds:
     max_characters: int
 
 
+Mode = Literal["verbatim", "paraphrase"]
+"""How a draft's sentences stand to their sources: whole sentences word for word, or in other words beside a whole quoted sentence."""
+
+
 @dataclass(frozen=True)
 class Sentence:
     """One sentence of an answer and the number of its citation."""
 
     text: str
+    """Verbatim from the cited passage; in a paraphrase, other words for `quote`."""
     n: int
+    lead: str = ""
+    """An approved connective set before the text, or nothing."""
+    quote: str = ""
+    """In a paraphrase, the whole sentences of the cited passage, verbatim, on which `text` rests."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """Approved wording that a reply carries for its topic, such as "not investment advice"; not a statement of a passage."""
+
+    id: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -229,6 +250,59 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """What a composer proposes to say; nothing of it is said before the gate has seen it."""
+
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    language: Language
+    clauses: tuple[Clause, ...] = ()
+    mode: Mode = "verbatim"
+
+
+@dataclass(frozen=True)
+class ApprovedClause:
+    """A clause that compliance approved (data/knowledge/clauses.json) and where it must stand."""
+
+    id: str
+    wording: Mapping[Language, str]
+    topics: frozenset[str]
+    """Topics whose answers must carry it; `*` is every answer."""
+    prompts: frozenset[str]
+    """Prompts (by name, without version) that must hold its wording in either language; `*` is every prompt."""
+
+    def clause(self, language: Language) -> Clause:
+        """As a reply carries it."""
+        return Clause(self.id, self.wording[language])
+
+
+@dataclass(frozen=True)
+class ScopeRule:
+    """A form of words that lies outside what an answer may say (data/knowledge/scope.json)."""
+
+    id: str
+    kind: Literal["advice", "forecast", "person", "risk", "instruction"]
+    language: Language
+    pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    """A sentence that this matches is no breach: it warns of the thing or denies it."""
+    approved: bool
+    """Whether an approved sentence may say it word for word; a paraphrase never may, unless its quote does."""
+
+
+@dataclass(frozen=True)
+class GateRules:
+    """What the gate holds a draft to, beside its sources; made by `gate.load_rules`."""
+
+    connectives: Mapping[Language, frozenset[str]]
+    clauses: tuple[ApprovedClause, ...]
+    scope: tuple[ScopeRule, ...]
+    max_sentences: int
+    max_characters: int
+    """Bound on leads and texts together; clauses come on top."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """A retrieved passage for the record, used in the answer or not."""
 
@@ -250,19 +324,20 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Answer:
-    """Sentences of approved passages, verbatim, each with its source."""
+    """What the gate let through: sentences, each with its source, and approved clauses."""
 
     sentences: tuple[Sentence, ...]
     citations: tuple[Citation, ...]
     evidence: tuple[Evidence, ...]
     language: Language
+    clauses: tuple[Clause, ...] = ()
 
     @property
     def text(self) -> str:
-        """What the customer reads: each sentence followed by its marker, such as `[1]`."""
-        if self.language == "zh":
-            return "".join(f"{sentence.text}[{sentence.n}]" for sentence in self.sentences)
-        return " ".join(f"{sentence.text} [{sentence.n}]" for sentence in self.sentences)
+        """What the customer reads: each sentence followed by its marker, such as `[1]`, then the approved clauses on lines of their own."""
+        space = "" if self.language == "zh" else " "
+        said = space.join(f"{sentence.lead}{sentence.text}{space}[{sentence.n}]" for sentence in self.sentences)
+        return "\n".join((said, *(clause.text for clause in self.clauses)))
 
 
 NoAnswerReason = Literal["empty_question", "nothing_found", "below_threshold", "gate"]

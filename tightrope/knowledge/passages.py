@@ -143,6 +143,7 @@ def cut(document: Document) -> list[Passage]:
             text=section.body,
             sha256=hashlib.sha256(section.body.encode()).hexdigest(),
             keywords=section.keywords,
+            topic=document.topic,
         )
         for section in document.sections
     ]

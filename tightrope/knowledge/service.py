@@ -12,8 +12,9 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.knowledge import composer
-from tightrope.knowledge.client import RagflowClient
-from tightrope.knowledge.models import LANGUAGES, Answer, Language, NoAnswer, Thresholds
+from tightrope.knowledge.client import SHANGHAI, RagflowClient
+from tightrope.knowledge.gate import load_rules
+from tightrope.knowledge.models import LANGUAGES, Answer, GateRules, Language, NoAnswer, Thresholds
 from tightrope.knowledge.passages import load_release
 
 log = get_logger()
@@ -45,11 +46,14 @@ class KnowledgeService:
     Args:
         client: retrieves from the pinned release.
         thresholds: calibrated limits of the same release.
+        rules: what the gate holds an answer to beside its sources.
     """
 
-    def __init__(self, client: RagflowClient, thresholds: Thresholds) -> None:
+    def __init__(self, client: RagflowClient, thresholds: Thresholds, rules: GateRules, clock: Clock) -> None:
         self._client = client
         self._thresholds = thresholds
+        self._rules = rules
+        self._clock = clock
 
     @classmethod
     def from_settings(
@@ -58,7 +62,8 @@ class KnowledgeService:
         """The service on the local knowledge base and the server that the settings name; make one per process."""
         folder = settings.project_dir / "knowledge_base"
         client = RagflowClient(settings, load_release(folder), clock, transport=transport)
-        return cls(client, load_thresholds(folder / "thresholds.json"))
+        rules = load_rules(settings.project_dir / "data" / "knowledge")
+        return cls(client, load_thresholds(folder / "thresholds.json"), rules, clock)
 
     async def answer(self, question: str, language: Language) -> Answer | NoAnswer:
         """A cited answer in the customer's language, or the reason for none.
@@ -69,7 +74,8 @@ class KnowledgeService:
         if not question.strip():
             return NoAnswer("empty_question")
         retrieved = await self._client.retrieve(question, language, self._thresholds)
-        result = composer.answer(question, language, retrieved.chunks, self._thresholds)
+        day = self._clock.now().astimezone(SHANGHAI).date()
+        result = composer.answer(question, language, retrieved.chunks, self._thresholds, self._rules, day=day)
         log.info(
             "question answered" if isinstance(result, Answer) else "question not answered",
             action="knowledge_answer",

@@ -21,6 +21,7 @@ _PROJECT_PATTERNS = (
     ("understanding", "data/understanding/*.npz"),
     ("knowledge", "knowledge_base/**/*.md"),
     ("thresholds", "knowledge_base/*.json"),
+    ("gate", "data/knowledge/*.json"),
     ("actions", "actions/**/*.py"),
 )
 _CODE_PATTERNS = (
@@ -29,7 +30,7 @@ _CODE_PATTERNS = (
     ("wording", "tightrope/gateway/wording.yml"),
     ("classifier", "tightrope/understanding/*.py"),
     ("classifier", "tightrope/infra/encoder.py"),
-    ("composer", "tightrope/knowledge/*.py"),
+    ("composer", "tightrope/knowledge/**/*.py"),
     ("engine", "tightrope/engine/*.py"),
 )
 

@@ -15,6 +15,7 @@ from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.client import RagflowClient, check_chunk
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
+from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import Answer, Chunk, Dropped, NoAnswer
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
@@ -23,6 +24,8 @@ RELEASE = load_release(REPOSITORY / "knowledge_base")
 THRESHOLDS = load_thresholds(REPOSITORY / "knowledge_base/thresholds.json")
 PASSAGE = next(p for p in RELEASE.passages if p.passage_id == "trading-fees.v1.zh.2")
 DOCUMENT = next(d for d in RELEASE.documents if d.file_name == "trading-fees.zh.md")
+RULES = load_rules(REPOSITORY / "data/knowledge")
+NOON = FixedClock(datetime(2026, 11, 20, 4, 0, tzinfo=UTC))
 DATASET = "d" * 32
 DAY = date(2026, 11, 20)
 
@@ -238,7 +241,7 @@ async def test_a_release_that_is_not_published_is_rejected(settings: Settings, r
 
 
 async def test_the_service_answers_with_citation_and_evidence(settings: Settings):
-    service = KnowledgeService(client(settings, answering([raw()])), THRESHOLDS)
+    service = KnowledgeService(client(settings, answering([raw()])), THRESHOLDS, RULES, NOON)
     found = await service.answer("印花税多少", "zh")
     assert isinstance(found, Answer)
     assert "0.05%" in found.text
@@ -250,13 +253,13 @@ async def test_an_empty_question_is_not_even_sent(settings: Settings):
     def handle(request: httpx.Request) -> httpx.Response:
         raise AssertionError(request.url)
 
-    service = KnowledgeService(client(settings, handle), THRESHOLDS)
+    service = KnowledgeService(client(settings, handle), THRESHOLDS, RULES, NOON)
     assert await service.answer(" \n", "zh") == NoAnswer("empty_question")
 
 
 async def test_a_server_that_is_down_is_an_error_and_never_an_empty_answer(settings: Settings):
     handle, _ = failing([httpx.ConnectError("a"), httpx.ConnectError("b")])
-    service = KnowledgeService(client(settings, handle), THRESHOLDS)
+    service = KnowledgeService(client(settings, handle), THRESHOLDS, RULES, NOON)
     with pytest.raises(KnowledgeUnavailable):
         await service.answer("印花税多少", "zh")
 

@@ -1,0 +1,66 @@
+"""The gate's data in `data/knowledge/`: approved clauses and connectives, forms of words out of scope, bounds. JSON, owned by compliance."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tightrope.knowledge.models import LANGUAGES, TOPICS, ApprovedClause, GateRules, Language, ScopeRule
+
+_KINDS = ("advice", "forecast", "person", "risk", "instruction")
+
+
+@lru_cache(maxsize=4)
+def load_rules(folder: Path) -> GateRules:
+    """Read `clauses.json`, `connectives.json` and `scope.json` of `data/knowledge/`.
+
+    Raises:
+        ValueError: a file is missing, is no JSON or breaks its form; the message names file and entry.
+    """
+    connectives = _read(folder / "connectives.json")
+    clauses, scope = _read(folder / "clauses.json"), _read(folder / "scope.json")
+    try:
+        return GateRules(
+            connectives={language: frozenset(connectives[language]) for language in LANGUAGES},
+            clauses=tuple(_clause(item) for item in clauses["clauses"]),
+            scope=tuple(_scope(item) for item in scope["forms"]),
+            max_sentences=int(connectives["max_sentences"]),
+            max_characters=int(connectives["max_characters"]),
+        )
+    except KeyError as error:
+        raise ValueError(
+            f"{folder}: {error} is missing in the gate's data; docs/knowledge.md says what each file holds"
+        ) from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read ({error}); the gate lets nothing pass without it") from None
+
+
+def _clause(raw: dict[str, Any]) -> ApprovedClause:
+    wording: dict[Language, str] = {language: str(raw[language]).strip() for language in LANGUAGES}
+    topics, prompts = frozenset(raw.get("topics", ())), frozenset(raw.get("prompts", ()))
+    if not all(wording.values()) or not topics | prompts or topics - {"*", *TOPICS}:
+        raise ValueError(f"clauses.json: {raw['id']}: needs wording in zh and en, and topics of models.TOPICS or prompts")
+    return ApprovedClause(str(raw["id"]), wording, topics, prompts)
+
+
+def _scope(raw: dict[str, Any]) -> ScopeRule:
+    if raw["kind"] not in _KINDS or raw["language"] not in LANGUAGES or not isinstance(raw["approved"], bool):
+        raise ValueError(
+            f"scope.json: {raw['id']}: kind must be one of {', '.join(_KINDS)}, language zh or en, approved true or false"
+        )
+    try:
+        unless = re.compile(raw["unless"], re.IGNORECASE) if raw.get("unless") else None
+        return ScopeRule(
+            raw["id"], raw["kind"], raw["language"], re.compile(raw["pattern"], re.IGNORECASE), unless, raw["approved"]
+        )
+    except re.error as error:
+        raise ValueError(f"scope.json: {raw['id']}: the pattern is no regular expression ({error})") from None
