@@ -26,10 +26,10 @@ from tightrope.infra.migrate import migrate
 from tightrope.infra.postgres import EmbeddedPostgres
 from tightrope.infra.secrets import ensure_demo_secrets
 from tightrope.infra.settings import REPOSITORY, Settings
-from tightrope.knowledge.api import create_app
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.server.api import create_app
 from tightrope.knowledge.service import load_thresholds
 
 

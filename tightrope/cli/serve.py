@@ -44,7 +44,7 @@ def serve(name: str, settings: Settings) -> None:
 _APPLICATIONS = {
     "inbox": "tightrope.sandbox.inbox.api",
     "sandbox": "tightrope.sandbox.api",
-    "knowledge": "tightrope.knowledge.api",
+    "knowledge": "tightrope.knowledge.server.api",
     "understanding": "tightrope.understanding.api",
     "assistant": "tightrope.engine.api",
     "gateway": "tightrope.gateway.api",

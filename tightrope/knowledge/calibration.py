@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from tightrope.knowledge import composer
 from tightrope.knowledge.models import LANGUAGES, MICRO, Answer, Chunk, GateRules, Language, Release, Thresholds
-from tightrope.knowledge.scoring import index_terms, score, weigh
-from tightrope.knowledge.tokens import grams, terms
+from tightrope.knowledge.server.scoring import index_terms, score, weigh
+from tightrope.knowledge.server.tokens import grams, terms
 
 MAX_WRONG_SHARE = 0.05
 """Of the questions asked on the calibration half, at most this share may get an answer that is wrong or should not have been given."""

@@ -21,7 +21,7 @@ from tightrope.knowledge.models import (
     Thresholds,
 )
 from tightrope.knowledge.passages import split_sentences
-from tightrope.knowledge.tokens import light_terms
+from tightrope.knowledge.server.tokens import light_terms
 
 
 def answer(

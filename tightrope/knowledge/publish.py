@@ -69,7 +69,7 @@ async def publish(settings: Settings, *, transport: httpx.AsyncBaseTransport | N
 
 async def publish_direct(settings: Settings) -> Release:
     """`publish` without a running server: the embedded server's application inside this process, on its database."""
-    from tightrope.knowledge.api import create_app
+    from tightrope.knowledge.server.api import create_app
 
     app = create_app(settings)
     async with app.router.lifespan_context(app):

@@ -26,8 +26,8 @@ from tightrope.identity.portal import CustomerBound, PortalDoor
 from tightrope.infra.clock import SystemClock
 from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.settings import REPOSITORY, Settings
-from tightrope.knowledge.api import create_app as knowledge_app
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.server.api import create_app as knowledge_app
 
 
 @dataclass

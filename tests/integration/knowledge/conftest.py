@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
-from tightrope.knowledge.api import create_app
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.server.api import create_app
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
-from tightrope.knowledge.api import VERSION, create_app
 from tightrope.knowledge.errors import KnowledgeUnavailable
+from tightrope.knowledge.server.api import VERSION, create_app
 from tightrope.knowledge.service import KnowledgeService
 from tightrope.knowledge.xxh64 import xxh64
 

@@ -10,8 +10,8 @@ import pytest
 from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.models import Document, Passage
 from tightrope.knowledge.passages import load_release, split_sentences
+from tightrope.knowledge.server.tokens import normalise
 from tightrope.knowledge.service import load_thresholds
-from tightrope.knowledge.tokens import normalise
 
 FOLDER = REPOSITORY / "knowledge_base"
 RELEASE = load_release(FOLDER)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tightrope.knowledge.conditions import IMPOSSIBLE, allowed_documents
-from tightrope.knowledge.scoring import index_terms, score, units, weigh
-from tightrope.knowledge.tokens import cosine, grams, idf, light_terms, normalise, stem, terms, warm_up
+from tightrope.knowledge.server.conditions import IMPOSSIBLE, allowed_documents
+from tightrope.knowledge.server.scoring import index_terms, score, units, weigh
+from tightrope.knowledge.server.tokens import cosine, grams, idf, light_terms, normalise, stem, terms, warm_up
 from tightrope.knowledge.xxh64 import xxh64
 
 

@@ -42,9 +42,9 @@ from tightrope.infra.migrate import migrate
 from tightrope.infra.postgres import EmbeddedPostgres
 from tightrope.infra.secrets import ensure_demo_secrets, ensure_secret
 from tightrope.infra.settings import Settings
-from tightrope.knowledge.api import create_app as knowledge_app
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.server.api import create_app as knowledge_app
 from tightrope.release.manifest import release_id
 from tightrope.sandbox.api import create_app as sandbox_app
 from tightrope.sandbox.catalogue import CUSTOMERS

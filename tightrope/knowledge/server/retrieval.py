@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tightrope.infra.database import Connection
-from tightrope.knowledge import repository
-from tightrope.knowledge.conditions import allowed_documents
-from tightrope.knowledge.repository import Candidate
-from tightrope.knowledge.scoring import Score, score, weigh
-from tightrope.knowledge.tokens import grams, terms
+from tightrope.knowledge.server import repository
+from tightrope.knowledge.server.conditions import allowed_documents
+from tightrope.knowledge.server.repository import Candidate
+from tightrope.knowledge.server.scoring import Score, score, weigh
+from tightrope.knowledge.server.tokens import grams, terms
 
 SUCCESS, EXCEPTION, ARGUMENT, DATA = 0, 100, 101, 102
 WINDOW = 64

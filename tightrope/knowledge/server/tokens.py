@@ -12,7 +12,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-from tightrope.knowledge.lexicon import PHRASES, STOP_WORDS, SYNONYMS, TOPICS
+from tightrope.knowledge.server.lexicon import PHRASES, STOP_WORDS, SYNONYMS, TOPICS
 
 _WORD = re.compile(r"[a-z]+\+\d+|\d+(?:\.\d+)?%?|[a-z]+(?:'[a-z]+)?|[\u3400-\u9fff]+")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3})")

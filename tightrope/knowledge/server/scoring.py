@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tightrope.knowledge.lexicon import TOPICS
 from tightrope.knowledge.passages import split_sentences
-from tightrope.knowledge.tokens import Vector, grams, idf, stem, terms
+from tightrope.knowledge.server.lexicon import TOPICS
+from tightrope.knowledge.server.tokens import Vector, grams, idf, stem, terms
 
 TOPIC = 2.0
 """Factor of a topic of the trade."""

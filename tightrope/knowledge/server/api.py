@@ -21,11 +21,11 @@ from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.health import health_body
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.knowledge import repository
-from tightrope.knowledge.envelope import MAX_BODY, RagflowRoute, json_response, ok, read_body
-from tightrope.knowledge.retrieval import ARGUMENT, DATA, EXCEPTION, ApiError, read_query, retrieve
-from tightrope.knowledge.scoring import index_terms
-from tightrope.knowledge.tokens import warm_up
+from tightrope.knowledge.server import repository
+from tightrope.knowledge.server.envelope import MAX_BODY, RagflowRoute, json_response, ok, read_body
+from tightrope.knowledge.server.retrieval import ARGUMENT, DATA, EXCEPTION, ApiError, read_query, retrieve
+from tightrope.knowledge.server.scoring import index_terms
+from tightrope.knowledge.server.tokens import warm_up
 from tightrope.knowledge.xxh64 import xxh64
 from tightrope.release.manifest import release_id
 
