@@ -29,7 +29,8 @@ def test_fifteen_topics_each_in_both_languages():
 
 
 def test_every_file_is_published():
-    assert len(RELEASE.documents) == len([path for path in FOLDER.glob("*.md") if path.name != "README.md"])
+    public = [path for path in FOLDER.glob("*.md") if path.name != "README.md" and "\naudience: public\n" in path.read_text()]
+    assert len(RELEASE.documents) == len(public) > 300
 
 
 @pytest.mark.parametrize("document", RELEASE.documents, ids=lambda d: d.file_name)
@@ -53,6 +54,7 @@ def test_a_passage_is_short_and_its_sentences_stand_alone(passage: Passage):
 
 def figures(passages: list[Passage]) -> list[str]:
     text = normalise(" ".join(passage.text for passage in passages))
+    text = re.sub(r"(\d+) billion", lambda m: f"{m[1]}000000000", text)
     text = re.sub(r"\b(one|two|three|four|five|six|seven)\b", "", text)
     return sorted(set(re.findall(r"\d+(?:\.\d+)?", text)))
 
