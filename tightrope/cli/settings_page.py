@@ -48,6 +48,7 @@ SECRETS_EXPLAINED = {
 
 _OPTIONAL_SECRETS = {
     "assistant_jwt": "optional: shared secret or public key (PEM) that checks JSON Web Tokens of the assistant's interface (Rasa's `--jwt-secret`)",
+    "model_key": "optional: bearer key of the model server (vLLM's `--api-key`)",
 }
 
 _CHATWOOT_SECRETS = {

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     actions_url: str = Field("http://127.0.0.1:5055/webhook", description="rasa-sdk action server, its webhook")
     understanding_url: str = Field("http://127.0.0.1:8010/v1", description="Understanding server, OpenAI base URL")
     knowledge_url: str = Field("http://127.0.0.1:9380", description="RAGFlow (or the embedded knowledge server)")
+    model_url: str = Field(
+        "",
+        description="OpenAI base URL of the model server, such as `http://127.0.0.1:8000/v1`; empty: no model takes part in anything",
+    )
     gateway_url: str = Field("http://127.0.0.1:8080", description="Gateway, from inside")
     gateway_public_url: str = Field("http://localhost:8080", description="Gateway as browsers reach it")
     brokerage_url: str = Field("http://127.0.0.1:8100/brokerage", description="Business API base URL")
@@ -116,6 +120,27 @@ class Settings(BaseSettings):
         description="The assistant's REST channel wants the token or a JSON Web Token as well. Rasa leaves it open; the gateway sends the token either way",
     )
 
+    model_name: str = Field(
+        "", description="The served name, with the hash of the model's manifest: `qwen2.5-14b-instruct@<manifest>`"
+    )
+    model_fingerprint: str = Field(
+        "", description="`system_fingerprint` that every answer has to carry; empty: not compared. `production` demands it"
+    )
+    model_key: SecretStr | None = Field(None, description="Bearer key of the model server, if there is no secret `model_key`")
+    model_constraint: Literal["response_format", "structured_outputs"] = Field(
+        "response_format",
+        description="How the schema of an answer is sent: OpenAI's form, which vLLM and Ollama take, or vLLM's own, without any whitespace",
+    )
+    model_seconds: float = Field(8.0, gt=0, le=60, description="Longest time for one answer of the model, its waiting included")
+    answer_composer: Literal["extractive", "generative", "paraphrase"] = Field(
+        "extractive",
+        description="Who chooses the sentences of an answer: code; the model, by number, word for word; or the model in its own words",
+    )
+    commands_from_model: bool = Field(False, description="The model proposes commands for free text, out of those on offer")
+    commands_need_agreement: bool = Field(
+        True, description="A journey that the model proposes starts only if the local classifier has it among its candidates"
+    )
+
     webhook_max_bytes: int = Field(1_048_576, description="Largest webhook body accepted")
 
     @property
@@ -141,6 +166,21 @@ class Settings(BaseSettings):
             raise SystemExit(
                 f"The secret {name!r} is missing: expected the file {path}. `tightrope demo` generates the demo's secrets; in production mount it there."
             ) from None
+
+    def optional_secret(self, name: str, otherwise: SecretStr | None = None) -> SecretStr | None:
+        """The secret called `name` if there is one, else `otherwise`."""
+        return self.secret(name) if (self.secrets_path / name).exists() else otherwise
+
+    @model_validator(mode="after")
+    def _a_model_is_named(self) -> Self:
+        wants = self.answer_composer != "extractive" or self.commands_from_model
+        if wants and not (self.model_url and self.model_name):
+            raise ValueError(
+                "TIGHTROPE_ANSWER_COMPOSER and TIGHTROPE_COMMANDS_FROM_MODEL want a model: set TIGHTROPE_MODEL_URL and TIGHTROPE_MODEL_NAME"
+            )
+        if wants and self.mode == "production" and not self.model_fingerprint:
+            raise ValueError("mode=production needs TIGHTROPE_MODEL_FINGERPRINT: the hash of the approved model's manifest")
+        return self
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Self:

@@ -31,6 +31,7 @@ _CODE_PATTERNS = (
     ("classifier", "tightrope/understanding/*.py"),
     ("classifier", "tightrope/infra/encoder.py"),
     ("composer", "tightrope/knowledge/**/*.py"),
+    ("generation", "tightrope/generation/*.py"),
     ("engine", "tightrope/engine/*.py"),
 )
 

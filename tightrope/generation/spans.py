@@ -1,0 +1,48 @@
+"""What recognisers report: a stretch of the text and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What is masked; the value is what stands in its place, in brackets."""
+
+    IDENTITY = "ID"
+    CARD = "CARD"
+    SECRET = "SECRET"  # noqa: S105 - the placeholder
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    CONTACT = "CONTACT"
+    ACCOUNT = "ACCOUNT"
+    ADDRESS = "ADDRESS"
+    NAME = "NAME"
+    AMOUNT = "AMOUNT"
+    NUMBER = "NUMBER"
+
+
+_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start` to `end` (excluded) are a `kind`."""
+
+    start: int
+    end: int
+    kind: Kind
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """Spans without overlap, in order: what overlaps becomes one, under the first of its kinds."""
+    out: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.start, one.end)):
+        if out and span.start < out[-1].end:
+            last = out.pop()
+            kind = min(last.kind, span.kind, key=_RANK.__getitem__)
+            out.append(Span(last.start, max(last.end, span.end), kind))
+        else:
+            out.append(span)
+    return out
