@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
-from tightrope.knowledge import composer
-from tightrope.knowledge.models import LANGUAGES, MICRO, Answer, Chunk, GateRules, Language, Release, Thresholds
+from tightrope.knowledge.compose.decide import Answerable, decide
+from tightrope.knowledge.compose.extractive import extract
+from tightrope.knowledge.models import LANGUAGES, MICRO, Chunk, Draft, GateRules, Language, Release, Thresholds
 from tightrope.knowledge.server.scoring import index_terms, score, weigh
 from tightrope.knowledge.server.tokens import grams, terms
 
@@ -87,8 +88,10 @@ def _count(found: Iterable[tuple[Question, list[Chunk]]], thresholds: Thresholds
     for asked, chunks in found:
         # Whether a passage is in force is the client's and the gate's business: here every one counts on its first day.
         day = chunks[0].passage.effective_from if chunks else date.min
-        result = composer.answer(asked.question, asked.language, chunks, thresholds, NO_RULES, day=day)
-        if not isinstance(result, Answer):
+        decision = decide(asked.question, asked.language, chunks, thresholds, day=day)
+        found_in = decision.chunks if isinstance(decision, Answerable) else ()
+        result = extract(asked.question, asked.language, found_in, thresholds, NO_RULES)
+        if not isinstance(result, Draft):
             counts["false_refusals" if asked.answers else "correct_refusals"] += 1
         elif not asked.answers:
             counts["false_answers"] += 1

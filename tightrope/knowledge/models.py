@@ -190,6 +190,8 @@ class Thresholds:
 
     similarity: dict[Language, int]
     """Below it the best passage does not answer the question."""
+    near: int
+    """Passages of different documents whose scores differ by less are equally near: the customer is asked which is meant."""
     floor: int
     """Passages below it are not even retrieved."""
     vector_weight: dict[Language, int]
@@ -340,12 +342,16 @@ class Answer:
         return "\n".join((said, *(clause.text for clause in self.clauses)))
 
 
-NoAnswerReason = Literal["empty_question", "nothing_found", "below_threshold", "gate"]
+NoAnswerReason = Literal[
+    "empty_question", "nothing_found", "below_threshold", "expired", "conflict", "ask_back", "advice", "gate"
+]
 
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """Nothing that may be said: the caller offers a person."""
+    """Nothing that may be said: the caller offers a person, or asks which of `suggestions` is meant."""
 
     reason: NoAnswerReason
     evidence: tuple[Evidence, ...] = ()
+    suggestions: tuple[Passage, ...] = ()
+    """With `ask_back`, the two or three passages of which the customer chooses one."""

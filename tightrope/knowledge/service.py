@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import orjson
 from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.knowledge import composer
 from tightrope.knowledge.client import SHANGHAI, RagflowClient
+from tightrope.knowledge.compose import Composer
+from tightrope.knowledge.compose.checked import checked
+from tightrope.knowledge.compose.decide import decide
+from tightrope.knowledge.compose.extractive import ExtractiveComposer
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import LANGUAGES, Answer, GateRules, Language, NoAnswer, Thresholds
+from tightrope.knowledge.models import LANGUAGES, Answer, Chunk, GateRules, Language, NoAnswer, Thresholds
 from tightrope.knowledge.passages import load_release
 
 log = get_logger()
@@ -31,7 +35,7 @@ def load_thresholds(path: Path) -> Thresholds:
     try:
         similarity: dict[Language, int] = {language: raw["similarity"][language] for language in LANGUAGES}
         weight: dict[Language, int] = {language: raw["vector_weight"][language] for language in LANGUAGES}
-        names = ("floor", "page_size", "whole_passage", "max_sentences", "max_characters")
+        names = ("near", "floor", "page_size", "whole_passage", "max_sentences", "max_characters")
         limits = {name: raw[name] for name in names}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path.name}: {error} is missing; benchmarks/knowledge/calibrate.py makes the file") from None
@@ -47,13 +51,17 @@ class KnowledgeService:
         client: retrieves from the pinned release.
         thresholds: calibrated limits of the same release.
         rules: what the gate holds an answer to beside its sources.
+        composers: tried in this order until the gate lets a draft through; the last is the extractive one.
     """
 
-    def __init__(self, client: RagflowClient, thresholds: Thresholds, rules: GateRules, clock: Clock) -> None:
+    def __init__(
+        self, client: RagflowClient, thresholds: Thresholds, rules: GateRules, clock: Clock, composers: Sequence[Composer]
+    ) -> None:
         self._client = client
         self._thresholds = thresholds
         self._rules = rules
         self._clock = clock
+        self._composers = composers
 
     @classmethod
     def from_settings(
@@ -63,7 +71,8 @@ class KnowledgeService:
         folder = settings.project_dir / "knowledge_base"
         client = RagflowClient(settings, load_release(folder), clock, transport=transport)
         rules = load_rules(settings.project_dir / "data" / "knowledge")
-        return cls(client, load_thresholds(folder / "thresholds.json"), rules, clock)
+        thresholds = load_thresholds(folder / "thresholds.json")
+        return cls(client, thresholds, rules, clock, (ExtractiveComposer(thresholds, rules),))
 
     async def answer(self, question: str, language: Language) -> Answer | NoAnswer:
         """A cited answer in the customer's language, or the reason for none.
@@ -74,8 +83,7 @@ class KnowledgeService:
         if not question.strip():
             return NoAnswer("empty_question")
         retrieved = await self._client.retrieve(question, language, self._thresholds)
-        day = self._clock.now().astimezone(SHANGHAI).date()
-        result = composer.answer(question, language, retrieved.chunks, self._thresholds, self._rules, day=day)
+        result = await self._answer(question, language, retrieved.chunks)
         log.info(
             "question answered" if isinstance(result, Answer) else "question not answered",
             action="knowledge_answer",
@@ -84,6 +92,19 @@ class KnowledgeService:
             passages=[chunk.passage.passage_id for chunk in retrieved.chunks[:3]],
             dropped=len(retrieved.dropped),
         )
+        return result
+
+    async def _answer(self, question: str, language: Language, chunks: Sequence[Chunk]) -> Answer | NoAnswer:
+        day = self._clock.now().astimezone(SHANGHAI).date()
+        decision = decide(question, language, chunks, self._thresholds, day=day)
+        if isinstance(decision, NoAnswer):
+            return decision
+        result: Answer | NoAnswer = NoAnswer("gate")
+        for composer in self._composers:
+            draft = await composer.compose(question, language, decision.chunks)
+            result = draft if isinstance(draft, NoAnswer) else checked(draft, decision.chunks, self._rules, day=day)
+            if isinstance(result, Answer):
+                break
         return result
 
     async def aclose(self) -> None:

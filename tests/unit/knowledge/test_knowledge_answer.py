@@ -1,4 +1,4 @@
-"""The composer, its threshold and its calibration."""
+"""The extractive answer, its threshold and its calibration."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.calibration import LocalIndex, Outcome, Question, calibrate, judge
-from tightrope.knowledge.composer import answer as compose
-from tightrope.knowledge.composer import choose
+from tightrope.knowledge.compose.checked import checked
+from tightrope.knowledge.compose.decide import decide
+from tightrope.knowledge.compose.extractive import choose, extract
 from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import Answer, Chunk, NoAnswer, Passage, Thresholds
 from tightrope.knowledge.passages import load_release, split_sentences
@@ -22,6 +23,7 @@ from tightrope.knowledge.passages import load_release, split_sentences
 RELEASE = load_release(REPOSITORY / "knowledge_base")
 THRESHOLDS = Thresholds(
     similarity={"zh": 4000, "en": 4000},
+    near=0,
     floor=0,
     vector_weight={"zh": 2000, "en": 2000},
     page_size=8,
@@ -54,8 +56,12 @@ def chunk(text: str, score: float = 0.9, language: str = "zh", number: int = 1) 
 
 
 def answer(question: str, language: str, chunks: list[Chunk], thresholds: Thresholds) -> Answer | NoAnswer:
-    rules = load_rules(REPOSITORY / "data/knowledge")
-    return compose(question, language, chunks, thresholds, rules, day=date(2026, 11, 20))  # type: ignore[arg-type]
+    rules, day = load_rules(REPOSITORY / "data/knowledge"), date(2026, 11, 20)
+    decision = decide(question, language, chunks, thresholds, day=day)  # type: ignore[arg-type]
+    if isinstance(decision, NoAnswer):
+        return decision
+    draft = extract(question, language, decision.chunks, thresholds, rules)  # type: ignore[arg-type]
+    return draft if isinstance(draft, NoAnswer) else checked(draft, decision.chunks, rules, day=day)
 
 
 def test_a_short_passage_is_quoted_whole_in_its_order_with_markers():
@@ -84,7 +90,7 @@ def test_of_a_long_passage_the_sentences_that_share_most_with_the_question_are_q
         ("问", [], "nothing_found"),
         ("问", [chunk("Yes.", language="en")], "nothing_found"),
         ("问", [chunk("有。", score=0.3999)], "below_threshold"),
-        ("问", [chunk("x" * 700 + "。")], "gate"),
+        ("问", [chunk("x" * 1600 + "。")], "gate"),
     ],
 )
 def test_nothing_is_said_without_support(question: str, chunks: list[Chunk], reason: str):

@@ -14,6 +14,7 @@ import pytest
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.client import RagflowClient, check_chunk
+from tightrope.knowledge.compose.extractive import ExtractiveComposer
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
 from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import Answer, Chunk, Dropped, NoAnswer
@@ -241,7 +242,7 @@ async def test_a_release_that_is_not_published_is_rejected(settings: Settings, r
 
 
 async def test_the_service_answers_with_citation_and_evidence(settings: Settings):
-    service = KnowledgeService(client(settings, answering([raw()])), THRESHOLDS, RULES, NOON)
+    service = KnowledgeService(client(settings, answering([raw()])), THRESHOLDS, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),))
     found = await service.answer("印花税多少", "zh")
     assert isinstance(found, Answer)
     assert "0.05%" in found.text
@@ -253,13 +254,13 @@ async def test_an_empty_question_is_not_even_sent(settings: Settings):
     def handle(request: httpx.Request) -> httpx.Response:
         raise AssertionError(request.url)
 
-    service = KnowledgeService(client(settings, handle), THRESHOLDS, RULES, NOON)
+    service = KnowledgeService(client(settings, handle), THRESHOLDS, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),))
     assert await service.answer(" \n", "zh") == NoAnswer("empty_question")
 
 
 async def test_a_server_that_is_down_is_an_error_and_never_an_empty_answer(settings: Settings):
     handle, _ = failing([httpx.ConnectError("a"), httpx.ConnectError("b")])
-    service = KnowledgeService(client(settings, handle), THRESHOLDS, RULES, NOON)
+    service = KnowledgeService(client(settings, handle), THRESHOLDS, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),))
     with pytest.raises(KnowledgeUnavailable):
         await service.answer("印花税多少", "zh")
 
