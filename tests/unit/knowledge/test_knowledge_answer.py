@@ -167,6 +167,19 @@ def test_the_labelled_questions_are_many_and_name_real_passages():
     assert len({q.question for q in asked}) == len(asked)
 
 
+def test_the_unseen_questions_name_real_passages_and_keep_paraphrases_together():
+    raw = [
+        json.loads(line) for line in (REPOSITORY / "tests/golden/knowledge/unseen.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    known = {f"{p.document_id}.{p.number}" for p in RELEASE.passages}
+    assert all(set(q["answers"]) <= known for q in raw)
+    assert all(bool(q["answers"]) == (q["kind"] == "answerable") for q in raw)
+    assert len({q["id"] for q in raw}) == len({q["question"] for q in raw}) == len(raw)
+    assert sum(bool(q["answers"]) for q in raw) >= 400
+    splits = {(q["group"], q["split"]) for q in raw if q["group"]}
+    assert len(splits) == len({group for group, _ in splits})
+
+
 def test_the_published_thresholds_keep_their_promise_on_both_halves():
     from tightrope.knowledge.service import load_thresholds
 
