@@ -125,3 +125,15 @@ def named(name: str) -> Journey | None:
     known = journeys()
     found = known.get(name) or next((journey for journey in known.values() if name in {journey.zh, journey.en}), None)
     return None if found is None or found.helper else found
+
+
+def any_private(stack: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether a journey that shows or asks for a customer's own is under way, on top or waiting below; one that is not known counts as private."""
+    for frame in stack or ():
+        flow_id = str(frame.get("flow_id", ""))
+        if flow_id.startswith(PATTERN_PREFIX):
+            continue
+        found = journeys().get(flow_id)
+        if found is None or found.scope is not None or found.helper or found.explains:
+            return True
+    return False

@@ -22,7 +22,8 @@ class AnswerQuestion(DeclaredAction):
     )
 
     async def perform(self, turn: Turn) -> str:
-        found = await turn.context.knowledge.answer(turn.text, turn.language)
+        with turn.may_ask_a_model():
+            found = await turn.context.knowledge.answer(turn.text, turn.language)
         turn.used_passages(item.item() for item in found.evidence)
         if isinstance(found, Answer):
             turn.say_text(found.text)

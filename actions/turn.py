@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,12 +15,13 @@ from rasa_sdk.events import SlotSet
 
 from actions.context import Context
 from actions.errors import NotPermitted, Undeclared
-from actions.journeys import Journey, journey_of
+from actions.journeys import Journey, any_private, journey_of
 from actions.wording import SHANGHAI
 from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BusinessError, Done
 from tightrope.business.models import Answer, Receipt
 from tightrope.business.operations import SCOPES
+from tightrope.generation import ledger
 from tightrope.identity.errors import IdentityError
 from tightrope.identity.models import Caller, Customer
 from tightrope.rules.text import Language
@@ -52,6 +54,7 @@ class Turn:
         self._calls: list[dict[str, Any]] = []
         self._rules: list[dict[str, Any]] = []
         self._passages: list[dict[str, Any]] = []
+        self._models: list[dict[str, Any]] = []
         self._submitted = 0
 
     @property
@@ -229,6 +232,22 @@ class Turn:
         """Note for the record which passages were found."""
         self._passages.extend(dict(passage) for passage in passages)
 
+    @contextmanager
+    def may_ask_a_model(self) -> Iterator[None]:
+        """Inside, a language model may take part, and each of its calls goes to the evidence, also if something fails.
+
+        While a private journey is under way none may (red line 3): then no ledger is opened, and whoever could ask a model does without.
+        """
+        if any_private(self._tracker.stack):
+            yield
+            return
+        calls: list[ledger.ModelCall] = []
+        try:
+            with ledger.opened() as calls:
+                yield
+        finally:
+            self._models.extend(call.item() for call in calls)
+
     def forget(self) -> None:
         """Drop everything said and set; what was called stays for the record."""
         self.events.clear()
@@ -237,7 +256,8 @@ class Turn:
     def evidence(self, outcome: str) -> dict[str, Any]:
         """The evidence envelope of this run."""
         envelope: dict[str, Any] = {"v": 1, "kind": "evidence", "action": self._action, "outcome": outcome}
-        for key, items in (("calls", self._calls), ("rules", self._rules), ("passages", self._passages)):
+        kept = {"calls": self._calls, "rules": self._rules, "passages": self._passages, "models": self._models}
+        for key, items in kept.items():
             if items:
                 envelope[key] = items
         return {"envelope": envelope}

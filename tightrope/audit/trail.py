@@ -184,6 +184,9 @@ def _envelope(envelope: JsonObject, words: dict[str, str]) -> Iterator[Line]:
             used = words["used"] if passage.get("used") else words["not_used"]
             text = f"{passage.get('passage_id')} · {words['score']} {passage.get('score')} · {used}"
             yield Line(f"  {words['passage']}", text, "" if passage.get("used") else "dim")
+        for call in _objects(envelope.get("models")):
+            how = f"{call.get('prompt_id')} → {call.get('outcome')} · {call.get('milliseconds')} ms"
+            yield Line(f"  {words['model']}", f"{call.get('model')} · {how}", "" if call.get("outcome") == "done" else "yellow")
     elif kind == "handoff":
         yield Line(words["handoff"], f"{envelope.get('reason')} · {envelope.get('priority')}", "magenta")
     elif kind == "login":

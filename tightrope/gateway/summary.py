@@ -40,6 +40,7 @@ def turn_facts(turn: OpenTurn, made: Made) -> dict[str, Any]:
         "outcomes": outcomes,
         "rules": sorted({f"{r['rule']}:{r['version']}={r['verdict']}" for e in result.envelopes for r in e.get("rules") or []}),
         "passages": sorted({p["passage_id"] for e in result.envelopes for p in e.get("passages") or [] if p["used"]}),
+        "models": [f"{m['prompt_id']}:{m['outcome']}" for e in result.envelopes for m in e.get("models") or []],
         "handoff": result.handoff["reason"] if result.handoff else None,
         "latency_ms": round(made.latency * 1000),
         "assistant_ms": round(made.seconds * 1000),

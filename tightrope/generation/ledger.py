@@ -60,6 +60,7 @@ class ModelCall:
         }
 
 
+_NOT_OPEN: Final = "a model call outside a ledger: open tightrope.generation.ledger around it and hand its calls to the record"
 _ledger: ContextVar[list[ModelCall] | None] = ContextVar("model_calls", default=None)
 
 
@@ -75,6 +76,11 @@ def opened() -> Iterator[list[ModelCall]]:
         _ledger.reset(token)
         if outer is not None:
             outer.extend(calls)
+
+
+def is_open() -> bool:
+    """Whether somebody keeps a record here; who has a way without a model asks this first."""
+    return _ledger.get() is not None
 
 
 def demand() -> None:
