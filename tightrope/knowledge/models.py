@@ -343,8 +343,18 @@ class Answer:
 
 
 NoAnswerReason = Literal[
-    "empty_question", "nothing_found", "below_threshold", "expired", "conflict", "ask_back", "advice", "gate"
+    "empty_question",
+    "nothing_found",
+    "below_threshold",
+    "expired",
+    "conflict",
+    "ask_back",
+    "advice",
+    "no_draft",
+    "declined",
+    "gate",
 ]
+"""`no_draft`: this composer could make none, the next one is asked. `declined`: the model read the passages and found no answer in them."""
 
 
 @dataclass(frozen=True)

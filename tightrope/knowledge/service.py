@@ -9,14 +9,16 @@ from pathlib import Path
 import httpx
 import orjson
 
+from tightrope.generation.client import ModelClient
 from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.client import SHANGHAI, RagflowClient
 from tightrope.knowledge.compose import Composer
 from tightrope.knowledge.compose.checked import checked
-from tightrope.knowledge.compose.decide import decide
+from tightrope.knowledge.compose.decide import decide, evidence
 from tightrope.knowledge.compose.extractive import ExtractiveComposer
+from tightrope.knowledge.compose.generative import GenerativeComposer
 from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import LANGUAGES, Answer, Chunk, GateRules, Language, NoAnswer, Thresholds
 from tightrope.knowledge.passages import load_release
@@ -72,7 +74,11 @@ class KnowledgeService:
         client = RagflowClient(settings, load_release(folder), clock, transport=transport)
         rules = load_rules(settings.project_dir / "data" / "knowledge")
         thresholds = load_thresholds(folder / "thresholds.json")
-        return cls(client, thresholds, rules, clock, (ExtractiveComposer(thresholds, rules),))
+        composers: list[Composer] = [ExtractiveComposer(thresholds, rules)]
+        if settings.answer_composer != "extractive":
+            model = ModelClient(settings, transport=transport)
+            composers.insert(0, GenerativeComposer(model, settings.project_dir / "prompts", rules, settings.answer_composer))
+        return cls(client, thresholds, rules, clock, composers)
 
     async def answer(self, question: str, language: Language) -> Answer | NoAnswer:
         """A cited answer in the customer's language, or the reason for none.
@@ -105,8 +111,14 @@ class KnowledgeService:
             result = draft if isinstance(draft, NoAnswer) else checked(draft, decision.chunks, self._rules, day=day)
             if isinstance(result, Answer):
                 break
+            if result.reason == "declined":
+                # It found no answer in these passages; quoting them all the same would be beside the point.
+                return NoAnswer("declined", evidence(decision.chunks))
         return result
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+        for composer in self._composers:
+            if isinstance(composer, GenerativeComposer):
+                await composer.aclose()

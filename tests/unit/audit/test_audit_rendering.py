@@ -52,6 +52,7 @@ TURN = {
                 {"passage_id": "margin.v1.zh.2", "score": 8123, "used": True},
                 {"passage_id": "x", "score": 1, "used": False},
             ],
+            "models": [{"model": "qwen@3f9c", "prompt_id": "answer.v1", "outcome": "invalid", "milliseconds": 812}],
         },
         {"kind": "login", "journey": "j", "scopes": ["accounts:read"]},
         {"kind": "handoff", "reason": "request", "priority": "normal"},

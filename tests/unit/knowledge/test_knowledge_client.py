@@ -242,7 +242,9 @@ async def test_a_release_that_is_not_published_is_rejected(settings: Settings, r
 
 
 async def test_the_service_answers_with_citation_and_evidence(settings: Settings):
-    service = KnowledgeService(client(settings, answering([raw()])), THRESHOLDS, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),))
+    service = KnowledgeService(
+        client(settings, answering([raw()])), THRESHOLDS, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
+    )
     found = await service.answer("印花税多少", "zh")
     assert isinstance(found, Answer)
     assert "0.05%" in found.text
