@@ -27,7 +27,7 @@ from tightrope.sandbox.model.faults import Fault
 
 @pytest.fixture
 async def world(settings: Settings) -> AsyncIterator[tuple[Any, ModelClient]]:
-    app, client = server_and_client(settings, model_seconds=0.2)
+    app, client = server_and_client(settings)
     yield app, client
     await client.aclose()
 
@@ -94,7 +94,7 @@ async def test_each_fault_is_told_apart_and_recorded_and_the_next_call_works(
     app.state.faults.order(fault)
     with ledger.opened() as calls:
         with pytest.raises(error):
-            await client.complete(prompt(), SCHEMA, max_tokens=200)
+            await client.complete(prompt(), SCHEMA, max_tokens=200, seconds=0.1 if fault is Fault.HANG else None)
         assert (calls[0].outcome, calls[0].finish_reason) == (error.code, finish)
         assert calls[0].messages == prompt().messages
         await client.complete(prompt(), SCHEMA, max_tokens=200)

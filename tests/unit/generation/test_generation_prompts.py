@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from generation_world import PASSAGES, prompt
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tightrope.generation import prompts
@@ -39,6 +40,7 @@ def test_the_hash_is_over_what_is_sent_and_the_template_is_named() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@examples(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=("Cs",)), max_size=200))
 def test_nothing_in_a_passage_or_question_leaves_its_line(name: str, text: str) -> None:
     passages = (replace(PASSAGES[0], title=text, section=text, sentences=(text or "x", "尾句。")),)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tightrope.generation import ledger
@@ -85,7 +86,7 @@ def with_model(settings: Settings, **changes: Any) -> Settings:
             "model_url": "http://127.0.0.1:8000/v1",
             "model_name": "m@1",
             "model_fingerprint": "1",
-            "model_seconds": 0.3,
+            "model_seconds": 10.0,
             **changes,
         }
     )
@@ -97,7 +98,8 @@ def app(settings: Settings) -> FastAPI:
 
 
 def composer(settings: Settings, app: FastAPI, mode: Any = "generative") -> GenerativeComposer:
-    client = ModelClient(with_model(settings), transport=httpx.ASGITransport(app))
+    hanging = any(order.fault is Fault.HANG for order in app.state.faults.pending)
+    client = ModelClient(with_model(settings, model_seconds=0.1 if hanging else 10.0), transport=httpx.ASGITransport(app))
     return GenerativeComposer(client, REPOSITORY / "prompts", RULES, mode)
 
 
@@ -252,6 +254,7 @@ async def test_a_lying_model_falls_back_to_the_sources_words(
     assert "12.34" not in answer.text
 
 
+@examples(deadline=None, max_examples=50)
 @given(
     output=st.text(max_size=80)
     | st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)).map(json.dumps)
@@ -268,6 +271,7 @@ FUZZED = Settings(model_url="http://127.0.0.1:8000/v1", model_name="m@1", model_
 SHOWN = [Shown(one.passage, tuple(split_sentences(one.passage.text))) for one in CHUNKS]
 
 
+@examples(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tightrope.infra.settings import REPOSITORY
@@ -34,6 +35,7 @@ def test_units(text: str, expected: list[tuple[int, ...]]) -> None:
     assert groups(text) == expected
 
 
+@examples(deadline=None)
 @given(st.text("甲乙。但是\n1.- A:;. ", max_size=60))
 def test_units_are_a_partition_into_neighbours(text: str) -> None:
     found = units(text)
