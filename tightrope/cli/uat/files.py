@@ -29,7 +29,8 @@ def report(
     from tightrope.cli.uat.known import flow_names
     from tightrope.infra.settings import get_settings
     from tightrope.uat.report_html import write_html
-    from tightrope.uat.signing import SignatureInvalid, verify
+    from tightrope.release.signing import SignatureInvalid
+    from tightrope.uat.signing import verify
 
     place, data = _run(run)
     signature: dict[str, Any] | None = None
@@ -100,8 +101,8 @@ def add(file: Annotated[Path, typer.Argument(help="A case file, as the report or
 
 
 def key(out: Annotated[Path, typer.Option("--out", help="File for the key; never overwritten")]) -> None:
-    """Make an Ed25519 key for signing runs."""
-    from tightrope.uat.signing import key_id, new_key
+    """Make an Ed25519 key for signing: acceptance runs and knowledge documents."""
+    from tightrope.release.signing import key_id, new_key
 
     try:
         made = new_key(out)
@@ -120,7 +121,7 @@ def sign(
     from datetime import UTC, datetime
 
     from tightrope.uat import results
-    from tightrope.uat.signing import load_key
+    from tightrope.release.signing import load_key
     from tightrope.uat.signing import sign as signed
 
     place, data = _run(run)
@@ -143,7 +144,8 @@ def verify(
     ] = None,
 ) -> None:
     """Verify a signed run, and say which cases have changed since. Exit 0 only if the signature holds."""
-    from tightrope.uat.signing import SignatureInvalid, changed
+    from tightrope.release.signing import SignatureInvalid
+    from tightrope.uat.signing import changed
     from tightrope.uat.signing import verify as verified
 
     place, data = _run(run)
