@@ -119,9 +119,9 @@ class Demo:
 
 
 async def _publish(settings: Settings) -> None:
-    from tightrope.knowledge.publish import publish
+    from tightrope.knowledge.publish import ensure_published
 
-    await publish(settings)
+    await ensure_published(settings, by="demo")
 
 
 def lock_state(state: Path) -> IO[str]:

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     network_log: Path | None = Field(
         None, description="When set, each process appends every connection and name look-up it attempts here (JSON lines)"
     )
+    knowledge_dir: Path | None = Field(
+        None,
+        description="Published knowledge: kept releases and which of them is active; every part that answers reads it. Default `<state_dir>/knowledge`",
+    )
     demo_clock: Path | None = Field(None, description="Demo and tests only: a file with the seconds by which the clock is ahead")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
@@ -147,6 +151,11 @@ class Settings(BaseSettings):
     def secrets_path(self) -> Path:
         """Folder of generated or mounted secrets."""
         return self.secrets_dir or self.state_dir / "secrets"
+
+    @property
+    def knowledge_path(self) -> Path:
+        """Folder of published knowledge."""
+        return self.knowledge_dir or self.state_dir / "knowledge"
 
     @property
     def allow_list(self) -> frozenset[str]:

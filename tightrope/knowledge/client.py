@@ -8,10 +8,10 @@ knowledge base to the letter. A chunk that fails is dropped and reported.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from datetime import date
 from types import TracebackType
 from typing import Any, Self
-from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -19,16 +19,23 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
-from tightrope.knowledge.models import MICRO, Chunk, Dropped, Language, Passage, Release, Retrieved, Thresholds
+from tightrope.knowledge.models import MICRO, SHANGHAI, Chunk, Dropped, Language, Passage, Release, Retrieved, Thresholds
+from tightrope.knowledge.publishing.store import Fixed, Quotables
 from tightrope.knowledge.transport import Unauthorised, call, knowledge_client
 
 log = get_logger()
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 MAX_QUESTION = 400
 """Characters of a question that are searched; more adds noise and cost, no meaning."""
 
 
-def check_chunk(raw: Any, *, dataset_id: str, day: date, passages: dict[str, Passage]) -> Chunk | Dropped:
+def check_chunk(
+    raw: Any,
+    *,
+    dataset_id: str,
+    day: date,
+    passages: Mapping[str, Passage],
+    withdrawn: Collection[tuple[str, str]] = frozenset(),
+) -> Chunk | Dropped:
     """Accept a chunk as a passage of the release, or say why not. Pure."""
     if not isinstance(raw, dict):
         return Dropped("", "not an object")
@@ -54,6 +61,8 @@ def check_chunk(raw: Any, *, dataset_id: str, day: date, passages: dict[str, Pas
     named = (meta.get("doc_id"), meta.get("doc_version"), meta.get("lang"))
     if named != (passage.document_id, passage.version, passage.language):
         return Dropped(chunk_id, "metadata names another document")
+    if (passage.document_id, passage.version) in withdrawn:
+        return Dropped(chunk_id, "withdrawn")
     if not passage.effective_from <= day <= passage.effective_to:
         return Dropped(chunk_id, "not in force by the manifest")
     scores = [raw.get(key) for key in ("similarity", "term_similarity", "vector_similarity")]
@@ -68,26 +77,39 @@ def check_chunk(raw: Any, *, dataset_id: str, day: date, passages: dict[str, Pas
 
 
 class RagflowClient:
-    """Retrieves passages of one pinned release from RAGFlow or the embedded server.
+    """Retrieves passages of the active release from RAGFlow or the embedded server.
 
     Args:
-        release: the local knowledge base (`passages.load_release`); its id is the dataset's name.
+        quotables: says at each retrieval which release may be quoted (its id is the dataset's name); a release itself never changes.
         transport: tests pass `httpx.MockTransport` or `httpx.ASGITransport`.
     """
 
     def __init__(
-        self, settings: Settings, release: Release, clock: Clock, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        settings: Settings,
+        quotables: Quotables | Release,
+        clock: Clock,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._client = knowledge_client(settings, purpose="knowledge retrieval", transport=transport)
-        self._release = release
-        self._passages = release.by_content()
+        self._quotables = Fixed(quotables) if isinstance(quotables, Release) else quotables
+        self._passages: tuple[Release, Mapping[str, Passage]] | None = None
         self._clock = clock
-        self._dataset: str | None = None
+        self._datasets: dict[str, str] = {}
 
-    @property
-    def release(self) -> Release:
-        """The release that is quoted."""
-        return self._release
+    async def release(self) -> Release:
+        """The release that is quoted now.
+
+        Raises:
+            ReleaseBroken: none is.
+        """
+        return (await self._quotables.current()).release
+
+    def _by_content(self, release: Release) -> Mapping[str, Passage]:
+        if self._passages is None or self._passages[0] is not release:
+            self._passages = (release, release.by_content())
+        return self._passages[1]
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,19 +121,16 @@ class RagflowClient:
         """Close the connections."""
         await self._client.aclose()
 
-    async def dataset_id(self) -> str:
-        """Id of the dataset that holds the pinned release, looked up once.
-
-        Raises:
-            KnowledgeRejected: the release is not published there.
-        """
-        if self._dataset is None:
-            found = await call(self._client, "GET", "/api/v1/datasets", list, params={"name": self._release.release_id})
-            exact = [row for row in found if isinstance(row, dict) and row.get("name") == self._release.release_id]
+    async def _dataset_id(self, release: Release) -> str:
+        """Id of the dataset that holds a release, looked up once."""
+        name = release.release_id
+        if name not in self._datasets:
+            found = await call(self._client, "GET", "/api/v1/datasets", list, params={"name": name})
+            exact = [row for row in found if isinstance(row, dict) and row.get("name") == name]
             if len(exact) != 1 or not isinstance(exact[0].get("id"), str):
-                raise KnowledgeRejected(f"the release {self._release.release_id} is not published exactly once")
-            self._dataset = exact[0]["id"]
-        return self._dataset
+                raise KnowledgeRejected(f"the release {name} is not published exactly once")
+            self._datasets[name] = exact[0]["id"]
+        return self._datasets[name]
 
     async def retrieve(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
         """The passages that resemble a question, best first, each checked.
@@ -129,12 +148,13 @@ class RagflowClient:
             await call(self._client, "GET", "/api/v1/datasets", list, params={"page_size": 1})
             log.warning("a 401 that the key does not explain, trying once more", action="knowledge_retry", error=str(error))
         except KnowledgeRejected:
-            self._dataset = None  # published anew under another id, perhaps: look again next time
+            self._datasets.clear()  # published anew under another id, perhaps: look again next time
             raise
         return await self._retrieve(question, language, thresholds)
 
     async def _retrieve(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
-        dataset = await self.dataset_id()
+        quotable = await self._quotables.current()  # once: a switch in the meantime does not mix two releases
+        dataset = await self._dataset_id(quotable.release)
         day = self._clock.now().astimezone(SHANGHAI).date()
         data = await call(
             self._client,
@@ -166,7 +186,11 @@ class RagflowClient:
         raws = data.get("chunks")
         if not isinstance(raws, list):
             raise KnowledgeRejected("the answer has no list of chunks")
-        checked = [check_chunk(raw, dataset_id=dataset, day=day, passages=self._passages) for raw in raws[: thresholds.page_size]]
+        passages = self._by_content(quotable.release)
+        checked = [
+            check_chunk(raw, dataset_id=dataset, day=day, passages=passages, withdrawn=quotable.withdrawn)
+            for raw in raws[: thresholds.page_size]
+        ]
         chunks = [item for item in checked if isinstance(item, Chunk) and item.passage.language == language]
         dropped = [item for item in checked if isinstance(item, Dropped)]
         for item in dropped:
@@ -174,4 +198,4 @@ class RagflowClient:
                 "a chunk was refused", action="knowledge_chunk_dropped", chunk=item.chunk_id, reason=item.reason, dataset=dataset
             )
         chunks.sort(key=lambda chunk: -chunk.score)
-        return Retrieved(self._release.release_id, dataset, tuple(chunks), tuple(dropped))
+        return Retrieved(quotable.release.release_id, dataset, tuple(chunks), tuple(dropped))

@@ -21,3 +21,11 @@ class DocumentInvalid(ValueError):
 
 class PublishFailed(KnowledgeError):
     """A published dataset does not hold what it should. The message names what is missing or different; the old release stays."""
+
+
+class ApprovalRefused(ValueError):
+    """This key cannot sign this document in this duty now; the message says what stands against it."""
+
+
+class ReleaseBroken(KnowledgeUnavailable):
+    """No release can be quoted: none is active, or the kept one is not what two people signed. Answering hands over."""

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -14,12 +15,36 @@ MICRO = 10_000
 """Scores leave this part as integers of 1e-4: a record must not depend on how a float is printed."""
 
 
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+"""Documents come into force and end at midnight there."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about the knowledge base that somebody has to look at."""
+
+    file: str
+    line: int
+    what: str
+    remedy: str
+    grade: Literal["error", "warning"] = "error"
+    """An error keeps a document from being approved and published; a warning is for a person to judge."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}. {self.remedy}"
+
+
 @dataclass(frozen=True)
 class Approval:
-    """Somebody's role and the day on which the document was approved in it."""
+    """A signature that counts: who vouched for the document in which duty, and when (publishing/approvals.py)."""
 
-    role: str
+    duty: Literal["maker", "checker"]
+    person: str
+    title: str
+    """What readers see instead of the name, in the document's language."""
     date: date
+    """Shanghai calendar day of the signature."""
+    key_id: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +58,8 @@ class Section:
     """The approved wording, verbatim, without the comment that holds keywords."""
     keywords: tuple[str, ...] = ()
     """Words that customers use for this section; searched, never shown and never quoted."""
+    line: int = 1
+    """Line of the heading in the file."""
 
 
 TOPICS = (
@@ -63,6 +90,8 @@ TOPICS = (
 class Document:
     """One Markdown file of `knowledge_base/`: a document in one language and version."""
 
+    file_name: str
+    """`<id>.<language>.md`, or `<id>.<version>.<language>.md` where versions follow each other."""
     document_id: str
     version: str
     language: Language
@@ -80,13 +109,11 @@ class Document:
     raw: bytes = field(repr=False)
 
     @property
-    def file_name(self) -> str:
-        return f"{self.document_id}.{self.language}.md"
-
-    @property
     def approved(self) -> bool:
-        """Two different roles approved it."""
-        return len({approval.role for approval in self.approvals}) >= 2
+        """A maker and a checker signed it, and they are two people with two keys."""
+        makers = [approval for approval in self.approvals if approval.duty == "maker"]
+        checkers = [approval for approval in self.approvals if approval.duty == "checker"]
+        return any(m.person != c.person and m.key_id != c.key_id for m in makers for c in checkers)
 
     def in_force(self, day: date) -> bool:
         """Whether the document may be quoted on this Shanghai calendar day."""
@@ -100,6 +127,7 @@ class Document:
             "doc_version": self.version,
             "lang": self.language,
             "title": self.title,
+            "topic": self.topic,
             "audience": self.audience,
             "status": "approved" if self.approved else "draft",
             "effective_from": self.effective_from.isoformat(),
@@ -119,6 +147,7 @@ class Passage:
     title: str
     section: str
     number: int
+    """The section's number, the same in both languages."""
     effective_from: date
     effective_to: date
     context: str

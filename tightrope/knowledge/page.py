@@ -18,9 +18,10 @@ from fastapi.responses import HTMLResponse
 
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.settings import Settings, get_settings
-from tightrope.knowledge.client import SHANGHAI
-from tightrope.knowledge.models import LANGUAGES, Document, Language, Release
-from tightrope.knowledge.passages import cut, load_release
+from tightrope.knowledge.errors import ReleaseBroken
+from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Document, Language, Release
+from tightrope.knowledge.passages import cut
+from tightrope.knowledge.publishing.store import Active, Quotable, Store
 
 _HERE = Path(__file__).parent
 _STYLE = (_HERE / "templates" / "page.css").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ HEADERS = {
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cache-control": "public, max-age=300",
+    "cache-control": "public, max-age=60",
 }
 
 WORDS: dict[Language, dict[str, str]] = {
@@ -101,9 +102,18 @@ def _templates() -> Any:
     )
 
 
-def get_release(settings: Annotated[Settings, Depends(get_settings)]) -> Release:
-    """The local knowledge base: public, approved documents only."""
-    return load_release(settings.project_dir / "knowledge_base")
+@lru_cache(maxsize=4)
+def _active(folder: Path, signers: Path, *, production: bool) -> Active:
+    return Active(Store(folder, signers, production=production))
+
+
+async def get_quotable(settings: Annotated[Settings, Depends(get_settings)]) -> Quotable:
+    """What may be quoted now; nothing, when no release can be."""
+    store = Store.from_settings(settings)
+    try:
+        return await _active(store.folder, store.signers, production=settings.mode == "production").current()
+    except ReleaseBroken:
+        return Quotable(Release("", (), ()))
 
 
 def get_clock(settings: Annotated[Settings, Depends(get_settings)]) -> Clock:
@@ -119,19 +129,20 @@ async def document_page(
     document_id: str,
     version: str,
     language: str,
-    release: Annotated[Release, Depends(get_release)],
+    quotable: Annotated[Quotable, Depends(get_quotable)],
     clock: Annotated[Clock, Depends(get_clock)],
     passage: Annotated[str, Query()] = "",
 ) -> HTMLResponse:
     """An approved public document, the passage named in `passage` highlighted; anything else is a 404 page."""
     today = clock.now().astimezone(SHANGHAI).date()
+    documents = quotable.release.documents
     document = next(
-        (d for d in release.documents if (d.document_id, d.version, d.language) == (document_id, version, language)),
+        (d for d in documents if (d.document_id, d.version, d.language) == (document_id, version, language)),
         None,
     )
-    if document is None or document.effective_from > today:
+    if document is None or document.effective_from > today or not quotable.allows(document_id, version):
         return _missing(language)
-    pair = [d for d in release.documents if d.document_id == document_id and d.version == version and d.language != language]
+    pair = [d for d in documents if d.document_id == document_id and d.version == version and d.language != language]
     html = (
         _templates().get_template("document.html").render(**_view(document, pair, passage, expired=document.effective_to < today))
     )
@@ -143,8 +154,8 @@ def _view(document: Document, pair: Sequence[Document], cited: str, *, expired: 
     passages = [(item, blocks(item.text), item.passage_id == cited) for item in cut(document)]
     other = None
     if pair:
-        number = cited.rpartition(".")[2] if any(marked for _, _, marked in passages) else ""
-        twin = f"{document.document_id}.{document.version}.{pair[0].language}.{number}" if number else ""
+        number = next((item.number for item, _, marked in passages if marked), 0)
+        twin = next((item.passage_id for item in cut(pair[0]) if item.number == number), "")
         link = f"/knowledge/{document.document_id}/{document.version}/{pair[0].language}" + (
             f"?passage={twin}#{twin}" if twin else ""
         )

@@ -13,15 +13,15 @@ from tightrope.generation.client import ModelClient
 from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.knowledge.client import SHANGHAI, RagflowClient
+from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.compose import Composer
 from tightrope.knowledge.compose.checked import checked
 from tightrope.knowledge.compose.decide import decide, evidence
 from tightrope.knowledge.compose.extractive import ExtractiveComposer
 from tightrope.knowledge.compose.generative import GenerativeComposer
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import LANGUAGES, Answer, Chunk, GateRules, Language, NoAnswer, Thresholds
-from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Answer, Chunk, GateRules, Language, NoAnswer, Thresholds
+from tightrope.knowledge.publishing.store import Active, Store
 
 log = get_logger()
 
@@ -69,9 +69,9 @@ class KnowledgeService:
     def from_settings(
         cls, settings: Settings, clock: Clock, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> KnowledgeService:
-        """The service on the local knowledge base and the server that the settings name; make one per process."""
+        """The service on the published knowledge and the server that the settings name; make one per process."""
         folder = settings.project_dir / "knowledge_base"
-        client = RagflowClient(settings, load_release(folder), clock, transport=transport)
+        client = RagflowClient(settings, Active(Store.from_settings(settings)), clock, transport=transport)
         rules = load_rules(settings.project_dir / "data" / "knowledge")
         thresholds = load_thresholds(folder / "thresholds.json")
         composers: list[Composer] = [ExtractiveComposer(thresholds, rules)]

@@ -109,7 +109,10 @@ def key(out: Annotated[Path, typer.Option("--out", help="File for the key; never
     except FileExistsError:
         errors.print(f"[red]{out} is there already; a key is never overwritten.[/red]", highlight=False)
         raise typer.Exit(2) from None
-    console.print(f"{out}: key {key_id(made.public_key().public_bytes_raw())}", highlight=False)
+    import base64
+
+    public = made.public_key().public_bytes_raw()
+    console.print(f"{out}: key {key_id(public)}, public half {base64.b64encode(public).decode()}", highlight=False, soft_wrap=True)
 
 
 def sign(
