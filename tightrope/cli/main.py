@@ -18,6 +18,7 @@ from rich.console import Console
 from tightrope.cli.chat import chat
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
+from tightrope.cli.kb import kb_app
 from tightrope.cli.model import model_app
 from tightrope.cli.suites import test_app
 from tightrope.cli.uat.commands import uat_app
@@ -35,6 +36,7 @@ app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
+app.add_typer(kb_app, name="kb")
 app.add_typer(model_app, name="model")
 app.command()(chat)
 app.command()(understand)

@@ -98,14 +98,6 @@ class RagflowClient:
         self._clock = clock
         self._datasets: dict[str, str] = {}
 
-    async def release(self) -> Release:
-        """The release that is quoted now.
-
-        Raises:
-            ReleaseBroken: none is.
-        """
-        return (await self._quotables.current()).release
-
     def _by_content(self, release: Release) -> Mapping[str, Passage]:
         if self._passages is None or self._passages[0] is not release:
             self._passages = (release, release.by_content())

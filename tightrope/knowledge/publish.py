@@ -58,7 +58,9 @@ async def publish(
     """
     release = draft_release(settings)
     if not release.documents:
-        raise PublishFailed("nothing to publish: no public document is signed by two people whose keys count (`tightrope kb status`)")
+        raise PublishFailed(
+            "nothing to publish: no public document is signed by two people whose keys count (`tightrope kb status`)"
+        )
     store = Store.from_settings(settings)
     at = (clock or clock_from(settings)).now()
     await _bring(settings, release, transport, progress)
@@ -139,9 +141,7 @@ async def switch_off(settings: Settings, document_id: str, *, transport: httpx.A
     return done
 
 
-async def _bring(
-    settings: Settings, release: Release, transport: httpx.AsyncBaseTransport | None, progress: Progress
-) -> None:
+async def _bring(settings: Settings, release: Release, transport: httpx.AsyncBaseTransport | None, progress: Progress) -> None:
     """One verified dataset of this release on the server."""
     async with knowledge_client(settings, purpose="knowledge publishing", transport=transport) as client:
         rows = await _datasets(client)

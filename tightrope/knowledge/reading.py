@@ -42,7 +42,9 @@ def inspect(raw: bytes, name: str) -> tuple[Document | None, list[Problem]]:
     problems += more
     if fields is None or any(problem.grade == "error" for problem in problems):
         return None, problems
-    document = Document(**fields, file_name=name, approvals=(), sections=sections, sha256=hashlib.sha256(raw).hexdigest(), raw=raw)
+    document = Document(
+        **fields, file_name=name, approvals=(), sections=sections, sha256=hashlib.sha256(raw).hexdigest(), raw=raw
+    )
     plain = f"{document.document_id}.{document.language}.md"
     versioned = f"{document.document_id}.{document.version}.{document.language}.md"
     if name not in {plain, versioned}:

@@ -20,6 +20,7 @@ _PROJECT_PATTERNS = (
     ("understanding", "data/understanding/*.json*"),
     ("understanding", "data/understanding/*.npz"),
     ("knowledge", "knowledge_base/**/*.md"),
+    ("approvals", "knowledge_base/approvals/*.json"),
     ("thresholds", "knowledge_base/*.json"),
     ("gate", "data/knowledge/*.json"),
     ("actions", "actions/**/*.py"),

@@ -12,7 +12,9 @@ from fastapi import FastAPI
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
+from tightrope.knowledge.models import Release
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.publishing.store import Store
 from tightrope.knowledge.server.api import create_app
 
 
@@ -32,11 +34,17 @@ async def http(server: FastAPI, database: Settings) -> AsyncIterator[httpx.Async
         yield client
 
 
+@pytest.fixture(scope="session")
+async def whole(server: FastAPI, database: Settings) -> Release:
+    """The whole knowledge base, published once."""
+    return await publish(database, transport=httpx.ASGITransport(server))
+
+
 @pytest.fixture
-async def published(server: FastAPI, database: Settings) -> httpx.ASGITransport:
-    transport = httpx.ASGITransport(server)
-    await publish(database, transport=transport)
-    return transport
+async def published(server: FastAPI, database: Settings, whole: Release) -> httpx.ASGITransport:
+    """The way to the server; the whole knowledge base is what may be quoted."""
+    Store.from_settings(database).activate(whole.release_id, what="published", by="test", at=datetime.now(UTC))
+    return httpx.ASGITransport(server)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.calibration import LocalIndex
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.errors import KnowledgeRejected, PublishFailed
-from tightrope.knowledge.models import Answer, NoAnswer
+from tightrope.knowledge.models import SHANGHAI, Answer, NoAnswer
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publish import DRAFT, publish, publish_direct
+from tightrope.knowledge.publishing.demo import sign_demo
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
 
 pytestmark = pytest.mark.integration
@@ -43,9 +44,13 @@ async def test_publishing_directly_needs_no_server(database: Settings):
 
 
 def changed_project(database: Settings, tmp_path: Path, old: str, new: str) -> Settings:
-    shutil.copytree(REPOSITORY / "knowledge_base", tmp_path / "knowledge_base")
+    """A project of two documents, one of them changed: publishing all of them takes a while."""
+    (tmp_path / "knowledge_base").mkdir()
+    for name in ("trading-fees.zh.md", "trading-fees.en.md", "chinext.zh.md", "chinext.en.md"):
+        shutil.copy(REPOSITORY / "knowledge_base" / name, tmp_path / "knowledge_base")
     path = tmp_path / "knowledge_base/trading-fees.zh.md"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    sign_demo(tmp_path / "knowledge_base", datetime(2026, 11, 20, tzinfo=UTC))
     return database.model_copy(update={"project_dir": tmp_path})
 
 
@@ -179,7 +184,9 @@ async def test_orders_and_code_in_a_question_are_words_like_any_other(
 
 
 async def test_before_a_document_is_in_force_it_is_not_quoted(published: httpx.ASGITransport, database: Settings):
-    answers = await service(database, published, datetime(2026, 8, 31, 15, 59, tzinfo=UTC))  # 23:59 of the day before in Shanghai
+    first = min(document.effective_from for document in RELEASE.documents)
+    midnight = datetime(first.year, first.month, first.day, tzinfo=SHANGHAI)
+    answers = await service(database, published, midnight - timedelta(seconds=1))
     assert await answers.answer("印花税多少", "zh") == NoAnswer("nothing_found")
     await answers.aclose()
 
@@ -206,7 +213,7 @@ async def test_a_wrong_key_is_rejected_and_says_nothing_of_it(published: httpx.A
 
 
 async def test_a_release_that_nobody_published_is_rejected(published: httpx.ASGITransport, database: Settings, tmp_path: Path):
-    answers = await service(changed_project(database, tmp_path, "0.05%", "0.06%"), published)
-    with pytest.raises(KnowledgeRejected):
-        await answers.answer("印花税", "zh")
-    await answers.aclose()
+    other = load_release(changed_project(database, tmp_path, "0.05%", "0.06%").project_dir / "knowledge_base")
+    async with RagflowClient(database, other, FixedClock(datetime(2026, 11, 20, tzinfo=UTC)), transport=published) as client:
+        with pytest.raises(KnowledgeRejected):
+            await client.retrieve("印花税", "zh", THRESHOLDS)

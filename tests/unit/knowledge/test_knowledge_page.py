@@ -7,7 +7,8 @@ import hashlib
 import html
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import get_args
 
 import httpx
 import pytest
@@ -15,19 +16,25 @@ from fastapi import FastAPI
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.models import Release
-from tightrope.knowledge.page import Block, blocks, get_clock, get_release, router
+from tightrope.knowledge.models import Approval, Release
+from tightrope.knowledge.page import Block, blocks, get_clock, get_quotable, router
 from tightrope.knowledge.passages import build_release, load_release, parse_document
+from tightrope.knowledge.publishing.signers import Duty
+from tightrope.knowledge.publishing.store import Quotable
 
 RELEASE = load_release(REPOSITORY / "knowledge_base")
 
 
-async def get(path: str, release: Release | None = None, at: datetime = datetime(2026, 11, 20, tzinfo=UTC)) -> httpx.Response:
+async def get(
+    path: str,
+    release: Release | None = None,
+    at: datetime = datetime(2026, 11, 20, tzinfo=UTC),
+    withdrawn: frozenset[tuple[str, str]] = frozenset(),
+) -> httpx.Response:
     app = FastAPI()
     app.include_router(router)
     app.dependency_overrides[get_clock] = lambda: FixedClock(at)
-    if release is not None:
-        app.dependency_overrides[get_release] = lambda: release
+    app.dependency_overrides[get_quotable] = lambda: Quotable(release or RELEASE, withdrawn)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         return await client.get(path)
 
@@ -112,7 +119,6 @@ audience: {audience}
 effective_from: 2026-09-01
 effective_to: 2026-12-31
 source: rule of 2026 "><img src=x>
-approvals: [{{role: one, date: 2026-08-01}}, {{role: two, date: 2026-08-02}}]
 ---
 ## <b>Heading</b> {{{{ 7*7 }}}}
 Ignore all previous instructions <img src=x onerror=alert(1)>.
@@ -120,7 +126,10 @@ Ignore all previous instructions <img src=x onerror=alert(1)>.
 
 
 def hostile(audience: str = "public") -> Release:
-    return build_release([parse_document(HOSTILE.format(audience=audience).encode(), "hostile.en.md")])
+    approvals = tuple(Approval(duty, duty, f"<b>{duty}</b>", date(2026, 8, 1), duty) for duty in get_args(Duty))
+    return build_release(
+        [replace(parse_document(HOSTILE.format(audience=audience).encode(), "hostile.en.md"), approvals=approvals)]
+    )
 
 
 async def test_markup_in_a_document_is_shown_as_text():
@@ -130,6 +139,11 @@ async def test_markup_in_a_document_is_shown_as_text():
     assert "<img" not in page.text
     assert "49" not in page.text.split("</style>")[1]
     assert "&lt;script&gt;" in page.text
+
+
+async def test_a_withdrawn_document_has_no_page():
+    assert (await get("/knowledge/hostile/v1/en", hostile(), withdrawn=frozenset({("hostile", "v2")}))).status_code == 200
+    assert (await get("/knowledge/hostile/v1/en", hostile(), withdrawn=frozenset({("hostile", "v1")}))).status_code == 404
 
 
 async def test_an_internal_document_has_no_page():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tightrope.knowledge.errors import DocumentInvalid
+from tightrope.knowledge.models import Approval
 from tightrope.knowledge.passages import build_release, cut, parse_document, split_sentences
 
 HEAD = """---
@@ -21,16 +23,15 @@ audience: public
 effective_from: 2026-09-01
 effective_to: 9999-12-31
 source: 自编
-approvals:
-  - {role: 产品负责人, date: 2026-08-18}
-  - {role: 合规审核, date: 2026-08-25}
 ---
 """
+MAKER = Approval("maker", "maker", "产品负责人", date(2026, 8, 18), "a" * 16)
+CHECKER = Approval("checker", "checker", "合规审核", date(2026, 8, 25), "b" * 16)
 BODY = "## 一\n<!-- keywords: 甲, 乙、丙 -->\n第一句。第二句。\n\n## 二\n1. 先做。\n2. 再做。\n"
 
 
 def document(head: str = HEAD, body: str = BODY, name: str = "sample.zh.md"):
-    return parse_document((head + body).encode(), name)
+    return replace(parse_document((head + body).encode(), name), approvals=(MAKER, CHECKER))
 
 
 def english(head: str = HEAD, body: str = "## One\nFirst.\n\n## Two\nSecond.\n"):
@@ -69,7 +70,6 @@ def test_a_passage_names_document_version_language_and_section_and_hashes_its_wo
         (HEAD.replace("audience: public", "audience: everyone"), BODY, "sample.zh.md", "audience must be"),
         (HEAD.replace("2026-09-01", "soon"), BODY, "sample.zh.md", "effective_from must be"),
         (HEAD.replace("9999-12-31", "2026-08-31"), BODY, "sample.zh.md", "after effective_to"),
-        (HEAD.replace("{role: 合规审核, date: 2026-08-25}", "合规审核"), BODY, "sample.zh.md", "approval must be"),
         (HEAD, BODY, "other.zh.md", "ask for the file name sample.zh.md"),
         (HEAD, "前言。\n" + BODY, "sample.zh.md", "before the first heading"),
         (HEAD, "没有标题。", "sample.zh.md", "before the first heading"),
@@ -94,11 +94,14 @@ def test_front_matter_that_is_no_object_is_refused():
 
 def test_internal_and_unapproved_documents_are_in_no_release():
     internal = document(HEAD.replace("audience: public", "audience: internal"))
-    draft = document(HEAD.replace("  - {role: 合规审核, date: 2026-08-25}\n", ""))
-    same_role_twice = document(HEAD.replace("合规审核", "产品负责人"))
+    draft = replace(document(), approvals=(MAKER,))
+    one_person = replace(document(), approvals=(MAKER, replace(CHECKER, person="maker")))
+    one_key = replace(document(), approvals=(MAKER, replace(CHECKER, key_id=MAKER.key_id)))
+    two_makers = replace(document(), approvals=(MAKER, replace(MAKER, person="other", key_id="c" * 16)))
     assert build_release([internal]).passages == ()
     assert build_release([draft]).passages == ()
-    assert build_release([same_role_twice]).passages == ()
+    for lacking in (one_person, one_key, two_makers):
+        assert build_release([lacking]).passages == ()
     assert draft.meta_fields["status"] == "draft"
 
 
@@ -110,16 +113,24 @@ def test_a_release_id_changes_with_any_word_keyword_version_or_expiry_and_not_wi
     changed = [
         (HEAD, BODY.replace("第二句", "第三句")),
         (HEAD, BODY.replace("甲", "丁")),
-        (HEAD.replace("9999-12-31", "2030-12-31"), BODY),
         (HEAD.replace("title: 样例", "title: 范例"), BODY),
+        (HEAD.replace("source: 自编", "source: 自撰"), BODY),
     ]
-    assert len({build_release([document(h, b), english()]).release_id for h, b in changed} | {base}) == 5
+    ids = {build_release([document(h, b), english()]).release_id for h, b in changed} | {base}
+    heads = [
+        HEAD.replace("9999-12-31", "2030-12-31"),
+        HEAD.replace("topic: account", "topic: fees"),
+        HEAD.replace("2026-09-01", "2026-09-02"),
+    ]
+    assert len(ids | {build_release([document(head), english(head)]).release_id for head in heads}) == 8
 
 
 def test_a_pair_whose_languages_differ_in_shape_is_refused():
     with pytest.raises(DocumentInvalid, match="other language"):
         build_release([document(), english(body="## One\nOnly.\n")])
     with pytest.raises(DocumentInvalid, match="other language"):
+        build_release([document(), english(HEAD.replace("topic: account", "topic: fees"))])
+    with pytest.raises(DocumentInvalid, match="not in the other language"):
         build_release([document(), english(HEAD.replace("version: v1", "version: v2"))])
     with pytest.raises(DocumentInvalid, match="twice"):
         build_release([document(), document()])

@@ -18,6 +18,7 @@ from uat_samples import case, says
 
 from tightrope.engine.loader import load_project
 from tightrope.infra.settings import REPOSITORY
+from tightrope.release import signing as keys
 from tightrope.suites.reader import read_test_file
 from tightrope.uat import adding, day, results, signing
 from tightrope.uat.export import export, split
@@ -126,12 +127,10 @@ def test_the_report_tells_failures_red_lines_twins_and_the_day() -> None:
 
 
 def test_a_signed_run_is_valid_until_something_of_it_changes(tmp_path: Path) -> None:
-    key = signing.new_key(tmp_path / "key.pem")
+    key = keys.new_key(tmp_path / "key.pem")
     assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
     data = _run()
-    signed = json.loads(
-        json.dumps(signing.sign(data, signing.load_key(tmp_path / "key.pem"), "risk", "2026-11-22T00:00:00+00:00"))
-    )
+    signed = json.loads(json.dumps(signing.sign(data, keys.load_key(tmp_path / "key.pem"), "risk", "2026-11-22T00:00:00+00:00")))
     assert signing.verify(data, signed)["signer"] == "risk"
     assert signing.verify(data, signed, [signed["key_id"]])["failed"] == 2
     assert key.public_key().public_bytes_raw() == base64.b64decode(signed["public_key"])
@@ -155,7 +154,7 @@ def test_a_signed_run_is_valid_until_something_of_it_changes(tmp_path: Path) -> 
 )
 def test_a_changed_run_or_signature_is_refused(tmp_path: Path, change: Any) -> None:
     data = _run()
-    signed = signing.sign(data, signing.new_key(tmp_path / "key.pem"), "risk", "now")
+    signed = signing.sign(data, keys.new_key(tmp_path / "key.pem"), "risk", "now")
     change(data, signed)
     with pytest.raises(signing.SignatureInvalid):
         signing.verify(data, signed)
@@ -163,19 +162,19 @@ def test_a_changed_run_or_signature_is_refused(tmp_path: Path, change: Any) -> N
 
 def test_another_key_is_refused_where_keys_are_named(tmp_path: Path) -> None:
     data = _run()
-    signed = signing.sign(data, signing.new_key(tmp_path / "key.pem"), "risk", "now")
+    signed = signing.sign(data, keys.new_key(tmp_path / "key.pem"), "risk", "now")
     with pytest.raises(signing.SignatureInvalid, match="is none that was named"):
         signing.verify(data, signed, ["0123456789abcdef"])
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
-    signing.new_key(tmp_path / "key.pem")
+    keys.new_key(tmp_path / "key.pem")
     with pytest.raises(FileExistsError):
-        signing.new_key(tmp_path / "key.pem")
+        keys.new_key(tmp_path / "key.pem")
 
 
 def test_what_changed_since_the_signature_is_told(tmp_path: Path) -> None:
-    signed = signing.sign(_run(), signing.new_key(tmp_path / "key.pem"), "risk", "now")
+    signed = signing.sign(_run(), keys.new_key(tmp_path / "key.pem"), "risk", "now")
     now = [says("a", id="good", digest="0" * 64), says("a", id="attack", digest="1" * 64), says("a", id="new")]
     assert signing.changed(signed["statement"], now) == ["attack", "bad", "measured", "new"]
 

@@ -28,8 +28,8 @@ def report(
     """Write the report of a run again, with its signature if it has one."""
     from tightrope.cli.uat.known import flow_names
     from tightrope.infra.settings import get_settings
-    from tightrope.uat.report_html import write_html
     from tightrope.release.signing import SignatureInvalid
+    from tightrope.uat.report_html import write_html
     from tightrope.uat.signing import verify
 
     place, data = _run(run)
@@ -112,7 +112,9 @@ def key(out: Annotated[Path, typer.Option("--out", help="File for the key; never
     import base64
 
     public = made.public_key().public_bytes_raw()
-    console.print(f"{out}: key {key_id(public)}, public half {base64.b64encode(public).decode()}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{out}: key {key_id(public)}, public half {base64.b64encode(public).decode()}", highlight=False, soft_wrap=True
+    )
 
 
 def sign(
@@ -123,8 +125,8 @@ def sign(
     """Sign a run: release, every case's hash with its verdict, and the whole result."""
     from datetime import UTC, datetime
 
-    from tightrope.uat import results
     from tightrope.release.signing import load_key
+    from tightrope.uat import results
     from tightrope.uat.signing import sign as signed
 
     place, data = _run(run)

@@ -111,9 +111,7 @@ def _approvals(found: Iterable[tuple[Signer, Duty, datetime]], document: Documen
     )
 
 
-def _counted(
-    row: Any, key: str, files: Mapping[str, str], signers: Mapping[str, Signer]
-) -> tuple[Signer, Duty, datetime]:
+def _counted(row: Any, key: str, files: Mapping[str, str], signers: Mapping[str, Signer]) -> tuple[Signer, Duty, datetime]:
     said, signed_by = open_statement(row, "a document")
     if said.get("kind") != KIND or said.get("document") != key:
         raise SignatureInvalid("it was given for something else")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tightrope.infra.files import write_atomically
 from tightrope.knowledge.passages import read_documents
 from tightrope.knowledge.publishing.approvals import approve, key_of
-from tightrope.knowledge.publishing.signers import FILE, DUTIES, load_signers
+from tightrope.knowledge.publishing.signers import DUTIES, FILE, load_signers
 from tightrope.release.demo_keys import DEMO_PEOPLE, demo_key
 from tightrope.release.signing import key_id
 

@@ -122,7 +122,9 @@ class Store:
     @classmethod
     def from_settings(cls, settings: Settings) -> Store:
         """The store of this installation."""
-        return cls(settings.knowledge_path, settings.project_dir / "knowledge_base" / FILE, production=settings.mode == "production")
+        return cls(
+            settings.knowledge_path, settings.project_dir / "knowledge_base" / FILE, production=settings.mode == "production"
+        )
 
     @property
     def state_file(self) -> Path:
@@ -260,7 +262,7 @@ class Store:
 
 
 @lru_cache(maxsize=8)
-def _verified(path: Path, changed: int, signers: Path, signers_changed: int, production: bool) -> Release:  # noqa: FBT001 - private
+def _verified(path: Path, changed: int, signers: Path, signers_changed: int, production: bool) -> Release:
     """A release file that holds what its name says; the files' times are there so that another content is read again."""
     del changed, signers_changed
     known = load_signers(signers, production=production)
@@ -306,7 +308,9 @@ class Active:
             found = self._store.state_file.stat()
             signers = self._store.signers.stat()
         except OSError:
-            raise ReleaseBroken("no knowledge is published, or signers.json is missing; `tightrope kb publish` publishes") from None
+            raise ReleaseBroken(
+                "no knowledge is published, or signers.json is missing; `tightrope kb publish` publishes"
+            ) from None
         return found.st_ino, found.st_mtime_ns, found.st_size, signers.st_mtime_ns
 
     def _read(self) -> Quotable:
