@@ -31,7 +31,6 @@ _HAN: Final = {
     "○": "0",
     "洞": "0",
     "幺": "1",
-    "么": "1",
     "拐": "7",
     "勾": "9",
     "两": "2",
@@ -241,7 +240,7 @@ def exact_amounts(text: str) -> Iterator[Span]:
             continue
         cents = re.fullmatch(r"[\d,]{4,}\.\d{2}", match[0], re.ASCII)
         money = _UNIT.match(text, end) or _CURRENCY.search(text[max(0, start - 5) : start])
-        if cents or (money and _significant(match[0]) > 3):
+        if cents or (money and (_significant(match[0]) > 3 or re.search(r"\.\d{2}$", match[0]))):
             yield Span(start, end, Kind.AMOUNT)
 
 

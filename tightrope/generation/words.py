@@ -60,6 +60,9 @@ _NAME_HAN: Final = re.compile(
     rf" ?(?P<x>(?:{_SURNAME})[\u4e00-\u9fff·]{{1,3}}?)"
     r"(?=$|[^\u4e00-\u9fff·]|的|想|要|请|在|今|昨|身份|电话|手机|账|帐|客户|住|我|你|现|之前|已经|刚)"
 )
+_NAME_DOTTED: Final = re.compile(
+    r"(?:我叫|名字[是叫]|我是|本人|姓名[是为:]?|户名[是为:]?)?(?P<x>[\u4e00-\u9fff]{1,6}(?:[·・•‧][\u4e00-\u9fff]{1,8}){1,3})"
+)
 _NAME_OF: Final = re.compile(
     rf"(?P<x>(?:{_SURNAME})[\u4e00-\u9fff]{{1,2}})(?=(?:的|名下的?)(?:账户|帐户|账号|帐号|余额|持仓|资产|股票|身份证|电话|手机|密码|银行卡|订单))"
 )
@@ -136,7 +139,7 @@ def identifiers(text: str) -> Iterator[Span]:
 
 def names(text: str) -> Iterator[Span]:
     """Names where the words around say that it is one; a name without any such word is not recognised."""
-    for pattern in (_NAME_HAN, _NAME_OF, _NAME_TITLE):
+    for pattern in (_NAME_HAN, _NAME_DOTTED, _NAME_OF, _NAME_TITLE):
         yield from (span for span in _found(pattern, Kind.NAME, text) if not _NOT_NAMES.match(text, span.start))
     for pattern in (_NAME_LATIN, _NAME_MR):
         yield from (span for span in _found(pattern, Kind.NAME, text) if not _NOT_LATIN.match(text, span.start))

@@ -48,6 +48,7 @@ from tightrope.knowledge.server.api import create_app as knowledge_app
 from tightrope.release.manifest import release_id
 from tightrope.sandbox.api import create_app as sandbox_app
 from tightrope.sandbox.catalogue import CUSTOMERS
+from tightrope.sandbox.model.api import create_app as model_app
 from tightrope.uat.observed import CannotPlay
 
 DATABASES = ("sandbox", "knowledge", "tightrope")
@@ -59,6 +60,7 @@ class World:
 
     Attributes:
         passages: id -> text of every passage of the knowledge base.
+        model: the scripted model server, if the settings name a model; its state keeps what it was asked.
         browsers: customer -> a browser that logged in at the portal when a case of the time `logged_at` began.
     """
 
@@ -78,6 +80,7 @@ class World:
     passages: dict[str, str]
     release: str
     logged_at: datetime
+    model: Any = None
     browsers: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
@@ -202,6 +205,9 @@ async def open_world(settings: Settings, clock: FixedClock) -> AsyncIterator[Wor
         await stack.enter_async_context(knowledge.router.lifespan_context(knowledge))
         wires.lead(own.brokerage_url, sandbox)
         wires.lead(own.knowledge_url, knowledge)
+        model = model_app(own) if own.model_url else None
+        if model is not None:
+            wires.lead(own.model_url, model)
         await publish(own, transport=wires)
         context = await action_context.build(own, stack, clock=clock, transport=wires)
         action_context.use(context)
@@ -223,6 +229,7 @@ async def open_world(settings: Settings, clock: FixedClock) -> AsyncIterator[Wor
             prompt=Prompt.load(project),
             understanding=understanding,
             logged_at=clock.at,
+            model=model,
             actions=InProcessActions(project, "actions", ACTIONS),
             passages={item.passage_id: item.text for item in load_release(settings.project_dir / "knowledge_base").passages},
             release=release,
