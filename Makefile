@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows uat test-long check understanding bench bench-engine docs rasa-verify clean browser
+.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine docs rasa-verify clean browser
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,9 @@ check: $(VENV)/.dev ## Formatting, lint, types, import contracts, module sizes
 
 understanding: $(VENV)/.dev ## Encode and train anew after lines in data/understanding changed (a minute or two; 20 ms a new line)
 	@$(BIN)/python -m tightrope.understanding.build
+
+knowledge: $(VENV)/.dev ## Encode anew after documents in knowledge_base changed (0.2 s a new passage)
+	@$(BIN)/python -m tightrope.knowledge.build
 
 bench: $(VENV)/.dev ## Speed of the whole way of a message, beside bare yardsticks; writes docs/reports/
 	@$(BIN)/python -m benchmarks.throughput

@@ -17,6 +17,7 @@ from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.calibration import LocalIndex, Outcome, Question, calibrate, judge
 from tightrope.knowledge.models import LANGUAGES
 from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import load_thresholds
 
 FOLDER = REPOSITORY / "knowledge_base"
@@ -45,7 +46,7 @@ def show(name: str, outcome: Outcome) -> None:
 def main(arguments: list[str]) -> None:
     """Read the questions, calibrate when asked to, judge."""
     release = load_release(FOLDER)
-    index = LocalIndex(release)
+    index = LocalIndex(release, Search.here(REPOSITORY))
     questions = [Question.read(json.loads(line)) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
     path: Path = FOLDER / "thresholds.json"
     thresholds = load_thresholds(path)

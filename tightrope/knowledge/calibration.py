@@ -13,13 +13,12 @@ from typing import Any, Literal
 
 from tightrope.knowledge.compose.decide import Answerable, decide
 from tightrope.knowledge.compose.extractive import extract
-from tightrope.knowledge.models import LANGUAGES, MICRO, Chunk, Draft, GateRules, Language, Release, Thresholds
-from tightrope.knowledge.server.scoring import index_terms, score, weigh
-from tightrope.knowledge.server.tokens import grams, terms
+from tightrope.knowledge.models import LANGUAGES, MICRO, Chunk, Draft, GateRules, Language, Thresholds
+from tightrope.knowledge.server.local import LocalIndex
 
 MAX_WRONG_SHARE = 0.05
 """Of the questions asked on the calibration half, at most this share may get an answer that is wrong or should not have been given."""
-WEIGHTS = (2000, 3000, 4000, 5000, 6000)
+WEIGHTS = (9000, 9500)
 STEP = 100
 NO_RULES = GateRules(connectives={}, clauses=(), scope=(), max_sentences=100, max_characters=100_000)
 """Calibration asks which passage answers, not what may be said around it."""
@@ -55,27 +54,6 @@ class Outcome:
     @property
     def asked(self) -> int:
         return self.right + self.wrong + self.false_refusals + self.false_answers + self.correct_refusals
-
-
-class LocalIndex:
-    """Retrieval as the embedded server does it, over a release in memory."""
-
-    def __init__(self, release: Release) -> None:
-        self._entries = [(passage, index_terms(passage.content, passage.keywords)) for passage in release.passages]
-        self._frequency = Counter(term for _, found in self._entries for term in found)
-
-    def retrieve(self, question: str, language: Language, thresholds: Thresholds) -> list[Chunk]:
-        """Passages of the language that share a term with the question, best first."""
-        weights = weigh(terms(question), self._frequency, len(self._entries))
-        vector, share = grams(question), thresholds.vector_weight[language] / MICRO
-        chunks = []
-        for passage, found in self._entries:
-            if passage.language != language or found.isdisjoint(weights):
-                continue
-            scores = score(vector, weights, passage.content, passage.keywords, vector_weight=share)
-            if scores.similarity * MICRO >= thresholds.floor:
-                chunks.append(Chunk(passage, scores.similarity, scores.term_similarity, scores.vector_similarity))
-        return sorted(chunks, key=lambda chunk: -chunk.similarity)[: thresholds.page_size]
 
 
 def judge(index: LocalIndex, questions: Iterable[Question], thresholds: Thresholds) -> Outcome:

@@ -23,6 +23,7 @@ _PROJECT_PATTERNS = (
     ("approvals", "knowledge_base/approvals/*.json"),
     ("thresholds", "knowledge_base/*.json"),
     ("gate", "data/knowledge/*.json"),
+    ("knowledge", "data/knowledge/*.npz"),
     ("actions", "actions/**/*.py"),
 )
 _CODE_PATTERNS = (

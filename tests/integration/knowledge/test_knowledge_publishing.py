@@ -21,6 +21,7 @@ from tightrope.knowledge.models import SHANGHAI, Answer, NoAnswer
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publish import DRAFT, publish, publish_direct
 from tightrope.knowledge.publishing.demo import sign_demo
+from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
 
 pytestmark = pytest.mark.integration
@@ -48,6 +49,7 @@ def changed_project(database: Settings, tmp_path: Path, old: str, new: str) -> S
     (tmp_path / "knowledge_base").mkdir()
     for name in ("trading-fees.zh.md", "trading-fees.en.md", "chinext.zh.md", "chinext.en.md"):
         shutil.copy(REPOSITORY / "knowledge_base" / name, tmp_path / "knowledge_base")
+    shutil.copytree(REPOSITORY / "data/knowledge", tmp_path / "data/knowledge")
     path = tmp_path / "knowledge_base/trading-fees.zh.md"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     sign_demo(tmp_path / "knowledge_base", datetime(2026, 11, 20, tzinfo=UTC))
@@ -137,7 +139,7 @@ async def service(
 async def test_a_question_gets_its_cited_answer_in_its_language(published: httpx.ASGITransport, database: Settings):
     answers = await service(database, published)
     zh = await answers.answer("卖股票的印花税是多少？", "zh")
-    en = await answers.answer("How high is the stamp duty on shares?", "en")
+    en = await answers.answer("What is the rate of stamp duty when I sell shares?", "en")
     assert isinstance(zh, Answer)
     assert isinstance(en, Answer)
     assert "0.05%" in zh.text
@@ -151,7 +153,7 @@ async def test_a_question_gets_its_cited_answer_in_its_language(published: httpx
 
 
 @pytest.mark.parametrize(
-    ("question", "language"), [("今天上海天气怎么样", "zh"), ("Tell me a joke", "en"), ("期权账户怎么开通", "zh"), ("?!", "en")]
+    ("question", "language"), [("今天上海天气怎么样", "zh"), ("Tell me a joke", "en"), ("比特币怎么买", "zh"), ("?!", "en")]
 )
 async def test_what_the_documents_do_not_cover_is_not_answered(
     published: httpx.ASGITransport, database: Settings, question: str, language: Any
@@ -192,7 +194,7 @@ async def test_before_a_document_is_in_force_it_is_not_quoted(published: httpx.A
 
 
 async def test_the_server_finds_what_the_calibration_found(published: httpx.ASGITransport, database: Settings):
-    local = LocalIndex(RELEASE)
+    local = LocalIndex(RELEASE, Search.here(REPOSITORY))
     clock = FixedClock(datetime(2026, 11, 20, tzinfo=UTC))
     lines = (REPOSITORY / "tests/golden/knowledge/questions.jsonl").read_text(encoding="utf-8").splitlines()[::9]
     async with RagflowClient(database, RELEASE, clock, transport=published) as client:

@@ -19,6 +19,7 @@ from tightrope.knowledge.compose.extractive import choose, extract
 from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import Answer, Chunk, NoAnswer, Passage, Thresholds
 from tightrope.knowledge.passages import load_release, split_sentences
+from tightrope.knowledge.server.search import Search
 
 RELEASE = load_release(REPOSITORY / "knowledge_base")
 THRESHOLDS = Thresholds(
@@ -183,7 +184,10 @@ def test_the_unseen_questions_name_real_passages_and_keep_paraphrases_together()
 def test_the_published_thresholds_keep_their_promise_on_both_halves():
     from tightrope.knowledge.service import load_thresholds
 
-    thresholds, index = load_thresholds(REPOSITORY / "knowledge_base/thresholds.json"), LocalIndex(RELEASE)
+    thresholds, index = (
+        load_thresholds(REPOSITORY / "knowledge_base/thresholds.json"),
+        LocalIndex(RELEASE, Search.here(REPOSITORY)),
+    )
     for language in ("zh", "en"):
         for split in ("calibration", "test"):
             found = judge(index, [q for q in questions() if q.language == language and q.split == split], thresholds)
@@ -193,7 +197,7 @@ def test_the_published_thresholds_keep_their_promise_on_both_halves():
 
 
 def test_calibration_looks_at_its_own_half_only():
-    index = LocalIndex(RELEASE)
+    index = LocalIndex(RELEASE, Search.here(REPOSITORY))
     few = [q for q in questions() if q.language == "zh"][::6]
     other = [replace(q, split="test") if q.split == "test" else q for q in few]
     spoiled = [replace(q, answers=()) if q.split == "test" else q for q in few]
@@ -201,7 +205,7 @@ def test_calibration_looks_at_its_own_half_only():
 
 
 def test_where_nothing_is_right_the_threshold_refuses_everything():
-    index = LocalIndex(RELEASE)
+    index = LocalIndex(RELEASE, Search.here(REPOSITORY))
     hopeless = [Question(str(i), "zh", "印花税", "near_domain", (), "calibration") for i in range(3)]
     found = calibrate(index, hopeless, THRESHOLDS)
     assert judge(index, hopeless, found) == Outcome(0, 0, 0, 0, 3)

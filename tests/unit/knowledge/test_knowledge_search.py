@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tightrope.knowledge.server.conditions import IMPOSSIBLE, allowed_documents
-from tightrope.knowledge.server.scoring import index_terms, score, units, weigh
+from tightrope.knowledge.server.scoring import HEAD, fuse, index_terms, matched, units, weigh
 from tightrope.knowledge.server.tokens import cosine, grams, idf, light_terms, normalise, stem, terms, warm_up
 from tightrope.knowledge.xxh64 import xxh64
 
@@ -105,24 +105,26 @@ CONTENT = "交易费用 > 印花税 (v1, 2026-09-01 起生效)\n印花税由卖�
 
 
 def test_the_score_is_the_weighted_sum_of_its_parts():
-    found = score(grams("印花税税率"), {"印花税": 2.0, "税率": 1.0, "没有": 1.0}, CONTENT, ("税率",), vector_weight=0.3)
+    weights = {"印花税": 2.0, "税率": 1.0, "没有": 1.0}
+    found = fuse(matched(weights, index_terms(CONTENT, ("税率",))), weights, 0.8, 0.3)
     assert found.term_similarity == pytest.approx(0.75)
-    assert found.similarity == pytest.approx(0.3 * found.vector_similarity + 0.7 * found.term_similarity)
+    assert found.vector_similarity == 0.8
+    assert found.similarity == pytest.approx(0.3 * 0.8 + 0.7 * 0.75)
 
 
 def test_a_term_in_the_heading_counts_more_than_one_in_the_text():
-    heading = score({}, {"印花税": 1.0}, CONTENT, (), vector_weight=0.0)
-    text = score({}, {"卖": 1.0}, CONTENT, (), vector_weight=0.0)
-    assert heading.term_similarity > text.term_similarity > 0
+    found = index_terms(CONTENT, ())
+    assert matched({"印花税": 1.0}, found) == pytest.approx(1)
+    assert matched({"卖": 1.0}, found) == pytest.approx(1 - HEAD)
 
 
-def test_a_question_without_terms_has_no_similarity():
-    assert score({}, {}, CONTENT, (), vector_weight=0.5).similarity == 0
+def test_a_question_without_terms_has_no_term_similarity():
+    assert fuse(matched({}, index_terms(CONTENT, ())), {}, 0.5, 0.5).similarity == 0.25
 
 
 def test_keywords_are_found():
-    assert "打新" not in index_terms(CONTENT, ())
-    assert set(terms("税负")) <= index_terms(CONTENT, ("税负",))
+    assert "打新" not in index_terms(CONTENT, ()).everywhere
+    assert set(terms("税负")) <= index_terms(CONTENT, ("税负",)).head
 
 
 METADATA = {

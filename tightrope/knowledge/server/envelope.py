@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from tightrope.infra.logging import get_logger
-from tightrope.knowledge.server.retrieval import ARGUMENT, EXCEPTION, ApiError
+from tightrope.knowledge.server.errors import ARGUMENT, EXCEPTION, ApiError
 
 log = get_logger()
 MAX_BODY = 8 * 1024 * 1024

@@ -1,52 +1,41 @@
-"""SQL of the embedded knowledge server: datasets, documents, chunks and the inverted index."""
+"""SQL of the embedded knowledge server: datasets, documents and chunks. The index is in index.py."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from tightrope.infra.database import Connection
+from tightrope.knowledge.server.search import Entry
+from tightrope.knowledge.server.vectors import written
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A chunk that holds at least one term of the question."""
-
-    chunk_id: str
-    document_id: str
-    dataset_id: str
-    document_name: str
-    meta_fields: dict[str, Any] | None
-    content: str
-    keywords: tuple[str, ...]
-    matched: float
-    """Summed weight of the question's terms that the chunk holds."""
-
-
-async def datasets(connection: Connection, *, name: str | None = None, dataset_id: str | None = None) -> list[Row]:
+async def datasets(connection: Connection, *, name: str | None = None, ids: Sequence[str] | None = None) -> list[Row]:
     """Datasets with their counts, newest first."""
     cursor = await connection.execute(
         """SELECT d.*, (SELECT count(*) FROM knowledge.document x WHERE x.dataset_id = d.id) AS document_count,
                   (SELECT count(*) FROM knowledge.chunk x WHERE x.dataset_id = d.id) AS chunk_count
            FROM knowledge.dataset d
-           WHERE (%(name)s::text IS NULL OR d.name = %(name)s) AND (%(id)s::text IS NULL OR d.id = %(id)s)
+           WHERE (%(name)s::text IS NULL OR d.name = %(name)s) AND (%(ids)s::text[] IS NULL OR d.id = ANY(%(ids)s))
            ORDER BY d.created_at DESC, d.id""",
-        {"name": name, "id": dataset_id},
+        {"name": name, "ids": list(ids) if ids is not None else None},
     )
     return await cursor.fetchall()
 
 
-async def insert_dataset(connection: Connection, dataset_id: str, name: str, description: str, at: datetime) -> bool:
+async def insert_dataset(
+    connection: Connection, dataset_id: str, name: str, description: str, embedding_model: str, at: datetime
+) -> bool:
     """False when the name is taken."""
     cursor = await connection.execute(
-        "INSERT INTO knowledge.dataset VALUES (%s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING",
-        (dataset_id, name, description, at, at),
+        """INSERT INTO knowledge.dataset (id, name, description, embedding_model, created_at, updated_at)
+           VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING""",
+        (dataset_id, name, description, embedding_model, at, at),
     )
     return cursor.rowcount == 1
 
@@ -61,9 +50,11 @@ async def rename_dataset(connection: Connection, dataset_id: str, name: str, at:
     return cursor.rowcount == 1
 
 
-async def delete_datasets(connection: Connection, ids: Sequence[str]) -> int:
-    """Delete datasets with everything in them; the number deleted."""
-    return (await connection.execute("DELETE FROM knowledge.dataset WHERE id = ANY(%s)", (list(ids),))).rowcount
+async def delete_datasets(connection: Connection, ids: Sequence[str] | None) -> int:
+    """Delete datasets with everything in them, None all of them; the number deleted."""
+    some = list(ids) if ids is not None else None
+    cursor = await connection.execute("DELETE FROM knowledge.dataset WHERE %s::text[] IS NULL OR id = ANY(%s)", (some, some))
+    return cursor.rowcount
 
 
 async def known_datasets(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -72,7 +63,7 @@ async def known_datasets(connection: Connection, ids: Sequence[str]) -> set[str]
     return {row["id"] for row in await cursor.fetchall()}
 
 
-_DOCUMENT = """id, dataset_id, name, octet_length(content) AS size, meta_fields, enabled, created_at, updated_at,
+_DOCUMENT = """id, dataset_id, name, octet_length(content) AS size, meta_fields, enabled, run, created_at, updated_at,
                (SELECT count(*) FROM knowledge.chunk c WHERE c.document_id = document.id) AS chunk_count"""
 
 
@@ -102,14 +93,27 @@ async def insert_document(
 
 
 async def update_document(
-    connection: Connection, document_id: str, meta_fields: Mapping[str, Any] | None, enabled: bool | None, at: datetime
+    connection: Connection,
+    document_id: str,
+    meta_fields: Mapping[str, Any] | None,
+    enabled: bool | None,
+    name: str | None,
+    at: datetime,
 ) -> None:
-    """Replace the metadata, switch the document, or both; None leaves as it is."""
+    """Replace the metadata, switch or rename the document; None leaves as it is."""
     await connection.execute(
-        """UPDATE knowledge.document SET meta_fields = coalesce(%s, meta_fields), enabled = coalesce(%s, enabled), updated_at = %s
-           WHERE id = %s""",
-        (Jsonb(dict(meta_fields)) if meta_fields is not None else None, enabled, at, document_id),
+        """WITH changed AS (
+               UPDATE knowledge.document SET meta_fields = coalesce(%s, meta_fields), enabled = coalesce(%s, enabled),
+                   name = coalesce(%s, name), updated_at = %s
+               WHERE id = %s RETURNING dataset_id)
+           UPDATE knowledge.dataset SET revision = revision + 1 WHERE id IN (SELECT dataset_id FROM changed)""",
+        (Jsonb(dict(meta_fields)) if meta_fields is not None else None, enabled, name, at, document_id),
     )
+
+
+async def set_run(connection: Connection, document_id: str, run: str, at: datetime) -> None:
+    """How far the cutting of a document is."""
+    await connection.execute("UPDATE knowledge.document SET run = %s, updated_at = %s WHERE id = %s", (run, at, document_id))
 
 
 async def document_bytes(connection: Connection, dataset_id: str, document_id: str) -> Row | None:
@@ -120,10 +124,11 @@ async def document_bytes(connection: Connection, dataset_id: str, document_id: s
     return await cursor.fetchone()
 
 
-async def delete_documents(connection: Connection, dataset_id: str, ids: Sequence[str]) -> int:
-    """Delete documents with their chunks; the number deleted."""
+async def delete_documents(connection: Connection, dataset_id: str, ids: Sequence[str] | None) -> int:
+    """Delete documents with their chunks, None all of the dataset; the number deleted."""
+    some = list(ids) if ids is not None else None
     cursor = await connection.execute(
-        "DELETE FROM knowledge.document WHERE dataset_id = %s AND id = ANY(%s)", (dataset_id, list(ids))
+        "DELETE FROM knowledge.document WHERE dataset_id = %s AND (%s::text[] IS NULL OR id = ANY(%s))", (dataset_id, some, some)
     )
     return cursor.rowcount
 
@@ -135,9 +140,9 @@ async def insert_chunk(
     dataset_id: str,
     content: str,
     keywords: Sequence[str],
-    terms: Collection[str],
+    entry: Entry,
 ) -> bool:
-    """Store a chunk and its postings; the same chunk again changes nothing (its id is its content).
+    """Store a chunk, its postings and its vectors; the same chunk again changes nothing (its id is its content).
 
     The commit does not wait for the disk: publishing reads everything back and then renames the dataset, which does.
 
@@ -145,6 +150,7 @@ async def insert_chunk(
         False when the dataset does not hold the document.
     """
     await connection.execute("SET LOCAL synchronous_commit TO off")
+    words = sorted(entry.terms.everywhere)
     cursor = await connection.execute(
         """WITH owner AS (SELECT id, dataset_id FROM knowledge.document WHERE id = %(document)s AND dataset_id = %(dataset)s),
            made AS (
@@ -152,8 +158,13 @@ async def insert_chunk(
                SELECT %(id)s, id, dataset_id, %(content)s, %(keywords)s FROM owner
                ON CONFLICT (document_id, id) DO NOTHING RETURNING number),
            indexed AS (
-               INSERT INTO knowledge.posting (dataset_id, term, chunk)
-               SELECT %(dataset)s, term, number FROM made, unnest(%(terms)s::text[]) AS term)
+               INSERT INTO knowledge.posting (dataset_id, term, chunk, head)
+               SELECT %(dataset)s, term, number, head
+               FROM made, unnest(%(terms)s::text[], %(heads)s::boolean[]) AS t (term, head)),
+           placed AS (
+               INSERT INTO knowledge.embedding (chunk, part, dataset_id, vector)
+               SELECT number, part, %(dataset)s, vector::public.vector
+               FROM made, unnest(%(vectors)s::text[]) WITH ORDINALITY AS v (vector, part))
            SELECT count(*) AS owners FROM owner""",
         {
             "id": chunk_id,
@@ -161,11 +172,18 @@ async def insert_chunk(
             "dataset": dataset_id,
             "content": content,
             "keywords": list(keywords),
-            "terms": sorted(terms),
+            "terms": words,
+            "heads": [word in entry.terms.head for word in words],
+            "vectors": [written(row) for row in entry.rows] if entry.rows is not None else [],
         },
     )
     row = await cursor.fetchone()
     return bool(row and row["owners"])
+
+
+async def delete_chunks(connection: Connection, document_id: str) -> None:
+    """Delete the chunks of a document."""
+    await connection.execute("DELETE FROM knowledge.chunk WHERE document_id = %s", (document_id,))
 
 
 async def chunks(connection: Connection, document_id: str) -> list[Row]:
@@ -174,87 +192,3 @@ async def chunks(connection: Connection, document_id: str) -> list[Row]:
         "SELECT id, content, keywords FROM knowledge.chunk WHERE document_id = %s ORDER BY number", (document_id,)
     )
     return await cursor.fetchall()
-
-
-async def any_chunk(connection: Connection) -> bool:
-    """Whether anything was ever put into any dataset."""
-    row = await (await connection.execute("SELECT EXISTS (SELECT 1 FROM knowledge.chunk) AS found")).fetchone()
-    return bool(row and row["found"])
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a retrieval must know of its datasets before it looks for passages."""
-
-    known: frozenset[str]
-    """Which of the datasets exist."""
-    total: int
-    """Chunks in them."""
-    frequency: dict[str, int]
-    """How many of the chunks hold each term of the question."""
-    metadata: dict[str, dict[str, Any]]
-    """Metadata of every document that has any; empty unless asked for."""
-
-
-async def ground(connection: Connection, dataset_ids: Sequence[str], terms: Sequence[str], *, with_metadata: bool) -> Ground:
-    """One round trip for all of it."""
-    cursor = await connection.execute(
-        """SELECT (SELECT array_agg(id) FROM knowledge.dataset WHERE id = ANY(%(datasets)s)) AS known,
-                  (SELECT count(*) FROM knowledge.chunk WHERE dataset_id = ANY(%(datasets)s)) AS total,
-                  (SELECT jsonb_object_agg(term, n) FROM (
-                      SELECT term, count(*) AS n FROM knowledge.posting
-                      WHERE dataset_id = ANY(%(datasets)s) AND term = ANY(%(terms)s) GROUP BY term) AS counted) AS frequency,
-                  (SELECT jsonb_object_agg(id, meta_fields) FROM knowledge.document
-                   WHERE %(with_metadata)s AND dataset_id = ANY(%(datasets)s) AND meta_fields IS NOT NULL) AS metadata""",
-        {"datasets": list(dataset_ids), "terms": list(terms), "with_metadata": with_metadata},
-    )
-    row = await cursor.fetchone() or {}
-    return Ground(frozenset(row.get("known") or ()), row.get("total") or 0, row.get("frequency") or {}, row.get("metadata") or {})
-
-
-async def candidates(
-    connection: Connection,
-    dataset_ids: Sequence[str],
-    weights: Mapping[str, float],
-    *,
-    documents: Collection[str] | None,
-    limit: int,
-) -> list[Candidate]:
-    """The chunks whose terms weigh most, of enabled documents, best first.
-
-    Args:
-        documents: only these documents; None is no filter.
-    """
-    cursor = await connection.execute(
-        """WITH best AS (
-               SELECT p.chunk, sum(q.weight) AS matched
-               FROM unnest(%(terms)s::text[], %(weights)s::float8[]) AS q (term, weight)
-               JOIN knowledge.posting p ON p.term = q.term AND p.dataset_id = ANY(%(datasets)s)
-               JOIN knowledge.chunk c ON c.number = p.chunk
-               JOIN knowledge.document d ON d.id = c.document_id
-               WHERE d.enabled AND (%(documents)s::text[] IS NULL OR d.id = ANY(%(documents)s))
-               GROUP BY p.chunk ORDER BY matched DESC, p.chunk LIMIT %(limit)s)
-           SELECT c.id, c.document_id, c.dataset_id, d.name, d.meta_fields, c.content, c.keywords, best.matched
-           FROM best JOIN knowledge.chunk c ON c.number = best.chunk JOIN knowledge.document d ON d.id = c.document_id
-           ORDER BY best.matched DESC, c.number""",
-        {
-            "terms": list(weights),
-            "weights": list(weights.values()),
-            "datasets": list(dataset_ids),
-            "documents": list(documents) if documents is not None else None,
-            "limit": limit,
-        },
-    )
-    return [
-        Candidate(
-            chunk_id=row["id"],
-            document_id=row["document_id"],
-            dataset_id=row["dataset_id"],
-            document_name=row["name"],
-            meta_fields=row["meta_fields"],
-            content=row["content"],
-            keywords=tuple(row["keywords"]),
-            matched=row["matched"],
-        )
-        for row in await cursor.fetchall()
-    ]

@@ -5,33 +5,28 @@ Follows RAGFlow 0.27 (api/apps/restful_apis/chunk_api.py, rag/nlp/search.py). Wh
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tightrope.infra.database import Connection
-from tightrope.knowledge.server import repository
-from tightrope.knowledge.server.conditions import allowed_documents
-from tightrope.knowledge.server.repository import Candidate
-from tightrope.knowledge.server.scoring import Score, score, weigh
-from tightrope.knowledge.server.tokens import grams, terms
+from tightrope.infra.logging import get_logger
+from tightrope.knowledge.server import index, repository
+from tightrope.knowledge.server.errors import DATA, EXCEPTION, ApiError
+from tightrope.knowledge.server.filters import Filters
+from tightrope.knowledge.server.index import Candidate
+from tightrope.knowledge.server.scoring import WINDOW, Score, fuse, resemblance, weigh
+from tightrope.knowledge.server.search import Asked, Search
+from tightrope.knowledge.server.tokens import terms
+from tightrope.knowledge.server.versions import Version
 
-SUCCESS, EXCEPTION, ARGUMENT, DATA = 0, 100, 101, 102
-WINDOW = 64
-"""Candidates that are scored, rounded up to a multiple of the page size; `total` counts inside it, as in RAGFlow."""
+log = get_logger()
 MAX_QUESTION = 2000
 """Characters of a question that are searched."""
 _MODEL_OPTIONS = ("keyword", "use_kg", "toc_enhance", "cross_languages", "rerank_id")
-
-
-class ApiError(Exception):
-    """A business error: HTTP 200 with this code and message."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True)
@@ -60,8 +55,8 @@ def _count(value: Any, default: int) -> int:
     return number if number >= 1 else default
 
 
-def read_query(body: dict[str, Any]) -> Query:
-    """Check a request body as RAGFlow does.
+def read_query(body: dict[str, Any], version: Version) -> Query:
+    """Check a request body as this version of RAGFlow does.
 
     Raises:
         ApiError: with RAGFlow's code and text.
@@ -80,7 +75,7 @@ def read_query(body: dict[str, Any]) -> Query:
     if page_size > 100:
         raise ApiError(EXCEPTION, "ValueError('page_size must be less than or equal to 100')")
     rerank_candidates = _count(body.get("rerank_candidates_count"), 64)
-    if page * page_size > rerank_candidates:
+    if version.bounds_paging and page * page_size > rerank_candidates:
         raise ApiError(
             DATA, f"`page * page_size` ({page * page_size}) must not exceed `rerank_candidates_count` ({rerank_candidates})"
         )
@@ -108,37 +103,61 @@ def read_query(body: dict[str, Any]) -> Query:
     )
 
 
-async def retrieve(connection: Connection, query: Query) -> dict[str, Any]:
+async def retrieve(connection: Connection, query: Query, search: Search, filters: Filters) -> dict[str, Any]:
     """Answer a checked request: the `data` of RAGFlow's answer.
 
     Raises:
         ApiError: a dataset or document is not there, or nothing was ever published.
     """
-    words = terms(query.question)
-    filtered = bool(query.condition) and not query.document_ids
-    ground = await repository.ground(connection, query.dataset_ids, words, with_metadata=filtered)
+    asked = await asyncio.to_thread(search.ask, query.question)
+    ground = await index.ground(connection, query.dataset_ids, asked.terms)
     for dataset in query.dataset_ids:
-        if dataset not in ground.known:
+        if dataset not in ground.models:
             raise ApiError(DATA, f"You don't own the dataset {dataset}.")
+    if len(set(ground.models.values())) > 1:
+        raise ApiError(DATA, "Datasets use different embedding models.")
     if not query.question:
         return {"total": 0, "chunks": [], "doc_aggs": {}}
-    documents = allowed_documents(query.condition, ground.metadata) if filtered else await _named(connection, query)
-    if ground.total == 0 and not await repository.any_chunk(connection):
+    if query.condition and not query.document_ids:
+        documents = await filters.allowed(connection, query.condition, ground.revisions)
+    else:
+        documents = await _named(connection, query)
+    if ground.total == 0 and not await index.any_chunk(connection):
         raise ApiError(EXCEPTION, "No chunk found, please upload file and parse it.")
-    weights = weigh(words, ground.frequency, ground.total)
-    window = math.ceil(WINDOW / query.page_size) * query.page_size
-    found = await repository.candidates(connection, query.dataset_ids, weights, documents=documents, limit=window)
-    vector = grams(query.question)
-    scored = [(score(vector, weights, c.content, c.keywords, vector_weight=query.vector_weight), c) for c in found]
-    scored.sort(key=lambda pair: -pair[0].similarity)
+    row = asked.row if _comparable(next(iter(ground.models.values())), search.name) else None
+    weights = weigh(asked.terms, ground.frequency, ground.total)
+    found = await index.candidates(connection, query.dataset_ids, weights, row, documents=documents, total=ground.total)
+    scored = [(_score(asked, weights, candidate, query.vector_weight), candidate) for candidate in found]
+    scored.sort(key=lambda pair: (-pair[0].similarity, pair[1].content))
+    scored = scored[: math.ceil(WINDOW / query.page_size) * query.page_size]
     if query.vector_weight > 0:
         scored = [pair for pair in scored if pair[0].similarity >= query.threshold]
     page = scored[(query.page - 1) * query.page_size : query.page * query.page_size]
     return {
         "total": len(scored),
-        "chunks": [_chunk(found_score, c, query, words) for found_score, c in page],
+        "chunks": [_chunk(score, c, query, asked.terms) for score, c in page],
         "doc_aggs": _aggregates(scored),
     }
+
+
+def _comparable(dataset: str, here: str) -> bool:
+    """Whether the question's vector may be compared with the dataset's; vectors of two encoders never are."""
+    if dataset == here:
+        return True
+    log.error(
+        "a dataset is searched by words alone: its vectors are of another encoder; publish its release anew",
+        action="knowledge_words_alone",
+        dataset=dataset or "none",
+        here=here or "none",
+    )
+    return False
+
+
+def _score(asked: Asked, weights: Mapping[str, float], candidate: Candidate, vector_weight: float) -> Score:
+    vector = candidate.cosine
+    if vector is None:
+        vector = resemblance(asked.grams, candidate.content, candidate.keywords)
+    return fuse(candidate.held, weights, vector, vector_weight)
 
 
 async def _named(connection: Connection, query: Query) -> set[str] | None:

@@ -1,7 +1,8 @@
-"""How similar a question and a passage are: RAGFlow's three figures, by lexical means. Pure.
+"""How similar a question and a passage are: RAGFlow's three figures. Pure; the embedded server and the calibration share it.
 
-`term_similarity`: share of the question's idf weight that the passage holds, heading and keywords counted more. `vector_similarity`: best cosine of character
-n-grams over heading, keywords and sentences; no encoder is behind it yet. `similarity` is their weighted sum, as in RAGFlow.
+`term_similarity`: share of the question's idf weight that the passage holds, heading and keywords counted more. `vector_similarity`: cosine of the
+encoder's vectors; where there is no encoder, of character n-grams, which know spelling and not meaning. `similarity` is their weighted sum, as in
+RAGFlow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from tightrope.knowledge.passages import split_sentences
 from tightrope.knowledge.server.lexicon import TOPICS
 from tightrope.knowledge.server.tokens import Vector, grams, idf, stem, terms
 
+WINDOW = 64
+"""Candidates that are scored; from each side, words and vectors, at most so many."""
 TOPIC = 2.0
 """Factor of a topic of the trade."""
 UNKNOWN = 0.4
@@ -23,10 +26,21 @@ HEAD = 0.2
 _TOPICS = frozenset(stem(topic) for topic in TOPICS)
 
 
-@lru_cache(maxsize=4096)
-def index_terms(content: str, keywords: tuple[str, ...]) -> frozenset[str]:
+@dataclass(frozen=True)
+class Terms:
     """The terms under which a chunk is found."""
-    return frozenset(terms(content + "\n" + "\n".join(keywords)))
+
+    everywhere: frozenset[str]
+    head: frozenset[str]
+    """Those of title, section heading and keywords: what the chunk is about."""
+
+
+@lru_cache(maxsize=16384)
+def index_terms(content: str, keywords: tuple[str, ...]) -> Terms:
+    """The terms of a chunk."""
+    context = content.partition("\n")[0].rpartition(" (")[0]
+    named = "\n".join(keywords)
+    return Terms(frozenset(terms(f"{content}\n{named}")), frozenset(terms(f"{context}\n{named}")))
 
 
 def weigh(query: Iterable[str], frequency: Mapping[str, int], total: int) -> dict[str, float]:
@@ -42,7 +56,7 @@ def weigh(query: Iterable[str], frequency: Mapping[str, int], total: int) -> dic
     return weights
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def units(content: str, keywords: tuple[str, ...]) -> dict[str, tuple[tuple[int, float], ...]]:
     """The parts of a chunk that a question may resemble, as an index: n-gram -> (part, its weight in the part's unit vector).
 
@@ -59,13 +73,20 @@ def units(content: str, keywords: tuple[str, ...]) -> dict[str, tuple[tuple[int,
 
 
 def resemblance(question: Vector, content: str, keywords: tuple[str, ...]) -> float:
-    """The best cosine of the question with a part of the chunk."""
+    """The best cosine of the question with a part of the chunk, by n-grams."""
     index = units(content, keywords)
     cosines: dict[int, float] = {}
     for gram in question.keys() & index.keys():
         for part, weight in index[gram]:
             cosines[part] = cosines.get(part, 0.0) + question[gram] * weight
     return max(cosines.values(), default=0.0)
+
+
+def matched(weights: Mapping[str, float], found: Terms) -> float:
+    """What a chunk holds of a question's weight: HEAD of it by its heading and keywords alone."""
+    in_all = sum(weight for term, weight in weights.items() if term in found.everywhere)
+    in_head = sum(weight for term, weight in weights.items() if term in found.head)
+    return (1 - HEAD) * in_all + HEAD * in_head
 
 
 @dataclass(frozen=True)
@@ -77,25 +98,13 @@ class Score:
     vector_similarity: float
 
 
-@lru_cache(maxsize=4096)
-def head_terms(content: str, keywords: tuple[str, ...]) -> frozenset[str]:
-    """Terms of title, section heading and keywords: what a passage is about."""
-    return frozenset(terms(content.partition("\n")[0].rpartition(" (")[0] + "\n" + "\n".join(keywords)))
-
-
-def score(
-    question: Vector, weights: Mapping[str, float], content: str, keywords: tuple[str, ...], *, vector_weight: float
-) -> Score:
+def fuse(held: float, weights: Mapping[str, float], vector: float, vector_weight: float) -> Score:
     """The score triple of one candidate.
 
     Args:
-        question: `grams` of the question.
+        held: `matched` of the candidate.
         weights: `weigh` of the question's terms.
+        vector: cosine of question and candidate.
     """
-    everywhere, head = index_terms(content, keywords), head_terms(content, keywords)
-    whole = sum(weights.values()) or 1.0
-    in_all = sum(weight for term, weight in weights.items() if term in everywhere)
-    in_head = sum(weight for term, weight in weights.items() if term in head)
-    term = ((1 - HEAD) * in_all + HEAD * in_head) / whole
-    vector = resemblance(question, content, keywords)
+    term = held / (sum(weights.values()) or 1.0)
     return Score(vector_weight * vector + (1 - vector_weight) * term, term, vector)

@@ -1,0 +1,168 @@
+"""SQL of the search: which chunks share words with a question, which lie near its vector, and how much of either."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tightrope.infra.database import Connection
+from tightrope.knowledge.server.scoring import HEAD, WINDOW
+from tightrope.knowledge.server.vectors import Rows, written
+
+EXACT = 20_000
+"""Up to so many chunks in the datasets that are asked, every vector is compared; above, pgvector's HNSW graph is walked."""
+_AHEAD = 8 * WINDOW
+"""Found on each side before documents are filtered; most questions need no more."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A chunk that is near the question by words or by vectors."""
+
+    chunk_id: str
+    document_id: str
+    dataset_id: str
+    document_name: str
+    meta_fields: dict[str, Any] | None
+    content: str
+    keywords: tuple[str, ...]
+    held: float
+    """Weight of the question's terms that the chunk holds (scoring.matched)."""
+    cosine: float | None
+    """Of the nearer of its vectors; None where it has none, or none was asked for."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a retrieval must know of its datasets before it looks for passages."""
+
+    models: dict[str, str]
+    """Dataset -> the encoder of its vectors; datasets that are not there are missing."""
+    revisions: dict[str, int]
+    """Dataset -> a number that grows with every change of a document's metadata."""
+    total: int
+    """Chunks in them."""
+    frequency: dict[str, int]
+    """How many of the chunks hold each term of the question."""
+
+
+async def ground(connection: Connection, dataset_ids: Sequence[str], terms: Sequence[str]) -> Ground:
+    """One round trip for all of it."""
+    cursor = await connection.execute(
+        """SELECT (SELECT jsonb_object_agg(id, jsonb_build_array(embedding_model, revision)) FROM knowledge.dataset
+                   WHERE id = ANY(%(datasets)s)) AS known,
+                  (SELECT count(*) FROM knowledge.chunk WHERE dataset_id = ANY(%(datasets)s)) AS total,
+                  (SELECT jsonb_object_agg(term, n) FROM (
+                      SELECT term, count(*) AS n FROM knowledge.posting
+                      WHERE dataset_id = ANY(%(datasets)s) AND term = ANY(%(terms)s) GROUP BY term) AS counted) AS frequency""",
+        {"datasets": list(dataset_ids), "terms": list(terms)},
+    )
+    row = await cursor.fetchone() or {}
+    known = row.get("known") or {}
+    return Ground(
+        models={key: value[0] for key, value in known.items()},
+        revisions={key: value[1] for key, value in known.items()},
+        total=row.get("total") or 0,
+        frequency=row.get("frequency") or {},
+    )
+
+
+async def any_chunk(connection: Connection) -> bool:
+    """Whether anything was ever put into any dataset."""
+    row = await (await connection.execute("SELECT EXISTS (SELECT 1 FROM knowledge.chunk) AS found")).fetchone()
+    return bool(row and row["found"])
+
+
+async def metadata(connection: Connection, dataset_id: str) -> dict[str, dict[str, Any]]:
+    """Metadata of every document of a dataset that has any."""
+    cursor = await connection.execute(
+        "SELECT id, meta_fields FROM knowledge.document WHERE dataset_id = %s AND meta_fields IS NOT NULL", (dataset_id,)
+    )
+    return {row["id"]: row["meta_fields"] for row in await cursor.fetchall()}
+
+
+_NEAR = {
+    "none": "SELECT NULL::bigint AS chunk, NULL::float8 AS cosine WHERE false",
+    "exact": """SELECT chunk, max(-(vector <#> %(vector)s::vector)) AS cosine FROM knowledge.embedding
+                WHERE dataset_id = ANY(%(datasets)s) GROUP BY chunk ORDER BY cosine DESC, chunk LIMIT %(ahead)s""",
+    "graph": """SELECT chunk, max(-distance) AS cosine
+                FROM (SELECT chunk, vector <#> %(vector)s::vector AS distance FROM knowledge.embedding
+                      WHERE dataset_id = ANY(%(datasets)s) ORDER BY vector <#> %(vector)s::vector LIMIT %(ahead)s) AS found
+                GROUP BY chunk ORDER BY cosine DESC, chunk""",
+}
+_FILTER = """JOIN knowledge.chunk c ON c.number = {side}.chunk JOIN knowledge.document d ON d.id = c.document_id
+             WHERE d.enabled AND (%(documents)s::text[] IS NULL OR d.id = ANY(%(documents)s))"""
+_QUERY = """
+    WITH q AS (SELECT * FROM unnest(%(terms)s::text[], %(weights)s::float8[]) AS q (term, weight)),
+         words AS (SELECT p.chunk, sum(q.weight * CASE WHEN p.head THEN 1 ELSE %(text)s END) AS held
+                   FROM q JOIN knowledge.posting p ON p.term = q.term AND p.dataset_id = ANY(%(datasets)s)
+                   GROUP BY p.chunk ORDER BY held DESC, p.chunk LIMIT %(ahead)s),
+         near AS ({near}),
+         both_sides AS (
+             (SELECT chunk FROM words {of_words} ORDER BY held DESC, chunk LIMIT %(limit)s)
+             UNION (SELECT chunk FROM near {of_near} ORDER BY cosine DESC, chunk LIMIT %(limit)s))
+    SELECT c.id, c.document_id, c.dataset_id, d.name, d.meta_fields, c.content, c.keywords,
+           coalesce((SELECT sum(q.weight * CASE WHEN p.head THEN 1 ELSE %(text)s END)
+                     FROM q JOIN knowledge.posting p ON p.term = q.term AND p.dataset_id = c.dataset_id AND p.chunk = c.number),
+                    0) AS held,
+           {cosine} AS cosine
+    FROM both_sides JOIN knowledge.chunk c ON c.number = both_sides.chunk JOIN knowledge.document d ON d.id = c.document_id"""
+_COSINE = "(SELECT max(-(vector <#> %(vector)s::vector)) FROM knowledge.embedding WHERE embedding.chunk = c.number)"
+
+
+async def candidates(
+    connection: Connection,
+    dataset_ids: Sequence[str],
+    weights: Mapping[str, float],
+    row: Rows | None,
+    *,
+    documents: Collection[str] | None,
+    total: int,
+    limit: int = WINDOW,
+) -> list[Candidate]:
+    """The chunks whose terms weigh most and those whose vectors lie nearest, of enabled documents; at most `limit` of either.
+
+    Args:
+        row: the question's vector; None searches by words alone.
+        documents: only these documents; None is no filter.
+        total: chunks in the datasets.
+    """
+    near = "none" if row is None else "exact" if total <= EXACT else "graph"
+    query = _QUERY.format(
+        near=_NEAR[near],
+        of_words=_FILTER.format(side="words"),
+        of_near=_FILTER.format(side="near"),
+        cosine="NULL::float8" if row is None else _COSINE,
+    )
+    values = {
+        "terms": list(weights),
+        "weights": list(weights.values()),
+        "text": 1 - HEAD,
+        "datasets": list(dataset_ids),
+        "documents": list(documents) if documents is not None else None,
+        "limit": limit,
+        "ahead": _AHEAD,
+        "vector": written(row) if row is not None else None,
+    }
+    if near == "graph":
+        await connection.execute(
+            "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)"
+        )
+    rows = await (await connection.execute(query, values)).fetchall()
+    if len(rows) < limit and total > _AHEAD:  # the filter left too few: look at all of them
+        rows = await (await connection.execute(query, values | {"ahead": total})).fetchall()
+    return [
+        Candidate(
+            chunk_id=found["id"],
+            document_id=found["document_id"],
+            dataset_id=found["dataset_id"],
+            document_name=found["name"],
+            meta_fields=found["meta_fields"],
+            content=found["content"],
+            keywords=tuple(found["keywords"]),
+            held=found["held"],
+            cosine=found["cosine"],
+        )
+        for found in rows
+    ]
