@@ -53,7 +53,7 @@ _JOINT: Final = re.compile(r"[ ,;~/、至到-]{1,3}")
 _CODE: Final = re.compile(r"(?:60|68|00|30|43|83|87|92|15|16|51|52|56|58|11|12)\d{4}", re.ASCII)
 _AMOUNT: Final = re.compile(r"\d{1,3}(?:,\d{3}){1,6}(?:\.\d{1,4})?|\d{1,16}(?:\.\d{1,4})?", re.ASCII)
 _UNIT: Final = re.compile(
-    r" ?(?:万|亿|千|元|块|圆|股|份|手|人民币|港币|港元|美元|cny|rmb|hkd|usd|yuan|dollars?|shares?|lots?|units?|million|billion|%)",
+    r" ?(?:万|亿|千|元|块|圆|股|份|手|人民币|港币|港元|美元|cny|rmb|hkd|usd|yuan|dollars?|shares?|lots?|units?|million|billion)",
     re.IGNORECASE,
 )
 _CURRENCY: Final = re.compile(r"(?:[¥￥$€£]|cny|rmb|hkd|usd|人民币|港币|美元) ?$", re.IGNORECASE)

@@ -14,13 +14,19 @@ from tightrope.generation.spans import Kind, Span
 _EMAIL: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}"
     r"(?: ?@ ?| ?[(\[<{] ?at ?[)\]>}] ?| at (?=[A-Za-z0-9-]{1,40} ?(?:\.|dot|点))|艾特)"
-    r"[A-Za-z0-9-]{1,63}(?:(?: ?\. ?| ?[(\[<{] ?dot ?[)\]>}] ?| dot |点)[A-Za-z0-9-]{2,24}){1,4}",
+    r"[A-Za-z0-9-]{1,63}(?:(?: ?\. ?| ?[(\[<{] ?dot ?[)\]>}] ?| dot |点)[A-Za-z][A-Za-z0-9-]{1,24}){1,4}",
     re.IGNORECASE,
 )
 _IS: Final = r"(?: ?(?:is|are|as|号码|号|编号|no\.?|number|id|#|:|=|是|为|叫|->|=>)){0,3} ?[\"'“”‘’「『(]? ?"
+_PLAIN_WORD: Final = (
+    r"(?!(?:locked|blocked|not|for|what|wrong|the|an?|and|or|expired|incorrect|invalid|required|different|same|too|still|never|always|case"
+    r"|correct|right|ok)\b|[什啥哪不否一同同取银多几])"
+)
 _SECRET: Final = re.compile(
     r"(?:密码|口令|验证码|校验码|动态码|交易密|(?<![a-z])(?:password|passcode|passwd|pwd|pin|otp|one-time code|verification code|security code))"
-    + r"(?: ?(?:is|are|号码|:|=|是|为|叫)){1,3} ?[\"'“”‘’「『(]? ?(?P<x>[^\s\"'“”‘’「」『』()\[\],，。;；!！?？]{3,32})",
+    + r"(?: ?(?:is|are|号码|:|=|是|为|叫)){1,3} ?[\"'“”‘’「『(]? ?"
+    + _PLAIN_WORD
+    + r"(?P<x>[^\s\"'“”‘’「」『』()\[\],，。;；!！?？]{3,32})",
     re.IGNORECASE,
 )
 _SECRET_DIGITS: Final = re.compile(
@@ -30,7 +36,7 @@ _SECRET_DIGITS: Final = re.compile(
 _CONTACT: Final = re.compile(
     r"(?:微信|支付宝|(?<![a-z])(?:wechat|weixin|vx|qq|telegram|whatsapp|line))(?P<is>"
     + _IS
-    + r")(?P<x>[A-Za-z0-9][A-Za-z0-9_+-]{4,31})",
+    + r")(?P<x>(?=[A-Za-z+-]{0,31}[\d_])[A-Za-z0-9][A-Za-z0-9_+-]{4,31})",
     re.IGNORECASE,
 )
 _ACCOUNT: Final = re.compile(
@@ -63,15 +69,18 @@ _NAME_HAN: Final = re.compile(
 _NAME_DOTTED: Final = re.compile(
     r"(?:我叫|名字[是叫]|我是|本人|姓名[是为:]?|户名[是为:]?)?(?P<x>[\u4e00-\u9fff]{1,6}(?:[·・•‧][\u4e00-\u9fff]{1,8}){1,3})"
 )
+_GIVEN: Final = r"[^\W\d_a-zA-Z我你您他她它们的是了在有把给让要看查开和或万元币]"
+_BOUNDARY: Final = r"(?:(?<![\u4e00-\u9fff0-9])|(?<=[查看找问请叫让把将给替帮下是的和与跟向]))"
 _NAME_OF: Final = re.compile(
-    rf"(?P<x>(?:{_SURNAME})[\u4e00-\u9fff]{{1,2}})(?=(?:的|名下的?)(?:账户|帐户|账号|帐号|余额|持仓|资产|股票|身份证|电话|手机|密码|银行卡|订单))"
+    rf"{_BOUNDARY}(?P<x>(?:{_SURNAME}){_GIVEN}{{1,2}})"
+    r"(?=(?:的|名下的?)(?:账户|帐户|账号|帐号|余额|持仓|资产|股票|身份证|电话|手机|密码|银行卡|订单))"
 )
 _NAME_TITLE: Final = re.compile(
-    rf"(?P<x>(?:{_SURNAME})[\u4e00-\u9fff]{{0,2}}?)(?=(?:先生|女士|小姐|太太|老师|总(?![共额数体计是量部的])|(?:客户)?经理(?![人们])))"
+    rf"{_BOUNDARY}(?P<x>(?:{_SURNAME}){_GIVEN}{{0,2}}?)(?=(?:先生|女士|小姐|太太|老师|总(?![共额数体计是量部的要得总资算])|(?:客户)?经理(?![人们])))"
 )
 _NOT_NAMES: Final = re.compile(
     r"(?:客户|投资|证券|基金|期权|融资|融券|个人|机构|股民|新手|老人|外国|香港|专业|普通|单位|公司|企业|学生|安全|成功|高龄|高净|全部|任何|明天|国内|国外|大户|相关|通过|交易|"
-    r"居民|老师|理财|应该|那个|这个|万一|关于|方便|成年|都是|都想|平台|平时|空仓|满仓|养老|温馨|解除|别人|何时|单方|程序|广大|连续|管理|单个|向您|向你|常见|强制|后来|元宵|于是|任意|易|都)"
+    r"居民|老师|理财|应该|那个|这个|万一|关于|方便|成年|都是|都想|平台|平时|空仓|满仓|养老|温馨|解除|别人|何时|单方|程序|广大|连续|管理|单个|向您|向你|常见|强制|后来|元宵|于是|任意|易|都|农行|单亲|怀疑|康康|满足|顾问|和客户|明明|银行卡)"
 )
 _EN_WORD: Final = r"[A-Z][A-Za-z'’-]{1,24}"
 _NAME_LATIN: Final = re.compile(
