@@ -321,6 +321,17 @@ class ScopeRule:
     """Whether an approved sentence may say it word for word; a paraphrase never may, unless its quote does."""
 
 
+@dataclass(frozen=True, eq=False)
+class Wording:
+    """Words by which a paraphrase is held to its quote (data/knowledge/wording.json), for one language; compared by identity."""
+
+    plain: frozenset[str]
+    """Words without content of their own (English: stems), which a paraphrase may use freely."""
+    plain_reader: re.Pattern[str]
+    classes: tuple[tuple[str, re.Pattern[str], dict[str, str]], ...]
+    """Kinds of names and opposites: the kind, what finds its members, and the member that each spelling stands for ("" is none)."""
+
+
 @dataclass(frozen=True)
 class GateRules:
     """What the gate holds a draft to, beside its sources; made by `gate.load_rules`."""
@@ -331,6 +342,8 @@ class GateRules:
     max_sentences: int
     max_characters: int
     """Bound on leads and texts together; clauses come on top."""
+    wording: Mapping[Language, Wording] = field(default_factory=dict)
+    """Empty: nothing but verbatim passes."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from tightrope.knowledge.gate.clauses import missing_in_answer
+from tightrope.knowledge.gate.paraphrase import paraphrase_fault
 from tightrope.knowledge.gate.verbatim import verbatim_fault
 from tightrope.knowledge.gate.verdict import Reason, Refused, Verdict
 from tightrope.knowledge.models import Clause, Draft, GateRules, Passage, Sentence
@@ -68,7 +69,11 @@ def _fault(
         return "control characters", ""
     if sentence.lead and sentence.lead not in rules.connectives[draft.language]:
         return "connective not approved", sentence.lead
-    return verbatim_fault(sentence, source)
+    if draft.mode == "verbatim":
+        return verbatim_fault(sentence, source)
+    if draft.language not in rules.wording:
+        return "not verbatim", "no wording is approved for a paraphrase"
+    return paraphrase_fault(sentence, source, rules.wording[draft.language])
 
 
 def _approved(clause: Clause, draft: Draft, rules: GateRules) -> bool:

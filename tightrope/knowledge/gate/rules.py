@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from tightrope.knowledge.models import LANGUAGES, TOPICS, ApprovedClause, GateRules, Language, ScopeRule
+from tightrope.knowledge.gate.markers import folded
+from tightrope.knowledge.models import LANGUAGES, TOPICS, ApprovedClause, GateRules, Language, ScopeRule, Wording
+from tightrope.knowledge.tokens import stem
 
+_EDGE = {"zh": "{}", "en": r"(?<![a-z]){}(?![a-z])"}
 _KINDS = ("advice", "forecast", "person", "risk", "instruction")
 
 
 @lru_cache(maxsize=4)
 def load_rules(folder: Path) -> GateRules:
-    """Read `clauses.json`, `connectives.json` and `scope.json` of `data/knowledge/`.
+    """Read `clauses.json`, `connectives.json`, `scope.json` and `wording.json` of `data/knowledge/`.
 
     Raises:
         ValueError: a file is missing, is no JSON or breaks its form; the message names file and entry.
     """
     connectives = _read(folder / "connectives.json")
     clauses, scope = _read(folder / "clauses.json"), _read(folder / "scope.json")
+    wording = _read(folder / "wording.json")
     try:
         return GateRules(
             connectives={language: frozenset(connectives[language]) for language in LANGUAGES},
@@ -30,6 +35,7 @@ def load_rules(folder: Path) -> GateRules:
             scope=tuple(_scope(item) for item in scope["forms"]),
             max_sentences=int(connectives["max_sentences"]),
             max_characters=int(connectives["max_characters"]),
+            wording={language: _wording(wording[language], language) for language in LANGUAGES},
         )
     except KeyError as error:
         raise ValueError(
@@ -64,3 +70,19 @@ def _scope(raw: dict[str, Any]) -> ScopeRule:
         )
     except re.error as error:
         raise ValueError(f"scope.json: {raw['id']}: the pattern is no regular expression ({error})") from None
+
+
+def _wording(raw: dict[str, Any], language: Language) -> Wording:
+    plain = [folded(word) for word in raw["plain"]]
+    classes = []
+    for name, members in raw["classes"].items():
+        canonical = {folded(spelled): member[0] for member in members for spelled in member}
+        canonical |= {folded(spelled): "" for spelled in raw["no_member"].get(name, ())}
+        classes.append((name, _any_of(canonical, language), canonical))
+    reader = _any_of(plain, language) if language == "zh" else re.compile(r"(?!)")
+    return Wording(frozenset(map(stem, plain)), reader, tuple(classes))
+
+
+def _any_of(words: Iterable[str], language: Language) -> re.Pattern[str]:
+    """Any of the words, the longest first, in English as whole words."""
+    return re.compile(_EDGE[language].format("(?:" + "|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w))) + ")"))
