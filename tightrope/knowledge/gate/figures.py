@@ -220,6 +220,8 @@ def _amount(match: re.Match[str], text: str) -> tuple[Figure | None, int]:
         value = -value
     if match["plus"]:
         return Figure(_tidy(value * 12 + 6), "month"), match.end()
+    if re.fullmatch(r"0\d+", match["n"]) and not match["scale"]:
+        return Figure(match["n"], "code"), match.end()  # 001 is no 1
     currency = unit_of(match["cur"].strip()) if match["cur"] else None
     ending = re.compile(r"(?:st|nd|rd|th)\b").match(text, match.end())
     if text[match.start() - 1 : match.start()] == "第" or ending:

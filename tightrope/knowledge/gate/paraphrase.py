@@ -17,10 +17,11 @@ from tightrope.knowledge.gate.markers import folded, markers, of
 from tightrope.knowledge.gate.verdict import Reason
 from tightrope.knowledge.models import MICRO, Language, Passage, Sentence, Wording
 from tightrope.knowledge.passages import split_sentences
-from tightrope.knowledge.tokens import stem
+from tightrope.knowledge.server.tokens import stem
 
 Fault = tuple[Reason, str]
 Marked = Sequence[tuple[str, int, int]]
+Runs = Sequence[Sequence[str]]
 MAX_QUOTED = 3
 """Whole sentences that one sentence in other words may rest on."""
 MIN_PAIRS: dict[Language, int] = {"zh": 6000, "en": 3000}
@@ -29,11 +30,15 @@ MIN_PART = 5000
 """Share, in 1e-4, of each part of the quote that the text must take up: a condition left out is a lie."""
 _MARKUP = re.compile(r"[<>{}\[\]|\\`*_#^~@]|https?:|www\.|://")
 _PARTS = {
-    "zh": re.compile(r"[，；、：。！？（）]|以及|并且|并|且"),
-    "en": re.compile(
-        r"[,;:.!?()]| (?:and|but|if|when|with|after|before|unless|except|once|until|because|since|for|without|under|to|by|over) "
-    ),
+    "zh": re.compile(r"[,;:!?()、。]|以及|并且|并(?!非)|且"),
+    "en": re.compile(r"[,;:.!?()]| (?=(?:and|but|if|when|with|after|before|unless|except|once|until|because|since|for|without|under|to|by|over) )"),
 }
+"""Where a quote falls into parts, each of which a paraphrase must take up; in folded text, whose full-width commas are plain ones."""
+_PIECES = {"zh": re.compile(r"[,;:!?()、。]|在|经|按照?|根据|应当|须|需要|可以|时|后|内|前|的(?=,)|只|不得|不能"),
+    "en": re.compile(_PARTS["en"].pattern + r"| (?=(?:is|are|can|may|must|will|in|of|at) )"),
+}
+MIN_PIECE = 3400
+"""Share, in 1e-4, of each smaller piece of two terms and more."""
 _NUMERALS = re.compile(r"[\d零〇一二两三四五六七八九十百千万亿半]")
 _IRREGULAR = dict(
     pair.split(">")
@@ -102,6 +107,8 @@ def turn_fault(text: str, quote: str, language: Language) -> Fault | None:
         return "bound differs", f"{of(said, *bounds)} for {of(given, *bounds)}"
     if fault := _polarity(text, said, quote, given, language):
         return fault
+    if of(given, "NONEED") and not of(said, "NONEED"):
+        return "condition differs", "what is not needed became something else"
     for kind in ("MUST", "SHOULD", "BAN", "NONEED"):
         if of(said, kind) and not of(given, kind):
             return "condition differs", f"{kind.lower()} is not in the quote"
@@ -158,13 +165,13 @@ _SCOPE_END = re.compile(r"[，。；！？,.;!?]|但| but ")
 
 def _outside(text: str, found: Marked, language: Language) -> set[str]:
     """Terms that stand in no negation's scope, which reaches to the end of its part of the sentence."""
-    spelled = list(folded(text))
-    for kind, _, end in found:
-        if kind in _DENIED:
-            stop = _SCOPE_END.search("".join(spelled), end)
-            spelled[end : stop.start() if stop else None] = " " * ((stop.start() if stop else len(spelled)) - end)
-    inside = _heads(text, found, language)
-    return set(_terms("".join(spelled), language)) - inside
+    spelled = folded(text)
+    scopes = [
+        (end, stop.start() if (stop := _SCOPE_END.search(spelled, end)) else len(spelled)) for kind, _, end in found if kind in _DENIED
+    ]
+    denied = {term for start, stop in scopes for term in _terms(spelled[start:stop], language)}
+    free = "".join(" " if any(start <= at < stop for start, stop in scopes) else char for at, char in enumerate(spelled))
+    return set(_terms(free, language)) - denied
 
 
 def class_fault(text: str, quote: str, around: str, wording: Wording) -> Fault | None:
@@ -185,19 +192,48 @@ def support_fault(text: str, quote: str, around: str, language: Language, wordin
     """No foreign content word, the quote's words in the quote's neighbourhood, and no part of the quote left out."""
     said = content(text, language, wording)
     given = content(quote, language, wording)
-    allowed = {term for run in (*given, *content(around, language, wording)) for term in run}
-    raw = set(folded(quote + around)) if language == "zh" else set()
-    if foreign := [term for run in said for term in run if term not in allowed and term not in raw]:
-        return "not supported", f"not in the quote: {', '.join(dict.fromkeys(foreign))}"
+    if foreign := _foreign(text, said, given, quote, around, language, wording):
+        return "not supported", f"not in the quote: {', '.join(foreign)}"
     pairs, known = _pairs(said), _pairs(given) | _pairs(content(around, language, wording))
     if len(pairs) > 2 and MICRO * len(pairs & known) < MIN_PAIRS[language] * len(pairs):
         return "not supported", f"{len(pairs & known)} of {len(pairs)} neighbours are the quote's"
-    have = {term for run in said for term in run}
+    have = set(folded(text)) | set(_LATIN.findall(folded(text))) if language == "zh" else set(_stems(text))
+    fewer = len(of(markers(text, language), "IF")) < len(of(markers(quote, language), "IF"))
     for part in _PARTS[language].split(folded(quote)):
-        wanted = {term for run in content(part, language, wording) for term in run}
-        if wanted and MICRO * len(wanted & have) < MIN_PART * len(wanted):
+        conditional = fewer and bool(of(markers(part + ",", language), "IF"))
+        if _taken_up(part, have, language, wording, least=1 if conditional else 2) < (MICRO if conditional else MIN_PART):
             return "condition differs", f"left out: {part.strip()}"
+    for piece in _PIECES[language].split(folded(quote)):
+        if _taken_up(piece, have, language, wording) < MIN_PIECE:
+            return "condition differs", f"left out: {piece.strip()}"
     return None
+
+
+def _taken_up(part: str, have: set[str], language: Language, wording: Wording, *, least: int = 2) -> int:
+    """Share, in 1e-4, of a part's content that the text has; a part of fewer terms than `least` counts as taken up: it may be said otherwise."""
+    wanted = {term for run in content(part, language, wording) for term in run}
+    return MICRO if len(wanted) < least else MICRO * len(wanted & have) // len(wanted)
+
+
+def _foreign(
+    text: str, said: Runs, given: Runs, quote: str, around: str, language: Language, wording: Wording
+) -> list[str]:
+    """Content that is not in the quote; title and heading lend words, in Chinese with the character beside."""
+    allowed = {term for run in given for term in run}
+    lent = content(around, language, wording)
+    if language == "en":
+        allowed |= {term for run in lent for term in run}
+        return list(dict.fromkeys(term for run in said for term in run if term not in allowed))
+    allowed |= set(folded(quote)) | set(_LATIN.findall(folded(around)))
+    pairs = _pairs(lent)
+    return list(
+        dict.fromkeys(
+            term
+            for run in said
+            for at, term in enumerate(run)
+            if term not in allowed and not {(term, *run[at + 1 : at + 2]), (*run[max(0, at - 1) : at], term)} & pairs
+        )
+    )
 
 
 def _pairs(runs: Sequence[Sequence[str]]) -> set[tuple[str, str]]:
@@ -211,5 +247,8 @@ def content(text: str, language: Language, wording: Wording) -> tuple[tuple[str,
     if language == "zh":
         chinese = tuple(tuple(run) for run in _CJK.findall(_NUMERALS.sub("", spelled)))
         return (*chinese, tuple(_LATIN.findall(spelled)))
-    words = (stem(_IRREGULAR.get(word, word.removesuffix("'s").removesuffix("'"))) for word in _LATIN.findall(spelled))
-    return (tuple(word for word in words if word not in wording.plain),)
+    return (tuple(word for word in _stems(spelled) if word not in wording.plain),)
+
+
+def _stems(text: str) -> list[str]:
+    return [stem(_IRREGULAR.get(word, word.removesuffix("'s").removesuffix("'"))) for word in _LATIN.findall(folded(text))]

@@ -12,7 +12,7 @@ import orjson
 
 from tightrope.knowledge.gate.markers import folded
 from tightrope.knowledge.models import LANGUAGES, TOPICS, ApprovedClause, GateRules, Language, ScopeRule, Wording
-from tightrope.knowledge.tokens import stem
+from tightrope.knowledge.server.tokens import stem
 
 _EDGE = {"zh": "{}", "en": r"(?<![a-z]){}(?![a-z])"}
 _KINDS = ("advice", "forecast", "person", "risk", "instruction")
