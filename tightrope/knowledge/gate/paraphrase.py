@@ -42,9 +42,10 @@ MIN_PIECE = 3400
 _NUMERALS = re.compile(r"[\d零〇一二两三四五六七八九十百千万亿半]")
 _IRREGULAR = dict(
     pair.split(">")
-    for pair in "bought>buy sold>sell paid>pay kept>keep held>hold lent>lend sent>send left>leave lost>lose given>give taken>take chosen>choose "
+    for pair in "bought>buy sold>sell paid>pay kept>keep held>hold lent>lend sent>send left>leave lost>loss lose>loss given>give taken>take chosen>choose "
     "frozen>freeze written>write known>know shown>show withdrawn>withdraw begun>begin fell>fall fallen>fall".split()
 )
+_ENDING = re.compile(r"(?<=[a-z]{2})i$|(?<=[a-z]{4})ll$")
 _LATIN = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _CJK = re.compile(r"[\u3400-\u9fff]+")
 
@@ -60,7 +61,7 @@ def paraphrase_fault(sentence: Sentence, source: Passage, wording: Wording) -> F
     around = f"{source.title}\n{source.section}"
     return (
         figure_fault(sentence.text, sentence.quote)
-        or turn_fault(sentence.text, sentence.quote, language)
+        or turn_fault(sentence.text, sentence.quote, language, wording)
         or class_fault(sentence.text, sentence.quote, around, wording)
         or support_fault(sentence.text, sentence.quote, around, language, wording)
     )
@@ -99,20 +100,21 @@ def _collapsed(values: Sequence[str]) -> list[str]:
     return [value for at, value in enumerate(values) if at == 0 or values[at - 1] != value]
 
 
-def turn_fault(text: str, quote: str, language: Language) -> Fault | None:
+def turn_fault(text: str, quote: str, language: Language, wording: Wording) -> Fault | None:
     """Negations, bounds, duties, exceptions, alternatives and conditions agree."""
     said, given = markers(text, language), markers(quote, language)
     bounds = ("GE", "LE", "GT", "LT")
     if of(said, *bounds) != of(given, *bounds):
         return "bound differs", f"{of(said, *bounds)} for {of(given, *bounds)}"
-    if fault := _polarity(text, said, quote, given, language):
+    if fault := _polarity(text, said, quote, given, language, wording):
         return fault
     if of(given, "NONEED") and not of(said, "NONEED"):
         return "condition differs", "what is not needed became something else"
     for kind in ("MUST", "SHOULD", "BAN", "NONEED"):
         if of(said, kind) and not of(given, kind):
             return "condition differs", f"{kind.lower()} is not in the quote"
-    if of(said, "MAY") and not of(given, "MAY") and not _MODAL.search(_spelled(quote, given, bounds)):
+    bound = of(given, "MUST", "SHOULD", *_DENIED)
+    if bound and of(said, "MAY") and not of(given, "MAY") and not _MODAL.search(_spelled(quote, given, bounds)):
         return "condition differs", "may is not in the quote"
     if of(given, "SHOULD") and not of(said, "SHOULD"):
         return "condition differs", "advice became a statement"
@@ -125,13 +127,13 @@ _DENIED = ("NEG", "BAN", "NONEED")
 _MODAL = re.compile(r"may|can|得|能|可")
 
 
-def _polarity(text: str, said: Marked, quote: str, given: Marked, language: Language) -> Fault | None:
+def _polarity(text: str, said: Marked, quote: str, given: Marked, language: Language, wording: Wording) -> Fault | None:
     """As many negations, of the same things; one that spans alternatives may be said of each (neither A nor B, 不A也不B)."""
     more = len(of(said, *_DENIED)) - len(of(given, *_DENIED))
     fewer = len(of(given, "OR")) - len(of(said, "OR"))
     if more != fewer or (more and not of(given, *_DENIED)):
         return "polarity differs", f"{len(of(said, *_DENIED))} negations for {len(of(given, *_DENIED))}, {-fewer:+} alternatives"
-    if turned := _heads(text, said, language) & _outside(quote, given, language):
+    if turned := _heads(text, said, language, wording) & _outside(quote, given, language):
         return "polarity differs", f"negates {', '.join(sorted(turned))}"
     for kind in ("EXCEPT", "ONLY"):
         if bool(of(said, kind)) != bool(of(given, kind)):
@@ -149,15 +151,15 @@ def _spelled(text: str, found: Marked, kinds: Sequence[str]) -> str:
 
 def _terms(spelled: str, language: Language) -> list[str]:
     if language == "en":
-        return [stem(word) for word in _LATIN.findall(spelled)]
+        return stems(spelled)
     return [run[at : at + 2] for run in _CJK.findall(spelled) for at in range(len(run) - 1)]
 
 
-def _heads(text: str, found: Marked, language: Language) -> set[str]:
+def _heads(text: str, found: Marked, language: Language, wording: Wording) -> set[str]:
     """What each negation stands right before."""
     spelled = folded(text)
     after = (_terms(spelled[end : end + 30], language)[:1] for kind, _, end in found if kind in _DENIED)
-    return {term for terms in after for term in terms if len(term) > 1}
+    return {term for terms in after for term in terms if len(term) > 1 and term not in wording.plain}
 
 
 _SCOPE_END = re.compile(r"[，。；！？,.;!?]|但| but ")
@@ -167,7 +169,7 @@ def _outside(text: str, found: Marked, language: Language) -> set[str]:
     """Terms that stand in no negation's scope, which reaches to the end of its part of the sentence."""
     spelled = folded(text)
     scopes = [
-        (end, stop.start() if (stop := _SCOPE_END.search(spelled, end)) else len(spelled)) for kind, _, end in found if kind in _DENIED
+        (start, stop.start() if (stop := _SCOPE_END.search(spelled, end)) else len(spelled)) for kind, start, end in found if kind in _DENIED
     ]
     denied = {term for start, stop in scopes for term in _terms(spelled[start:stop], language)}
     free = "".join(" " if any(start <= at < stop for start, stop in scopes) else char for at, char in enumerate(spelled))
@@ -197,7 +199,7 @@ def support_fault(text: str, quote: str, around: str, language: Language, wordin
     pairs, known = _pairs(said), _pairs(given) | _pairs(content(around, language, wording))
     if len(pairs) > 2 and MICRO * len(pairs & known) < MIN_PAIRS[language] * len(pairs):
         return "not supported", f"{len(pairs & known)} of {len(pairs)} neighbours are the quote's"
-    have = set(folded(text)) | set(_LATIN.findall(folded(text))) if language == "zh" else set(_stems(text))
+    have = set(folded(text)) | set(_LATIN.findall(folded(text))) if language == "zh" else set(stems(text))
     fewer = len(of(markers(text, language), "IF")) < len(of(markers(quote, language), "IF"))
     for part in _PARTS[language].split(folded(quote)):
         conditional = fewer and bool(of(markers(part + ",", language), "IF"))
@@ -247,8 +249,15 @@ def content(text: str, language: Language, wording: Wording) -> tuple[tuple[str,
     if language == "zh":
         chinese = tuple(tuple(run) for run in _CJK.findall(_NUMERALS.sub("", spelled)))
         return (*chinese, tuple(_LATIN.findall(spelled)))
-    return (tuple(word for word in _stems(spelled) if word not in wording.plain),)
+    return (tuple(word for word in stems(spelled) if word not in wording.plain),)
 
 
-def _stems(text: str) -> list[str]:
-    return [stem(_IRREGULAR.get(word, word.removesuffix("'s").removesuffix("'"))) for word in _LATIN.findall(folded(text))]
+def stems(text: str) -> list[str]:
+    """The stems of a text's Latin words."""
+    words = (word.removesuffix("'s").removesuffix("'") for word in _LATIN.findall(folded(text)))
+    return [_ENDING.sub(_ended, stem(_IRREGULAR.get(word, word))) for word in words]
+
+
+def _ended(match: re.Match[str]) -> str:
+    """applied and apply, cancelled and cancel have one stem."""
+    return {"i": "y", "ll": "l"}[match[0]]

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from tightrope.knowledge.gate.markers import folded
+from tightrope.knowledge.gate.paraphrase import stems
 from tightrope.knowledge.models import LANGUAGES, TOPICS, ApprovedClause, GateRules, Language, ScopeRule, Wording
-from tightrope.knowledge.server.tokens import stem
 
 _EDGE = {"zh": "{}", "en": r"(?<![a-z]){}(?![a-z])"}
 _KINDS = ("advice", "forecast", "person", "risk", "instruction")
@@ -80,7 +80,7 @@ def _wording(raw: dict[str, Any], language: Language) -> Wording:
         canonical |= {folded(spelled): "" for spelled in raw["no_member"].get(name, ())}
         classes.append((name, _any_of(canonical, language), canonical))
     reader = _any_of(plain, language) if language == "zh" else re.compile(r"(?!)")
-    return Wording(frozenset(map(stem, plain)), reader, tuple(classes))
+    return Wording(frozenset(stem for word in plain for stem in stems(word)), reader, tuple(classes))
 
 
 def _any_of(words: Iterable[str], language: Language) -> re.Pattern[str]:
