@@ -56,7 +56,9 @@ def bases(release: Release, faithful: Path) -> tuple[list[Base], list[Base]]:
     written = [Base(by_id[line["passage"]], line["quote"], line["text"]) for line in lines]
     for base in written:
         if base.quote not in split_sentences(base.passage.text):
-            raise ValueError(f"{base.passage.passage_id} no longer says {base.quote!r}: mend or remove the line in {faithful.name}")
+            raise ValueError(
+                f"{base.passage.passage_id} no longer says {base.quote!r}: mend or remove the line in {faithful.name}"
+            )
     return own, written
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tightrope.knowledge.models import Language, Passage
 
+
 @dataclass(frozen=True)
 class Base:
     """A true sentence: the passage, its own sentence, and words for it (the same, or a paraphrase)."""
@@ -25,8 +26,8 @@ class Base:
 
 _FIGURE = re.compile(r"(?<![A-Za-z\d.:,])\d+(?:,\d{3})*(?:\.\d+)?(?![\d:.,]*\d)|\d{1,2}:\d{2}|(?<=[A-Za-z+-])\d+")
 _WORDS = {
-    "zh": "一 两 三 四 五 六 七 八 九 十".split(),
-    "en": "one two three four five six seven eight nine ten twelve twenty".split(),
+    "zh": ["一", "两", "三", "四", "五", "六", "七", "八", "九", "十"],
+    "en": ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty"],
 }
 _COUNTED = r"(?=个交易日|个工作日|个自然日|个月|年|日|天|周岁|家|次|倍)"
 
@@ -37,7 +38,10 @@ def number(base: Base, rng: random.Random) -> str | None:
     words = _WORDS[base.passage.language]
     spelled = list(
         re.finditer(
-            rf"(?<![一两三四五六七八九十第])(?:{'|'.join(words)}){_COUNTED}" if base.passage.language == "zh" else rf"\b(?:{'|'.join(words[1:])})\b(?= \w)", base.text
+            rf"(?<![一两三四五六七八九十第])(?:{'|'.join(words)}){_COUNTED}"
+            if base.passage.language == "zh"
+            else rf"\b(?:{'|'.join(words[1:])})\b(?= \w)",
+            base.text,
         )
     )
     if len(places) > 1 and rng.random() < 0.25:
@@ -57,7 +61,11 @@ def _other(figure: str, words: Sequence[str], rng: random.Random) -> str:
         return rng.choice([word for word in words if word != figure])
     if ":" in figure:
         hour, minute = figure.split(":")
-        return f"{(int(hour) + rng.randint(1, 5)) % 24}:{minute}" if rng.random() < 0.5 else f"{hour}:{(int(minute) + rng.randint(1, 59)) % 60:02}"
+        return (
+            f"{(int(hour) + rng.randint(1, 5)) % 24}:{minute}"
+            if rng.random() < 0.5
+            else f"{hour}:{(int(minute) + rng.randint(1, 59)) % 60:02}"
+        )
     while True:
         at = rng.choice([at for at, char in enumerate(figure) if char.isdigit()])
         digit = rng.choice([d for d in "123456789" if d != figure[at]])
@@ -117,7 +125,12 @@ _ZERO = re.compile(r"(?<![\d.,])0(?:\.0+)?\s?$")
 
 
 def _swap(text: str, table: Sequence[tuple[str, tuple[str, ...]]], rng: random.Random) -> str | None:
-    found = [(match, others) for pattern, others in table for match in re.finditer(pattern, text) if not _ZERO.search(text[: match.start()])]
+    found = [
+        (match, others)
+        for pattern, others in table
+        for match in re.finditer(pattern, text)
+        if not _ZERO.search(text[: match.start()])
+    ]
     if not found:
         return None
     match, others = rng.choice(found)

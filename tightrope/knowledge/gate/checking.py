@@ -8,6 +8,7 @@ from datetime import date
 
 from tightrope.knowledge.gate.clauses import missing_in_answer
 from tightrope.knowledge.gate.paraphrase import paraphrase_fault
+from tightrope.knowledge.gate.scope import scope_fault
 from tightrope.knowledge.gate.verbatim import verbatim_fault
 from tightrope.knowledge.gate.verdict import Reason, Refused, Verdict
 from tightrope.knowledge.models import Clause, Draft, GateRules, Passage, Sentence
@@ -69,6 +70,8 @@ def _fault(
         return "control characters", ""
     if sentence.lead and sentence.lead not in rules.connectives[draft.language]:
         return "connective not approved", sentence.lead
+    if fault := scope_fault(sentence, draft.language, rules):
+        return fault
     if draft.mode == "verbatim":
         return verbatim_fault(sentence, source)
     if draft.language not in rules.wording:

@@ -52,12 +52,28 @@ _WORD = "|".join(sorted(WORDS, key=len, reverse=True))
 _ENGLISH = rf"(?<![a-z'])(?:{_WORD})(?:(?:[ -]| and )(?:{_WORD}|hundred|thousand|million|billion))*(?![a-z])"
 _NUMBER = rf"(?:(?:{_DIGITS})|[{_HAN}]+(?:点[{_HAN}]+)?|{_ENGLISH})"
 _SCALE = r"\s?(?:" + "|".join(sorted(SCALES, key=len, reverse=True)) + r")(?![a-z])"
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH = "(?:" + "|".join(_MONTHS) + ")"
-_ORDINALS = {word: number for number, word in enumerate("second third fourth fifth sixth seventh eighth ninth tenth".split(), 2)}
+_ORDINALS = {
+    word: number
+    for number, word in enumerate(["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], 2)
+}
 
 _IDIOM = re.compile(
-    "一般|一定|一律|一旦|一致|一并|一经|一次性|统一|唯一|同一|(?<!分)之一|进一步|一方|一起|一直|一样|任一|万一|一些|一切|一体|一码通|一级市场|二级市场|"
+    r"一般|一定|一律|一旦|一致|一并|一经|一次性|统一|唯一|同一|(?<!分)之一|进一步|一方|一起|一直|一样|任一|(?<![\d零〇一二两三四五六七八九十百千])万一|一些|一切|一体|一码通|一级市场|二级市场|"
     "第三方|三方存管|两融|两市|四舍五入|新三板|三板市场|十分(?!之)|千万(?=不|别|要|注意|勿)|"
     r"\b(?:at once|no one|one another|one of|the one|one's|each one|any one|one-time|one time password|once (?!a |per |in |every )(?=[a-z]))"
 )
@@ -72,8 +88,14 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("date", r"(?<!\d)(?P<m>\d{1,2})\s?月\s?(?P<d>\d{1,2})\s?[日号]"),
         ("date", r"(?<!\d)(?P<m>\d{1,2})\s?月(?:份)"),
         ("year", r"(?<![\d.,])(?P<y>(?:19|20)\d{2})\s?年(?:度)?(?!\s?以[上内])"),
-        ("time", r"(?P<half>上午|下午|晚上|凌晨|中午)?\s?(?<!\d)(?P<h>\d{1,2}):(?P<mi>\d{2})(?::\d{2})?\s?(?P<ap>[ap]\.?m\b\.?)?"),
-        ("time", r"(?P<half>上午|下午|晚上|凌晨|中午)?\s?(?<![\d.])(?P<h>\d{1,2})\s?[点时](?!候|间|段)(?:(?P<mi>\d{1,2})分|(?P<hh>半)|整)?"),
+        (
+            "time",
+            r"(?P<half>上午|下午|晚上|凌晨|中午)?\s?(?<!\d)(?P<h>\d{1,2}):(?P<mi>\d{2})(?::\d{2})?\s?(?P<ap>[ap]\.?m\b\.?)?",
+        ),
+        (
+            "time",
+            r"(?P<half>上午|下午|晚上|凌晨|中午)?\s?(?<![\d.])(?P<h>\d{1,2})\s?[点时](?!候|间|段)(?:(?P<mi>\d{1,2})分|(?P<hh>半)|整)?",
+        ),
         ("time", r"(?<![\d.,])(?P<h>\d{1,2})(?P<mi>)\s?(?P<ap>[ap]\.?m\b\.?)"),
         ("session", r"(?<![a-z])t\s?(?P<sign>[+-])\s?(?P<n>\d+)\s?日?"),
         ("phone", r"(?<!\d)\d{3,4}-\d{3,4}-\d{3,4}(?!\d)|(?<!\d)0\d{2,3}-\d{7,8}(?!\d)"),
@@ -83,7 +105,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("half a", r"(?<![a-z])half[ -](?:a |an )?(?P<unit>year|month|day|hour)(?![a-z])"),
         ("half a", r"半\s?个?(?P<unit>年|月|天|日|小时|交易日)"),
         ("half", r"(?<![a-z])half(?![a-z])|一半|半数"),
-        ("amount", rf"(?P<sign>(?<![\da-z%])[-−]\s?|负)?(?P<cur>{CURRENCY})?\s?(?P<n>{_NUMBER})(?P<scale>{_SCALE})?(?P<plus>年半)?"),
+        (
+            "amount",
+            rf"(?P<sign>(?<![\da-z%])[-−]\s?|负)?(?P<cur>{CURRENCY})?\s?(?P<n>{_NUMBER})(?P<scale>{_SCALE})?(?P<plus>年半)?",
+        ),
         ("ordinal", r"(?<![a-z])(?P<word>" + "|".join(_ORDINALS) + r")(?![a-z])"),
         ("times", r"(?<![a-z])(?P<word>once|twice)(?![a-z])"),
         ("code", r"(?<![a-z\d])[a-z]{1,6}-?\d+[a-z\d.-]*[a-z\d]|(?<![a-z\d])[a-z]{1,6}-?\d+"),
@@ -179,7 +204,7 @@ def _code(match: re.Match[str], _: str) -> tuple[Figure, int]:
     return Figure(match[0].upper(), "code"), match.end()
 
 
-def _fraction(match: re.Match[str], text: str) -> tuple[Figure, int]:
+def _fraction(match: re.Match[str], _: str) -> tuple[Figure, int]:
     part, whole = number(match["n"]), SCALES.get(match["of"]) or number(match["of"])
     if part is None or not whole:
         return Figure(match[0], "share of"), match.end()
@@ -193,7 +218,7 @@ def _english_fraction(match: re.Match[str], _: str) -> tuple[Figure, int]:
     return Figure(f"{WORDS.get(match['n'], 1)}/{whole}", "share of"), match.end()
 
 
-def _half_a(match: re.Match[str], text: str) -> tuple[Figure, int]:
+def _half_a(match: re.Match[str], _: str) -> tuple[Figure, int]:
     unit = unit_of("个月" if match["unit"] == "月" else match["unit"])
     return Figure(_tidy(unit.factor / 2), unit.name), match.end()
 
@@ -234,9 +259,7 @@ def _amount(match: re.Match[str], text: str) -> tuple[Figure | None, int]:
     return figure, end
 
 
-def _with_unit(
-    value: Decimal, text: str, at: int, *, currency: Unit | None = None, ordinal: bool = False
-) -> tuple[Figure, int]:
+def _with_unit(value: Decimal, text: str, at: int, *, currency: Unit | None = None, ordinal: bool = False) -> tuple[Figure, int]:
     after = UNIT.match(text, at)
     unit = unit_of(after["unit"]) if after else currency
     end = after.end() if after else at
@@ -252,7 +275,12 @@ def _ranges(text: str, found: list[Found]) -> list[Found]:
     """3至5个交易日, 10 to 20%: the first of the two counts what the second counts."""
     for at in range(len(found) - 2, -1, -1):
         one, other = found[at], found[at + 1]
-        if not one.figure.unit and other.figure.unit and isinstance(one.figure.value, Decimal) and isinstance(other.figure.value, Decimal):
+        if (
+            not one.figure.unit
+            and other.figure.unit
+            and isinstance(one.figure.value, Decimal)
+            and isinstance(other.figure.value, Decimal)
+        ):
             between = _RANGE.fullmatch(text, one.end, other.start)
             after = UNIT.search(text, other.start, other.end)
             if between is not None and not other.figure.unit.startswith("ordinal"):
@@ -268,6 +296,7 @@ def number(spelled: str) -> Decimal | None:
     if "a" <= spelled[0] <= "z":
         return _english(spelled)
     try:
+        spelled = f"一{spelled}" if spelled[0] in "百千万亿" else spelled  # 每万份 is 每1万份
         return Decimal(str(cn2an.cn2an(spelled.replace("〇", "零"), "smart")))
     except (ValueError, KeyError, IndexError):
         return None
@@ -279,7 +308,7 @@ def _english(words: str) -> Decimal | None:
         if word == "and":
             continue
         if word in WORDS:
-            if WORDS[word] < 20 and group % 10 and not group % 100 == 0:
+            if WORDS[word] < 20 and group % 10 and group % 100 != 0:
                 return None  # "one two" is no number
             group += WORDS[word]
         elif word == "hundred":

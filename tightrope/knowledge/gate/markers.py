@@ -20,8 +20,14 @@ _ZH: tuple[tuple[str, str], ...] = (
         "要素|要约|摘要|简要|必要|需求|应用|应付|应收|应计|供应|反应|仅供|超过部分|内地|内容|内部|室内|国内|场内|境内|行内|以外|场外|最近|最新|最后|最终|后果|前提|"
         "优先|预先|目前|当前|后台|背后|满意|不满意|不良",
     ),
-    ("GE", "不(?:得|能|可|应|会)?(?:低于|少于|小于|早于)|最[低少](?:不?(?:得|能)?(?:低于|少于))?|至少|以上|起码|大于等于|满(?=[半\\d一二三四五六七八九十两])"),
-    ("LE", "最[长多高大](?:(?:不得|不能|不可|不)?(?:超过|高于))?|不(?:得|能|可|应|会)?(?:超过|高于|多于|大于|迟于|晚于)|至多|以下|以内|之内|(?<=[日月年天时钟周度])内|小于等于|上限"),
+    (
+        "GE",
+        "不(?:得|能|可|应|会)?(?:低于|少于|小于|早于)|最[低少](?:不?(?:得|能)?(?:低于|少于))?|至少|以上|起码|大于等于|满(?=[半\\d一二三四五六七八九十两])",
+    ),
+    (
+        "LE",
+        "最[长多高大](?:(?:不得|不能|不可|不)?(?:超过|高于))?|不(?:得|能|可|应|会)?(?:超过|高于|多于|大于|迟于|晚于)|至多|以下|以内|之内|(?<=[日月年天时钟周度])内|小于等于|上限",
+    ),
     ("LT", "低于|少于|不足|不满|未满|小于|不到"),
     ("GT", "超过|高于|多于|大于|超出|逾"),
     ("NONEED", "无需|无须|不需要?|不必|不用|不须"),
@@ -37,21 +43,30 @@ _ZH: tuple[tuple[str, str], ...] = (
     ("IF", "如果|如需|如(?=[有果发遇出])|若|假如|一旦|时(?![间段候点期代])|的(?=,)"),
 )
 _EN: tuple[tuple[str, str], ...] = (
-    (PLAIN, r"at all times|not only|no matter|no\. ?(?=\d)|other than that|over time|under (?=[\"“])|if any\b|as well as|whether or not"),
+    (
+        PLAIN,
+        r"at all times|not only|no matter|no\. ?(?=\d)|other than that|over time|under (?=[\"“])|if any\b|as well as|whether or not",
+    ),
     (
         "GE",
-        r"(?:(?:may|must|can|shall|should|is|are) ?)?(?:not|no) (?:be )?(?:below|under|less than|lower than|fewer than|smaller than|earlier than)|cannot be (?:below|less than|lower than)|"
+        r"(?:(?:may|must|can|shall|should|is|are) ?)?(?:not|no) (?:be )?(?:below|under|less than|lower than|fewer than|smaller than|earlier than)|"
+        r"cannot be (?:below|less than|lower than)|"
         r"at least|or more|or over|or above|or higher|or older|minimum|a minimum of",
     ),
     (
         "LE",
-        r"(?:(?:may|must|can|shall|should|is|are|does|do) ?)?(?:not|no) (?:be )?(?:exceed|more than|above|over|higher than|greater than|longer than|later than)|cannot (?:exceed|be more than|be above)|"
+        r"(?:(?:may|must|can|shall|should|is|are|does|do) ?)?(?:not|no) (?:be )?"
+        r"(?:exceed|more than|above|over|higher than|greater than|longer than|later than)|"
+        r"cannot (?:exceed|be more than|be above)|"
         r"at most|up to(?! and including)|within|or less|or fewer|or below|maximum",
     ),
     ("LT", r"less than|fewer than|lower than|below|under (?=cny|hk\$|\d)|insufficient"),
     ("GT", r"more than|greater than|higher than|longer than|above|over (?=cny|hk\$|\d)|exceed(?:s|ed|ing)?"),
     ("NONEED", r"need not|(?:do|does) not need|not required|no need|not have to|needn't|don't need"),
-    ("BAN", r"may not|must not|can ?not|can't|may neither|can neither|must neither|not allowed|not permitted|prohibited|forbidden|barred|(?:may|can|must) never"),
+    (
+        "BAN",
+        r"may not|must not|can ?not|can't|may neither|can neither|must neither|not allowed|not permitted|prohibited|forbidden|barred|(?:may|can|must) never",
+    ),
     ("EXCEPT", r"except(?:ion)?|unless|apart from|other than|excluding"),
     ("ONLY", r"only|solely|not until|nobody but"),
     ("NEG", r"not|n't|no|never|neither|without|none|nobody|nothing|free of charge|exempt|refuse|unable|nor"),

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from tightrope.knowledge.gate.figures import Figure, figures
+from tightrope.knowledge.gate.figures import Figure, figures, scan
 from tightrope.knowledge.gate.markers import folded, markers, of
 from tightrope.knowledge.gate.verdict import Reason
 from tightrope.knowledge.models import MICRO, Language, Passage, Sentence, Wording
@@ -31,19 +31,45 @@ MIN_PART = 5000
 _MARKUP = re.compile(r"[<>{}\[\]|\\`*_#^~@]|https?:|www\.|://")
 _PARTS = {
     "zh": re.compile(r"[,;:!?()、。]|以及|并且|并(?!非)|且"),
-    "en": re.compile(r"[,;:.!?()]| (?=(?:and|but|if|when|with|after|before|unless|except|once|until|because|since|for|without|under|to|by|over) )"),
+    "en": re.compile(
+        r"[,;:.!?()]| (?=(?:and|but|if|when|with|after|before|unless|except|once|until|because|since|for|without|under|to|by|over) )"
+    ),
 }
 """Where a quote falls into parts, each of which a paraphrase must take up; in folded text, whose full-width commas are plain ones."""
-_PIECES = {"zh": re.compile(r"[,;:!?()、。]|在|经|按照?|根据|应当|须|需要|可以|时|后|内|前|的(?=,)|只|不得|不能"),
+_PIECES = {
+    "zh": re.compile(r"[,;:!?()、。]|在|经|按照?|根据|应当|须|需要|可以|时|后|内|前|的(?=,)|只|不得|不能"),
     "en": re.compile(_PARTS["en"].pattern + r"| (?=(?:is|are|can|may|must|will|in|of|at) )"),
 }
+MIN_CONDITION = 3
+"""Content terms of a condition that may be said without its "if"."""
 MIN_PIECE = 3400
 """Share, in 1e-4, of each smaller piece of two terms and more."""
 _NUMERALS = re.compile(r"[\d零〇一二两三四五六七八九十百千万亿半]")
 _IRREGULAR = dict(
     pair.split(">")
-    for pair in "bought>buy sold>sell paid>pay kept>keep held>hold lent>lend sent>send left>leave lost>loss lose>loss given>give taken>take chosen>choose "
-    "frozen>freeze written>write known>know shown>show withdrawn>withdraw begun>begin fell>fall fallen>fall".split()
+    for pair in [
+        "bought>buy",
+        "sold>sell",
+        "paid>pay",
+        "kept>keep",
+        "held>hold",
+        "lent>lend",
+        "sent>send",
+        "left>leave",
+        "lost>loss",
+        "lose>loss",
+        "given>give",
+        "taken>take",
+        "chosen>choose",
+        "frozen>freeze",
+        "written>write",
+        "known>know",
+        "shown>show",
+        "withdrawn>withdraw",
+        "begun>begin",
+        "fell>fall",
+        "fallen>fall",
+    ]
 )
 _ENDING = re.compile(r"(?<=[a-z]{2})i$|(?<=[a-z]{4})ll$")
 _LATIN = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -56,8 +82,8 @@ def paraphrase_fault(sentence: Sentence, source: Passage, wording: Wording) -> F
     quoted = split_sentences(sentence.quote)
     if not quoted or len(quoted) > MAX_QUOTED or not _whole(sentence.quote, quoted, source):
         return "not verbatim", "the quote is not made of whole sentences of the cited passage"
-    if found := _MARKUP.search(sentence.text):
-        return "not supported", found[0]
+    if found := [mark for mark in _MARKUP.findall(sentence.text) if mark not in sentence.quote]:
+        return "not supported", f"markup: {found[0]}"
     around = f"{source.title}\n{source.section}"
     return (
         figure_fault(sentence.text, sentence.quote)
@@ -118,7 +144,7 @@ def turn_fault(text: str, quote: str, language: Language, wording: Wording) -> F
         return "condition differs", "may is not in the quote"
     if of(given, "SHOULD") and not of(said, "SHOULD"):
         return "condition differs", "advice became a statement"
-    if of(given, "MUST") and not of(said, "MUST") and of(said, "MAY"):
+    if len(of(said, "MUST")) < len(of(given, "MUST")) and len(of(said, "MAY")) > len(of(given, "MAY")):
         return "condition differs", "a duty is gone"
     return None
 
@@ -152,14 +178,14 @@ def _spelled(text: str, found: Marked, kinds: Sequence[str]) -> str:
 def _terms(spelled: str, language: Language) -> list[str]:
     if language == "en":
         return stems(spelled)
-    return [run[at : at + 2] for run in _CJK.findall(spelled) for at in range(len(run) - 1)]
+    return [run[at : at + 2] for run in _CJK.findall(spelled) for at in range(max(1, len(run) - 1))]
 
 
 def _heads(text: str, found: Marked, language: Language, wording: Wording) -> set[str]:
     """What each negation stands right before."""
     spelled = folded(text)
-    after = (_terms(spelled[end : end + 30], language)[:1] for kind, _, end in found if kind in _DENIED)
-    return {term for terms in after for term in terms if len(term) > 1 and term not in wording.plain}
+    after = (_terms(_SCOPE_END.split(spelled[end : end + 30])[0], language)[:1] for kind, _, end in found if kind in _DENIED)
+    return {term for terms in after for term in terms if term not in wording.plain}
 
 
 _SCOPE_END = re.compile(r"[，。；！？,.;!?]|但| but ")
@@ -169,10 +195,14 @@ def _outside(text: str, found: Marked, language: Language) -> set[str]:
     """Terms that stand in no negation's scope, which reaches to the end of its part of the sentence."""
     spelled = folded(text)
     scopes = [
-        (start, stop.start() if (stop := _SCOPE_END.search(spelled, end)) else len(spelled)) for kind, start, end in found if kind in _DENIED
+        (start, stop.start() if (stop := _SCOPE_END.search(spelled, end)) else len(spelled))
+        for kind, start, end in found
+        if kind in _DENIED
     ]
     denied = {term for start, stop in scopes for term in _terms(spelled[start:stop], language)}
     free = "".join(" " if any(start <= at < stop for start, stop in scopes) else char for at, char in enumerate(spelled))
+    if language == "zh":  # a head may be one character: 可用但不可取
+        return (set(_terms(free, language)) | set(free)) - denied - {char for term in denied for char in term}
     return set(_terms(free, language)) - denied
 
 
@@ -194,7 +224,7 @@ def support_fault(text: str, quote: str, around: str, language: Language, wordin
     """No foreign content word, the quote's words in the quote's neighbourhood, and no part of the quote left out."""
     said = content(text, language, wording)
     given = content(quote, language, wording)
-    if foreign := _foreign(text, said, given, quote, around, language, wording):
+    if foreign := _foreign(said, given, quote, around, language, wording):
         return "not supported", f"not in the quote: {', '.join(foreign)}"
     pairs, known = _pairs(said), _pairs(given) | _pairs(content(around, language, wording))
     if len(pairs) > 2 and MICRO * len(pairs & known) < MIN_PAIRS[language] * len(pairs):
@@ -202,13 +232,21 @@ def support_fault(text: str, quote: str, around: str, language: Language, wordin
     have = set(folded(text)) | set(_LATIN.findall(folded(text))) if language == "zh" else set(stems(text))
     fewer = len(of(markers(text, language), "IF")) < len(of(markers(quote, language), "IF"))
     for part in _PARTS[language].split(folded(quote)):
-        conditional = fewer and bool(of(markers(part + ",", language), "IF"))
-        if _taken_up(part, have, language, wording, least=1 if conditional else 2) < (MICRO if conditional else MIN_PART):
+        if fewer and of(markers(part + ",", language), "IF"):
+            # A condition may lose its "if" when all of it is there, and enough to tell that it is there.
+            whole = _taken_up(part, have, language, wording, least=1) == MICRO and _size(part, language, wording) >= MIN_CONDITION
+        else:
+            whole = _taken_up(part, have, language, wording) >= MIN_PART
+        if not whole:
             return "condition differs", f"left out: {part.strip()}"
     for piece in _PIECES[language].split(folded(quote)):
         if _taken_up(piece, have, language, wording) < MIN_PIECE:
             return "condition differs", f"left out: {piece.strip()}"
     return None
+
+
+def _size(part: str, language: Language, wording: Wording) -> int:
+    return len({term for run in content(part, language, wording) for term in run})
 
 
 def _taken_up(part: str, have: set[str], language: Language, wording: Wording, *, least: int = 2) -> int:
@@ -217,9 +255,7 @@ def _taken_up(part: str, have: set[str], language: Language, wording: Wording, *
     return MICRO if len(wanted) < least else MICRO * len(wanted & have) // len(wanted)
 
 
-def _foreign(
-    text: str, said: Runs, given: Runs, quote: str, around: str, language: Language, wording: Wording
-) -> list[str]:
+def _foreign(said: Runs, given: Runs, quote: str, around: str, language: Language, wording: Wording) -> list[str]:
     """Content that is not in the quote; title and heading lend words, in Chinese with the character beside."""
     allowed = {term for run in given for term in run}
     lent = content(around, language, wording)
@@ -244,8 +280,11 @@ def _pairs(runs: Sequence[Sequence[str]]) -> set[tuple[str, str]]:
 
 @lru_cache(maxsize=8192)
 def content(text: str, language: Language, wording: Wording) -> tuple[tuple[str, ...], ...]:
-    """Runs of content terms: Chinese characters or English stems (and Latin words in Chinese), without numerals and plain vocabulary."""
-    spelled = wording.plain_reader.sub(" ", folded(text))
+    """Runs of content terms: Chinese characters or English stems (and Latin words in Chinese), without figures and plain vocabulary."""
+    unread = list(folded(text))
+    for found in scan(text):
+        unread[found.start : found.end] = " " * (found.end - found.start)
+    spelled = wording.plain_reader.sub(" ", "".join(unread))
     if language == "zh":
         chinese = tuple(tuple(run) for run in _CJK.findall(_NUMERALS.sub("", spelled)))
         return (*chinese, tuple(_LATIN.findall(spelled)))

@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
+from tightrope.knowledge.gate.figures import figures
 from tightrope.knowledge.gate.markers import folded
 from tightrope.knowledge.gate.paraphrase import stems
 from tightrope.knowledge.models import LANGUAGES, TOPICS, ApprovedClause, GateRules, Language, ScopeRule, Wording
 
-_EDGE = {"zh": "{}", "en": r"(?<![a-z]){}(?![a-z])"}
+_EDGE = {"zh": "{}", "en": r"(?<![a-z]){}(?![a-rt-z]|s[a-z])"}
 _KINDS = ("advice", "forecast", "person", "risk", "instruction")
 
 
@@ -37,9 +38,9 @@ def load_rules(folder: Path) -> GateRules:
             max_characters=int(connectives["max_characters"]),
             wording={language: _wording(wording[language], language) for language in LANGUAGES},
         )
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(
-            f"{folder}: {error} is missing in the gate's data; docs/knowledge.md says what each file holds"
+            f"{folder}: {error} is missing or wrong in the gate's data; docs/knowledge.md says what each file holds"
         ) from None
 
 
@@ -55,6 +56,8 @@ def _clause(raw: dict[str, Any]) -> ApprovedClause:
     topics, prompts = frozenset(raw.get("topics", ())), frozenset(raw.get("prompts", ()))
     if not all(wording.values()) or not topics | prompts or topics - {"*", *TOPICS}:
         raise ValueError(f"clauses.json: {raw['id']}: needs wording in zh and en, and topics of models.TOPICS or prompts")
+    if any(figures(text) for text in wording.values()):
+        raise ValueError(f"clauses.json: {raw['id']}: a clause holds no figure; figures come from passages alone")
     return ApprovedClause(str(raw["id"]), wording, topics, prompts)
 
 
@@ -85,4 +88,6 @@ def _wording(raw: dict[str, Any], language: Language) -> Wording:
 
 def _any_of(words: Iterable[str], language: Language) -> re.Pattern[str]:
     """Any of the words, the longest first, in English as whole words."""
-    return re.compile(_EDGE[language].format("(?:" + "|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w))) + ")"))
+    return re.compile(
+        _EDGE[language].format("(?:" + "|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w))) + ")")
+    )

@@ -72,12 +72,16 @@ _LONGEST_FIRST = sorted(_UNITS, key=len, reverse=True)
 _APART = "of|in|to|and|or|for|from|at|on|by|the|a|an|with|is|are|be|can|may|must|per|each|within|as|than|before|after|until"
 """Words across which a number does not reach: 200 STAR Market shares is an amount of shares, 200 of the shares is read as bare."""
 UNIT = re.compile(
-    r"[\s-]?(?:个|整|个?连续)?\s?(?:(?!(?:" + _APART + r")\b)[a-z-]+ ){0,3}?(?P<unit>"
+    r"[\s-]?(?:个|整|个?连续)?\s?(?:(?!(?:"
+    + _APART
+    + r")\b)[a-z-]+ ){0,3}?(?P<unit>"
     + _either([unit for unit in _LONGEST_FIRST if unit not in {"¥", "￥", "$", "€", "us$", "hk$"}])
     + r")(?!票|东|权|份额|市场|价格|续|机号|别|似|型|线|本)"
 )
 """A unit right after its number. 股票, 股东 and the like are words of their own."""
-CURRENCY = _either(["人民币", "港币", "港元", "美元", "cny", "rmb", "hkd", "usd", "us$", "hk$", "¥", "￥", "$", "€"]).replace("(?![a-z])", "")
+CURRENCY = _either(["人民币", "港币", "港元", "美元", "cny", "rmb", "hkd", "usd", "us$", "hk$", "¥", "￥", "$", "€"]).replace(
+    "(?![a-z])", ""
+)
 SCALES = {
     "百": Decimal(100),
     "千": Decimal(1000),
