@@ -62,26 +62,9 @@ class Section:
     """Line of the heading in the file."""
 
 
-TOPICS = (
-    "account",
-    "identity",
-    "trading",
-    "boards",
-    "stock-connect",
-    "margin",
-    "options",
-    "funds",
-    "ipo",
-    "settlement",
-    "corporate-actions",
-    "fees",
-    "tax",
-    "transfers",
-    "suitability",
-    "complaints",
-    "fraud",
-    "app",
-    "privacy",
+TOPICS = tuple(
+    "account identity trading boards stock-connect margin options funds ipo settlement corporate-actions fees "
+    "tax transfers suitability complaints fraud app privacy".split()
 )
 """What a document is about; the list is closed, since approved clauses hang on it."""
 
