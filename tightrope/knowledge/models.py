@@ -62,10 +62,12 @@ class Section:
     """Line of the heading in the file."""
 
 
-TOPICS = tuple(
-    "account identity trading boards stock-connect margin options funds ipo settlement corporate-actions fees "
-    "tax transfers suitability complaints fraud app privacy".split()
+# fmt: off
+TOPICS = (
+    "account", "identity", "trading", "boards", "stock-connect", "margin", "options", "funds", "ipo", "settlement", "corporate-actions",
+    "fees", "tax", "transfers", "suitability", "complaints", "fraud", "app", "privacy",
 )
+# fmt: on
 """What a document is about; the list is closed, since approved clauses hang on it."""
 
 
