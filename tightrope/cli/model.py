@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
@@ -69,6 +70,42 @@ def costs(
         _stop(str(error), 2)
     for book in chosen:
         show_cost(console, book, monthly(book), book.gpus_in_use)
+
+
+@model_app.command("import")
+def import_model(
+    folder: Annotated[Path, typer.Argument(help="The model's files, as downloaded: weights, tokenizer, config.json, LICENSE")],
+    name: Annotated[str, typer.Option(help="How it is served, such as qwen2.5-14b-instruct [the folder's name]")] = "",
+    repository: Annotated[str, typer.Option(help="Where it was downloaded, such as Qwen/Qwen2.5-14B-Instruct")] = "",
+    revision: Annotated[str, typer.Option(help="Full commit hash at which it was downloaded")] = "",
+    expect: Annotated[str, typer.Option(help="Fingerprint that came by another way than the files (12 digits or all)")] = "",
+) -> None:
+    """Make the manifest of a model's folder, or check the folder against the one it has; print name and fingerprint.
+
+    Run it on the machine that downloads, carry folder and fingerprint inside by two ways, and run it again there with --expect.
+    """
+    from tightrope.cli.model_view import reading, show_model
+    from tightrope.generation import model_files
+    from tightrope.generation.manifest import ModelRefused
+
+    try:
+        known = model_files.has_manifest(folder)
+        if not known and expect:
+            raise ModelRefused(
+                "this folder has no manifest yet, so nothing can be expected of it: import it where it was downloaded"
+            )
+        if not known and not (repository and revision):
+            raise ModelRefused("say where the files are from: --repository and --revision (the full commit hash)")
+        with reading(errors, model_files.total_bytes(folder)) as progress:
+            found = model_files.survey(folder, progress)
+        if known:
+            manifest = model_files.check(folder, found, expect)
+        else:
+            chosen = name or folder.resolve().name.lower()
+            manifest = model_files.make(folder, found, name=chosen, repository=repository, revision=revision)
+    except (ModelRefused, OSError) as error:
+        _stop(str(error), 1)
+    show_model(console, errors, manifest, checked=known)
 
 
 def tokens_of(text: str) -> Tokens:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tightrope.generation.capacity.cost import monthly
 from tightrope.generation.capacity.figures import Figures
 from tightrope.generation.capacity.models import Cost, CostBook, Load, Plan, Tokens
 from tightrope.generation.capacity.planning import DoesNotFit, plan
+from tightrope.generation.manifest import ModelManifest
 
 _SIGNS = {"CNY": "¥", "USD": "$"}
 _UNMEASURED = "Nothing of this was measured by us on a GPU: test under load before you buy."
@@ -112,3 +116,29 @@ def _show_load(console: Console, load: Load) -> None:
 def _shape(tokens: Tokens) -> str:
     shared = f" ({tokens.shared} shared)" if tokens.shared else ""
     return f"{tokens.prompt} tokens{shared} in and {tokens.output} out"
+
+
+@contextmanager
+def reading(console: Console, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar over bytes; 140 GB take a while."""
+    with Progress(
+        TextColumn("Hashing"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True
+    ) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def show_model(console: Console, errors: Console, manifest: ModelManifest, *, checked: bool) -> None:
+    """What was imported, and the settings that name it."""
+    said = "Checked: the files are those of the manifest" if checked else "Imported: the manifest was made"
+    console.print(f"{said}. {manifest.files} files, {manifest.bytes:,} bytes.", highlight=False, soft_wrap=True)
+    console.print(
+        f"{manifest.repository} at {manifest.revision}\n{manifest.architecture}, quantization {manifest.quantization},"
+        f" licence {manifest.licence.name}\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(f"TIGHTROPE_MODEL_NAME={manifest.served_name}", highlight=False, soft_wrap=True)
+    console.print(f"TIGHTROPE_MODEL_FINGERPRINT={manifest.sha256}", highlight=False, soft_wrap=True)
+    if manifest.licence.notice:
+        errors.print(f"\n[yellow]{manifest.licence.name}[/yellow]: {manifest.licence.notice}.", highlight=False, soft_wrap=True)
