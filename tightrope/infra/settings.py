@@ -135,7 +135,12 @@ class Settings(BaseSettings):
         "response_format",
         description="How the schema of an answer is sent: OpenAI's form, which vLLM and Ollama take, or vLLM's own, without any whitespace",
     )
-    model_seconds: float = Field(8.0, gt=0, le=60, description="Longest time for one answer of the model, its waiting included")
+    model_seconds: float = Field(
+        6.0,
+        gt=0,
+        le=60,
+        description="Longest time for one answer of the model, its waiting included. Beyond 8 an action has no time left to answer without it",
+    )
     answer_composer: Literal["extractive", "generative", "paraphrase"] = Field(
         "extractive",
         description="Who chooses the sentences of an answer: code; the model, by number, word for word; or the model in its own words",
