@@ -37,12 +37,15 @@ GENERATED_PER_CELL = 2_200
 
 READING = """## How to read this
 
-- Errors are made by construction out of true sentences (tests/planted_errors.py); the gate's verdict chooses none of them. Garbled sentences are among them: they are unsupported too.
-- The author of the gate wrote the planted errors and the paraphrases. The paraphrases marked "development" were looked at while the gate was made; those marked "held out" were written
-  after its rules were fixed, over documents by others, and nothing was changed because of them. Planted errors of other seeds were looked at, so detection on paraphrases flatters.
-- Verbatim is what is sent by default and what the model may choose from; there the gate compares characters, so that the bounds are those of the count and not of a method.
-- Paraphrase is off by default. There the gate refuses faithful words often (the source's own words are sent instead) and errors in conditions and names sometimes pass; false figures,
-  units, negations and versions did not in this run unless the list by kind says so.
+- Errors are made by construction out of true sentences (tests/planted_errors.py); the gate's verdict chooses none of them. Garbled
+  sentences are among them: they are unsupported too.
+- The author of the gate wrote the planted errors and the paraphrases. The paraphrases marked "development" were looked at while the gate
+  was made; those marked "held out" were written after its rules were fixed, over documents by others, and nothing was changed because of
+  them. Planted errors of other seeds were looked at, so detection on paraphrases flatters.
+- Verbatim is what is sent by default and what the model may choose from; there the gate compares characters, so that the bounds are those
+  of the count and not of a method.
+- Paraphrase is off by default. There the gate refuses faithful words often (the source's own words are sent instead) and errors in
+  conditions and names sometimes pass; false figures, units, negations and versions did not in this run unless the list by kind says so.
 - No language model took part; `make llm-verify` sends a real, bad one through the same gate."""
 
 

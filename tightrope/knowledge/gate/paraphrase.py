@@ -44,7 +44,6 @@ MIN_CONDITION = 3
 """Content terms of a condition that may be said without its "if"."""
 MIN_PIECE = 3400
 """Share, in 1e-4, of each smaller piece of two terms and more."""
-_TWICE = re.compile(r"([\u3400-\u9fff]{2,})\1|\b([a-z]{3,}) \2\b")
 _NUMERALS = re.compile(r"[\d零〇一二两三四五六七八九十百千万亿半]")
 _IRREGULAR = dict(
     pair.split(">")
@@ -85,8 +84,6 @@ def paraphrase_fault(sentence: Sentence, source: Passage, wording: Wording) -> F
         return "not verbatim", "the quote is not made of whole sentences of the cited passage"
     if found := [mark for mark in _MARKUP.findall(sentence.text) if mark not in sentence.quote]:
         return "not supported", f"markup: {found[0]}"
-    if (found := _TWICE.search(sentence.text)) and not _TWICE.search(sentence.quote):
-        return "not supported", f"said twice in a row: {found[0]}"
     around = f"{source.title}\n{source.section}"
     return (
         figure_fault(sentence.text, sentence.quote)
