@@ -28,13 +28,17 @@ def approve(
     from tightrope.infra.clock import clock_from
     from tightrope.infra.settings import get_settings
     from tightrope.knowledge.errors import ApprovalRefused, DocumentInvalid
+    from tightrope.knowledge.models import SHANGHAI
     from tightrope.knowledge.passages import read_documents
     from tightrope.knowledge.publishing.approvals import approve as sign
     from tightrope.knowledge.publishing.approvals import key_of
+    from tightrope.knowledge.publishing.check import check
     from tightrope.knowledge.publishing.signers import DUTIES, FILE, load_signers
     from tightrope.release.signing import load_key
 
     settings = get_settings()
+    now = clock_from(settings).now()
+    day = now.astimezone(SHANGHAI).date()
     folder, production = settings.project_dir / "knowledge_base", settings.mode == "production"
     wanted: Duty | None = next((known for known in DUTIES if known == duty), None)
     if wanted is None:
@@ -51,8 +55,13 @@ def approve(
         if len(keys) > 1:
             raise ApprovalRefused(f"{document} has several versions; name one: {', '.join(keys)}")
         name = keys[0] if keys else document
+        wrong = [
+            p for p in check(folder, production=production, day=day).errors if p.file.startswith(f"{document.partition('.')[0]}.")
+        ]
+        if wrong:
+            raise ApprovalRefused(f"{len(wrong)} errors in it, first {wrong[0]} `tightrope kb check` shows all")
         signers = load_signers(folder / FILE, production=production)
-        sign(folder, documents, name, wanted, private, signers, clock_from(settings).now())
+        sign(folder, documents, name, wanted, private, signers, now)
     except (ApprovalRefused, DocumentInvalid) as error:
         errors.print(f"[red]Not signed:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
