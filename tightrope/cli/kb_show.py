@@ -25,7 +25,7 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 
 
 def _indented(text: str | Text, by: int = 2) -> Padding:
-    return Padding(text, (0, 0, 0, by))
+    return Padding(text, (0, 0, 0, by), expand=False)
 
 
 def problem_lines(problems: Sequence[Problem]) -> Iterator[RenderableType]:
