@@ -60,7 +60,9 @@ def _front_matter(head: str, name: str) -> tuple[dict[str, Any] | None, list[Pro
 
     try:
         fields = yaml.load(head, Loader=_LOADER)  # noqa: S506 - a safe loader, see above
-    except (yaml.YAMLError, ValueError) as error:
+    except ValueError as error:
+        return None, [Problem(name, _odd_date(head), f"a date is none: {error}", "Write a day that exists, YYYY-MM-DD")]
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = f"front matter is not YAML: {getattr(error, 'problem', None) or error}"
         return None, [Problem(name, 2 + (mark.line if mark else 0), what, "Quote values that hold a colon")]
@@ -82,6 +84,17 @@ def _front_matter(head: str, name: str) -> tuple[dict[str, Any] | None, list[Pro
         problems.append(Problem(name, line_of("effective_from"), what, "Mend one of the two dates"))
     fields["document_id"] = fields.pop("id")
     return fields, problems
+
+
+def _odd_date(head: str) -> int:
+    """Line of the first date that no calendar has."""
+    for number, line in enumerate(head.split("\n"), start=2):
+        for year, month, day in re.findall(r"(\d{4})-(\d\d)-(\d\d)", line):
+            try:
+                date(int(year), int(month), int(day))
+            except ValueError:
+                return number
+    return 1
 
 
 def _field_rules(fields: dict[str, Any]) -> tuple[tuple[str, bool, str], ...]:

@@ -48,7 +48,7 @@ def test_a_good_base_has_no_problem(tmp_path: Path):
         ("zh", "9999-12-31", "2026-11-21", 2, "ended on"),
         ("zh", "topic: fees", "topic: gold", 6, "topic must be"),
         ("zh", "effective_from: 2026-09-01", "effective_from: 2026-13-01", 8, "month"),
-        ("zh", "## 收费", "前言\n## 收费", 11, "before the first heading"),
+        ("zh", "## 收费", "前言\n## 收费", 12, "before the first heading"),
         ("zh", "source: own, 2026", "source: own, 2026\napprovals: []", 11, "count for nothing"),
         ("zh", "audience: public", "audience: internal", 2, "in no release"),
     ],

@@ -105,7 +105,7 @@ def _dates(documents: Sequence[Document], day: date) -> Iterator[Problem]:
             what = "internal: in no release and on no page, in either language"
             yield Problem(document.file_name, 2, what, "Nothing to do if that is meant", "warning")
     for versions in by_name.values():
-        versions.sort(key=lambda document: document.effective_from)
+        versions.sort(key=lambda document: (document.effective_from, document.version))
         for earlier, later in pairwise(versions):
             if earlier.effective_to >= later.effective_from and earlier.version != later.version:
                 what = f"in force on the same days as {earlier.file_name}"
