@@ -46,6 +46,8 @@ def test_a_good_base_has_no_problem(tmp_path: Path):
         ("en", "version: v1", "version: v2", 2, "no twin in zh"),
         ("en", "## Fees", "## More\nMore is said here.\n\n## Fees", 1, "2 sections"),
         ("zh", "9999-12-31", "2026-11-21", 2, "ended on"),
+        ("en", "0.1%", "0.2%", 12, "figures differ between the languages: zh has 0.1, en has 0.2"),
+        ("en", "CNY 5 per trade", "50", 15, "50 has no unit"),
         ("zh", "topic: fees", "topic: gold", 6, "topic must be"),
         ("zh", "effective_from: 2026-09-01", "effective_from: 2026-13-01", 8, "month"),
         ("zh", "## 收费", "前言\n## 收费", 12, "before the first heading"),
@@ -83,6 +85,19 @@ def test_versions_on_the_same_days_and_void_signatures_are_told(tmp_path: Path):
     said = " ".join(str(problem) for problem in found(folder))
     assert "in force on the same days as sample.zh.md" in said
     assert "have changed since li signed" in said
+
+
+def test_two_documents_that_say_two_figures_of_one_thing_are_told_with_both_places(tmp_path: Path):
+    folder = base(tmp_path)
+    for language in ("zh", "en"):
+        (folder / f"more.{language}.md").write_text(text(language, id="more").replace("最低5元", "最低8元"), encoding="utf-8")
+    told = [problem for problem in found(folder) if "8 CNY" in problem.what or "5 CNY" in problem.what]
+    assert any({problem.file, problem.what.split(" in ")[-1].split(":")[0]} == {"more.zh.md", "sample.zh.md"} for problem in told)
+    assert not any(problem.file.endswith(".en.md") and " here, " in problem.what for problem in told)
+    for language in ("zh", "en"):  # not on the same days: no contradiction
+        later = text(language, id="more", effective_to="2026-08-31", effective_from="2026-01-01")
+        (folder / f"more.{language}.md").write_text(later.replace("最低5元", "最低8元"), encoding="utf-8")
+    assert not [problem for problem in found(folder) if " here, " in problem.what]
 
 
 def test_nothing_in_our_own_documents_keeps_them_from_being_published():
@@ -131,6 +146,6 @@ def test_impact_names_questions_and_cases_of_the_changed_sections(tmp_path: Path
 
 def test_labelled_questions_are_read_and_a_bad_line_is_named(tmp_path: Path):
     assert len(read_questions(REPOSITORY / "tests/golden/knowledge")) > 100
-    (tmp_path / "x.jsonl").write_text('{"id": "a"}\n', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"x\.jsonl:1"):
+    (tmp_path / "x.jsonl").write_text('{"id": "a"}\n{"question": "?"}\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"x\.jsonl:2"):
         read_questions(tmp_path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tightrope.knowledge.errors import DocumentInvalid
 from tightrope.knowledge.models import LANGUAGES, Document, Problem
 from tightrope.knowledge.publishing.approvals import FOLDER, Void, key_of, read_approvals, signed
+from tightrope.knowledge.publishing.check_figures import contradictions, figures_that_differ, figures_without_unit
 from tightrope.knowledge.publishing.check_wording import wording
 from tightrope.knowledge.publishing.signers import FILE, load_signers
 from tightrope.knowledge.reading import inspect
@@ -64,6 +65,9 @@ def problems_of(documents: Sequence[Document], day: date) -> Iterator[Problem]:
     yield from _dates(documents, day)
     for document in documents:
         yield from wording(document)
+        yield from figures_without_unit(document)
+    yield from figures_that_differ(documents)
+    yield from contradictions([document for document in documents if document.audience == "public"])
 
 
 def _pairs(documents: Iterable[Document]) -> Iterator[Problem]:

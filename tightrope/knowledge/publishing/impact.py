@@ -84,6 +84,8 @@ def read_questions(folder: Path) -> list[Asked]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             try:
                 row = json.loads(line)
+                if "question" not in row:  # another kind of file: answers to judge, not questions
+                    continue
                 answers = tuple(row.get("answers") or ())
                 found.append(Asked(row["id"], row["language"], row["question"], answers, f"{path.name}:{number}"))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
