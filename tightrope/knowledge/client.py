@@ -7,6 +7,7 @@ knowledge base to the letter. A chunk that fails is dropped and reported.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -26,6 +27,12 @@ from tightrope.knowledge.transport import Unauthorised, call, knowledge_client
 log = get_logger()
 MAX_QUESTION = 400
 """Characters of a question that are searched; more adds noise and cost, no meaning."""
+CANDIDATES = 64
+"""`rerank_candidates_count`: ignored up to RAGFlow 0.27.0, from 0.27.1 a page beyond it is refused. One page within it holds with both."""
+DEADLINE = 8.0
+"""Seconds for one attempt in all: RAGFlow has no time limits of its own, and an answer in crumbs would pass every limit on a read."""
+SUSPECT = 0.5
+"""When more than this share of an answer's chunks is refused, the rest is not trusted either."""
 
 
 def check_chunk(
@@ -145,6 +152,13 @@ class RagflowClient:
         return await self._retrieve(question, language, thresholds)
 
     async def _retrieve(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._attempt(question, language, thresholds)
+        except TimeoutError:
+            raise KnowledgeUnavailable(f"no whole answer within {DEADLINE:.0f} s") from None
+
+    async def _attempt(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
         quotable = await self._quotables.current()  # once: a switch in the meantime does not mix two releases
         dataset = await self._dataset_id(quotable.release)
         day = self._clock.now().astimezone(SHANGHAI).date()
@@ -157,9 +171,9 @@ class RagflowClient:
                 "question": question[:MAX_QUESTION],
                 "dataset_ids": [dataset],
                 "page": 1,
-                "page_size": thresholds.page_size,
+                "page_size": min(thresholds.page_size, CANDIDATES),
                 "top_k": 1024,
-                "rerank_candidates_count": 64,
+                "rerank_candidates_count": CANDIDATES,
                 "similarity_threshold": thresholds.floor / MICRO,
                 "vector_similarity_weight": thresholds.vector_weight[language] / MICRO,
                 "reference_metadata": {"include": True},
@@ -189,5 +203,16 @@ class RagflowClient:
             log.error(
                 "a chunk was refused", action="knowledge_chunk_dropped", chunk=item.chunk_id, reason=item.reason, dataset=dataset
             )
+        suspect = [item for item in dropped if item.reason != "withdrawn"]
+        if len(suspect) > SUSPECT * len(checked):
+            log.critical(
+                "most of what the knowledge server sent was refused: it is not used at all; compare its dataset with the release",
+                action="knowledge_incident",
+                refused=len(suspect),
+                of=len(checked),
+                reasons=sorted({item.reason for item in suspect}),
+                dataset=dataset,
+            )
+            raise KnowledgeRejected(f"{len(suspect)} of {len(checked)} chunks were refused: {suspect[0].reason}")
         chunks.sort(key=lambda chunk: -chunk.score)
         return Retrieved(quotable.release.release_id, dataset, tuple(chunks), tuple(dropped))

@@ -1,0 +1,1 @@
+"""A knowledge server that fails as RAGFlow fails."""
