@@ -112,7 +112,7 @@ def _turn(payload: JsonObject, facts: JsonObject, words: dict[str, str]) -> Iter
     if facts.get("decision"):
         failed = f" · {words['failure']}: {facts['failure']}" if facts.get("failure") else ""
         yield Line(words["decision"], f"{facts['decision']}{failed}", "red" if failed else "")
-    yield _understood(payload, words)
+    yield from _understood(payload, words)
     steps = list(_steps(payload))
     if steps:
         yield Line(words["flow"], " → ".join(steps))
@@ -136,7 +136,7 @@ def _identity(payload: JsonObject, facts: JsonObject, words: dict[str, str]) -> 
     return Line(words["identity"], words["anonymous"], "yellow")
 
 
-def _understood(payload: JsonObject, words: dict[str, str]) -> Line:
+def _understood(payload: JsonObject, words: dict[str, str]) -> Iterator[Line]:
     shown = [
         " ".join(str(value) for value in command.values() if value is not None) for command in _objects(payload.get("commands"))
     ]
@@ -146,7 +146,14 @@ def _understood(payload: JsonObject, words: dict[str, str]) -> Line:
     detail = f" · {words['by']} {source}" if source else ""
     if understanding.get("rule"):
         detail += f" ({understanding['rule']})"
-    return Line(words["commands"], (", ".join(shown) or words["none"]) + detail)
+    yield Line(words["commands"], (", ".join(shown) or words["none"]) + detail)
+    yield from _models(understanding, words)
+
+
+def _models(part: JsonObject, words: dict[str, str]) -> Iterator[Line]:
+    for call in _objects(part.get("models")):
+        how = f"{call.get('prompt_id')} → {call.get('outcome')} · {call.get('milliseconds')} ms"
+        yield Line(f"  {words['model']}", f"{call.get('model')} · {how}", "" if call.get("outcome") == "done" else "yellow")
 
 
 def _steps(payload: JsonObject) -> Iterator[str]:
@@ -184,9 +191,7 @@ def _envelope(envelope: JsonObject, words: dict[str, str]) -> Iterator[Line]:
             used = words["used"] if passage.get("used") else words["not_used"]
             text = f"{passage.get('passage_id')} · {words['score']} {passage.get('score')} · {used}"
             yield Line(f"  {words['passage']}", text, "" if passage.get("used") else "dim")
-        for call in _objects(envelope.get("models")):
-            how = f"{call.get('prompt_id')} → {call.get('outcome')} · {call.get('milliseconds')} ms"
-            yield Line(f"  {words['model']}", f"{call.get('model')} · {how}", "" if call.get("outcome") == "done" else "yellow")
+        yield from _models(envelope, words)
     elif kind == "handoff":
         yield Line(words["handoff"], f"{envelope.get('reason')} · {envelope.get('priority')}", "magenta")
     elif kind == "login":

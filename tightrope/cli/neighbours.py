@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import orjson
 from pydantic import ValidationError
 
@@ -22,6 +23,7 @@ from tightrope.suites import sources
 from tightrope.understanding.api import build, record
 from tightrope.understanding.errors import BadRequestError, TrainingDataError
 from tightrope.understanding.models import Request, Result
+from tightrope.understanding.proposing import Assisted
 from tightrope.understanding.service import MARKET_ZONE
 
 
@@ -34,17 +36,27 @@ class LocalUnderstanding:
 
     Args:
         clock: what "tomorrow" is counted from; without it the machine's.
+        model_transport: what carries requests to the model that the settings name; without it no model is asked.
     """
 
-    def __init__(self, settings: Settings, project: Project, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        project: Project,
+        clock: Clock | None = None,
+        *,
+        model_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._prompt = Prompt.load(project)
         self._service = build(settings)
         if clock is not None:
             self._service = replace(self._service, today=lambda: clock.now().astimezone(MARKET_ZONE).date())
+        assisted = model_transport is not None
+        self._assisted = Assisted.of(settings, self._service, transport=model_transport) if assisted else Assisted(self._service)
         self._idle = State("first")
 
     def first(self, text: str) -> Result:
-        """What the first message of a conversation is understood as, with all that it is decided by."""
+        """What rules and classifier understand the first message of a conversation as, with all that it is decided by."""
         rendered = self._prompt.render(self._idle, text)
         return self._service.understand(Request.model_validate(orjson.loads(rendered)))
 
@@ -56,11 +68,15 @@ class LocalUnderstanding:
         """
         rendered = self._prompt.render(state, text, history)
         try:
-            result = self._service.understand(Request.model_validate(orjson.loads(rendered)))
+            result = await self._assisted.understand(Request.model_validate(orjson.loads(rendered)))
         except (orjson.JSONDecodeError, ValidationError, BadRequestError) as error:
             raise UnderstandingFailed(str(error).splitlines()[0]) from None
         told: Mapping[str, Any] = record(result)
         return Understood(parse_text(result.text)[0], told)
+
+    async def aclose(self) -> None:
+        """Close connections to the model."""
+        await self._assisted.aclose()
 
 
 async def understanding(settings: Settings, project: Project, clock: Clock | None = None) -> tuple[Understands | None, str]:

@@ -18,6 +18,13 @@ def commands_of(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dic
     return [], {}
 
 
+def _model_calls(understanding: dict[str, Any], envelopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of a language model, for commands and for answers; envelopes are held to their schema, a foreign understanding server is not."""
+    told = understanding.get("models")
+    own = [call for call in told if isinstance(call, dict)] if isinstance(told, list) else []
+    return own + [call for envelope in envelopes for call in envelope.get("models") or []]
+
+
 def turn_facts(turn: OpenTurn, made: Made) -> dict[str, Any]:
     """Facts without personal data: decision, versions, verdict codes, counts, times in ms."""
     result = made.result
@@ -40,7 +47,7 @@ def turn_facts(turn: OpenTurn, made: Made) -> dict[str, Any]:
         "outcomes": outcomes,
         "rules": sorted({f"{r['rule']}:{r['version']}={r['verdict']}" for e in result.envelopes for r in e.get("rules") or []}),
         "passages": sorted({p["passage_id"] for e in result.envelopes for p in e.get("passages") or [] if p["used"]}),
-        "models": [f"{m['prompt_id']}:{m['outcome']}" for e in result.envelopes for m in e.get("models") or []],
+        "models": [f"{m.get('prompt_id')}:{m.get('outcome')}" for m in _model_calls(understanding, result.envelopes)],
         "handoff": result.handoff["reason"] if result.handoff else None,
         "latency_ms": round(made.latency * 1000),
         "assistant_ms": round(made.seconds * 1000),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import orjson
 from fastapi import FastAPI, Response
 from fastapi import Request as HttpRequest
@@ -24,6 +26,7 @@ from tightrope.understanding import slots, training
 from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.models import Request, Result
 from tightrope.understanding.offers import Offers
+from tightrope.understanding.proposing import Assisted
 from tightrope.understanding.service import MARKET_ZONE, Understanding
 
 MODEL = "tightrope-understanding"
@@ -52,18 +55,28 @@ def build(settings: Settings) -> Understanding:
     )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, model_transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
     """The HTTP app. Each message is understood in a thread, so that a long one keeps nobody waiting but those that the encoder has yet to read.
+
+    Args:
+        model_transport: what carries requests to the model instead of sockets (tests).
 
     Raises:
         SystemExit: in production there is no sentence encoder.
         TrainingDataError: see `build`.
     """
-    app = FastAPI(title="Tightrope understanding", docs_url=None, redoc_url=None, openapi_url=None)
-    understanding = build(settings)
-    encoder = understanding.classifier.meaning.encoder.name if understanding.classifier.meaning else None
+    local = build(settings)
+    encoder = local.classifier.meaning.encoder.name if local.classifier.meaning else None
     if encoder is None and settings.mode == "production":
         raise SystemExit(f"mode=production refuses to understand by words alone: {NO_ENCODER}")
+    understanding = Assisted.of(settings, local, transport=model_transport)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await understanding.aclose()
+
+    app = FastAPI(title="Tightrope understanding", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     release = release_id(settings)
     clock = clock_from(settings)
     health = {
@@ -71,12 +84,16 @@ def create_app(settings: Settings) -> FastAPI:
         "part": "understanding",
         "version": tightrope.__version__,
         "release": release,
-        "classifier": understanding.classifier.fingerprint,
+        "classifier": local.classifier.fingerprint,
         "encoder": encoder,
         **({} if encoder else {"detail": f"understands by words alone and is less often right: {NO_ENCODER}"}),
     }
     log.info(
-        "Ready to understand", action="understanding_ready", classifier=understanding.classifier.fingerprint, release=release
+        "Ready to understand",
+        action="understanding_ready",
+        classifier=local.classifier.fingerprint,
+        release=release,
+        model=understanding.standing,
     )
 
     @app.exception_handler(BadRequestError)
@@ -95,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/health")
     async def get_health() -> Response:
-        return _json(health)
+        return _json({**health, "model": understanding.standing})
 
     @app.get("/v1/models")
     async def get_models() -> Response:
@@ -106,7 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
         started = time.perf_counter_ns()
         body = await http.body()
         request = read(body)
-        result = await asyncio.to_thread(understanding.understand, request)
+        result = await understanding.understand(request)
         log.debug(
             "Understood",
             action="understood",
@@ -171,8 +188,10 @@ def completion(result: Result, clock: Clock, size: int) -> dict[str, Any]:
 
 
 def record(result: Result) -> dict[str, Any]:
-    """How commands came about, as the record of a turn keeps it."""
+    """How commands came about, as the record of a turn keeps it (contracts/turn/understanding.schema.json)."""
+    asked = {} if result.proposal is None else {"proposal": result.proposal, "models": [call.item() for call in result.calls]}
     return {
+        **asked,
         "source": result.source,
         "rule": result.rule,
         "candidates": [list(candidate) for candidate in result.candidates],

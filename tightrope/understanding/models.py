@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from tightrope.generation.ledger import ModelCall
 from tightrope.understanding.slots import EMPTY, SlotBook
 
 MAX_MESSAGE = 8000
@@ -154,13 +155,19 @@ class Result:
     """What was understood and by what. Scores and the threshold are in 1e-4."""
 
     commands: tuple[Command, ...] = ()
-    source: Literal["rule", "classifier", "none"] = "none"
+    source: Literal["rule", "classifier", "model", "none"] = "none"
     rule: str | None = None
     candidates: tuple[tuple[str, int], ...] = ()
     threshold: int = 0
     classifier: str = field(default="")
     label: str | None = None
     """The likeliest class, where the classifier was asked."""
+    undecided: tuple[tuple[str, int], ...] = ()
+    """Every flow with its probability, best first, where none of them is sure: then a model may propose. Empty elsewhere."""
+    calls: tuple[ModelCall, ...] = ()
+    """Calls of the language model for this message, whatever came of them."""
+    proposal: str | None = None
+    """What became of the model's part where it had one (proposing.py): `used`, `nothing`, `resting`, or why it failed."""
 
     @property
     def text(self) -> str:

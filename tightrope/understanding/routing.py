@@ -88,17 +88,23 @@ def kin(rule: str, weighed: Weighed, text: str) -> str:
     return "fraud" if best == rules.FRAUD_FLOW else best.partition(".")[2]
 
 
-def choose(request: Request, text: str, weighed: Weighed, limits: Thresholds) -> tuple[Command, ...]:
-    """The commands for a folded message as a whole."""
+def sure(text: str, weighed: Weighed, limits: Thresholds) -> str | None:
+    """What a folded message is taken for without asking back: a red line first, then the flow that reaches `accept`; None: there is doubt."""
     for label, limit in limits.red_lines.items():
         if weighed.labels.get(label, 0) >= limit:
-            return _taken(request, label, weighed)
+            return label
     for label, topics in _CUES.items():
         if weighed.labels.get(label, 0) >= limits.cued and any(topic.found(text) for topic in topics):
-            return _taken(request, label, weighed)
+            return label
     best, score = weighed.flows[0]
-    if score >= limits.accept:
-        return _taken(request, best, weighed)
+    return best if score >= limits.accept else None
+
+
+def choose(request: Request, text: str, weighed: Weighed, limits: Thresholds) -> tuple[Command, ...]:
+    """The commands for a folded message as a whole."""
+    if (taken := sure(text, weighed, limits)) is not None:
+        return _taken(request, taken, weighed)
+    best, _ = weighed.flows[0]
     options = [flow for flow, p in weighed.flows if p >= limits.clarify and _can_be_offered(request, flow)]
     if best == SEARCH_CLASS:
         # Nothing is lost by looking: what the knowledge base does not hold is not answered.

@@ -17,7 +17,7 @@ from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.filling import Typed, anew, opening
 from tightrope.understanding.models import MAX_MESSAGE, REPEAT, Command, Request, Result, StartFlow, allowed
 from tightrope.understanding.normalise import folded
-from tightrope.understanding.routing import Weighed, borne_out, both, choose, doubts, kin, parts
+from tightrope.understanding.routing import Weighed, borne_out, both, choose, doubts, kin, parts, sure
 from tightrope.understanding.slots import EMPTY, SlotBook
 from tightrope.understanding.training import Thresholds
 
@@ -83,9 +83,11 @@ class Understanding:
     def _classified(self, request: Request, text: str, typed: Typed, result: Result) -> Result:
         weighed = Weighed.of(self.classifier.probabilities(text))
         chosen = choose(request, text, weighed, self.thresholds)
+        decided = sure(text, weighed, self.thresholds) is not None
         if len(said := parts(text)) > 1:
             each = [(part, Weighed.of(self.classifier.probabilities(part))) for part in said]
-            chosen = both(request, each, weighed, self.thresholds) or chosen
+            if (two := both(request, each, weighed, self.thresholds)) is not None:
+                chosen, decided = two, True
         if request.flow is not None and chosen == (REPEAT,) and weighed.flows[0][0] == request.flow.id:
             chosen = anew(request.flow, text, typed) or chosen
         commands = allowed((*chosen, *_told(request, chosen, text, typed)), request, self.book)
@@ -95,7 +97,13 @@ class Understanding:
             candidates=weighed.flows[:_LISTED],
             commands=commands,
             label=weighed.best,
+            undecided=() if decided else weighed.flows,
         )
+
+    def completed(self, request: Request, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+        """Commands that somebody else proposed, with the typed slots that the message tells of the flows they start; never more than is allowed."""
+        typed = Typed(self.book, self.today())
+        return allowed((*commands, *_told(request, commands, folded(request.message), typed)), request, self.book)
 
 
 def _told(request: Request, chosen: tuple[Command, ...], text: str, typed: Typed) -> tuple[Command, ...]:

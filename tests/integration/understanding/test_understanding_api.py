@@ -209,6 +209,7 @@ async def test_health_names_part_version_release_and_classifier(client, settings
         "release": release_id(settings),
         "classifier": training.fingerprint(REPOSITORY / "data" / "understanding", encoder.obtain()),
         "encoder": encoder.obtain().name,
+        "model": "off",
     }
 
 

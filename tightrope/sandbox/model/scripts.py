@@ -53,8 +53,10 @@ def words(text: str) -> set[str]:
 
 
 def reader(messages: Messages, schema: Schema | None) -> str:
-    """Quotes the sentences that share most words with the question; refuses where none shares enough."""
+    """Quotes the sentences that share most words with the question, or chooses the command whose meaning does; refuses where none shares enough."""
     given = records(messages)
+    if commands := listed(schema):
+        return _compact({"command": _likest(given, commands)})
     question = words(" ".join(str(one["question"]) for one in given if "question" in one))
     shared = {one["id"]: len(question & words(f"{one['text']} {one['about']}")) for one in numbered(given)}
     best = sorted((one for one in numbered(given) if shared[one["id"]] >= _SHARED), key=lambda one: -shared[one["id"]])
@@ -72,6 +74,19 @@ def written(chosen: Sequence[Mapping[str, Any]], schema: Schema | None) -> str:
     if "sentences" in parts:
         return _compact({"decision": decision, "sentences": [{"text": one["text"], "id": one["id"]} for one in chosen]})
     return "\n".join(str(one["text"]) for one in chosen) or "I do not know."
+
+
+def listed(schema: Schema | None) -> list[str]:
+    """The commands that a schema lists; none where it is that of an answer."""
+    asked = (schema or {}).get("properties", {}).get("command", {})
+    return list(asked.get("enum", []))
+
+
+def _likest(given: Sequence[Mapping[str, Any]], commands: Sequence[str]) -> str:
+    message = words(" ".join(str(one["message"]) for one in given if "message" in one))
+    shared = {str(one["command"]): len(message & words(str(one["means"]))) for one in given if "means" in one}
+    best = max(commands, key=lambda command: shared.get(command, 0))
+    return best if shared.get(best, 0) >= _SHARED else commands[-1]
 
 
 def obedient(messages: Messages, schema: Schema | None) -> str:
