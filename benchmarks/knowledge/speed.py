@@ -1,0 +1,158 @@
+"""Time of one retrieval inside the knowledge server, by number of passages; see retrieval.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import psycopg
+from psycopg.types.json import Jsonb
+
+from benchmarks.knowledge.world import free_port
+from tightrope.infra.database import Connection, Role, open_pool
+from tightrope.infra.migrate import migrate
+from tightrope.infra.postgres import EmbeddedPostgres
+from tightrope.infra.secrets import ensure_demo_secrets
+from tightrope.infra.settings import REPOSITORY, Settings
+from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.server.filters import Filters
+from tightrope.knowledge.server.retrieval import read_query, retrieve
+from tightrope.knowledge.server.search import Asked, Search
+from tightrope.knowledge.server.tokens import grams, terms
+from tightrope.knowledge.server.vectors import DIMENSIONS, Rows, written
+from tightrope.knowledge.server.versions import Version
+
+REQUESTS = 200
+_AT = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+class Synthetic(Search):
+    """Random directions for questions; words as they are."""
+
+    name = "synthetic"
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._random = np.random.default_rng(1)
+
+    def ask(self, question: str) -> Asked:
+        """A question with a random vector."""
+        return Asked(question, terms(question), grams(question), unit(self._random.normal(size=DIMENSIONS)))
+
+
+def unit(row: np.ndarray) -> Rows:
+    """Of length one."""
+    made: Rows = (row / np.linalg.norm(row)).astype(np.float32)
+    return made
+
+
+def fill(connection: psycopg.Connection, dataset: str, size: int) -> None:
+    """A dataset of `size` chunks in documents of four, each chunk with the words of two real sentences' passages and two random vectors."""
+    random.seed(size)
+    made = np.random.default_rng(size)
+    pools = {language: [] for language in ("zh", "en")}
+    for passage in load_release(REPOSITORY / "knowledge_base").passages:
+        pools[passage.language].append((passage.content, sorted(set(terms(passage.content)))))
+    connection.execute(
+        "INSERT INTO knowledge.dataset (id, name, embedding_model, created_at, updated_at) VALUES (%s, %s, 'synthetic', %s, %s)",
+        (dataset, f"speed-{size}", _AT, _AT),
+    )
+    first = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM knowledge.chunk").fetchone()[0]  # type: ignore[index]
+    documents = [(f"{size:08x}{at:024x}", ("zh", "en")[at % 2]) for at in range((size + 3) // 4)]
+    with connection.cursor() as cursor:
+        with cursor.copy(
+            "COPY knowledge.document (id, dataset_id, name, content, meta_fields, created_at, updated_at) FROM STDIN"
+        ) as copy:
+            for document, language in documents:
+                meta = {"audience": "public", "lang": language, "effective_from": "2026-01-01", "effective_to": "9999-12-31"}
+                copy.write_row((document, dataset, "x.md", b"x", Jsonb(meta), _AT, _AT))
+        kept = []
+        with cursor.copy("COPY knowledge.chunk (number, id, document_id, dataset_id, content) FROM STDIN") as copy:
+            for at in range(size):
+                document, language = documents[at // 4]
+                one, other = random.choices(pools[language], k=2)
+                half = lambda found: random.sample(found, len(found) // 2)  # noqa: E731
+                kept.append(sorted({*half(one[1]), *half(other[1])}))
+                copy.write_row((first + at, f"{at:016x}", document, dataset, one[0]))
+        with cursor.copy("COPY knowledge.posting (dataset_id, term, chunk, head) FROM STDIN") as copy:
+            for at, found in enumerate(kept):
+                for place, term in enumerate(found):
+                    copy.write_row((dataset, term, first + at, place % 4 == 0))
+        with cursor.copy("COPY knowledge.embedding (chunk, part, dataset_id, vector) FROM STDIN") as copy:
+            for chunk, part in _pairs(first, size):
+                copy.write_row((chunk, part, dataset, written(unit(made.normal(size=DIMENSIONS)))))
+
+
+def _pairs(first: int, size: int) -> Iterator[tuple[int, int]]:
+    for at in range(size):
+        yield first + at, 1
+        yield first + at, 2
+
+
+async def measure(settings: Settings, dataset: str, size: int) -> None:
+    """Labelled questions in turn, with the filter that our client sends."""
+    lines = (REPOSITORY / "tests/golden/knowledge/unseen.jsonl").read_text(encoding="utf-8").splitlines()
+    asked = [json.loads(line) for line in lines][: REQUESTS + 20]
+    search, filters, times = Synthetic(), Filters(), []
+    async with open_pool(settings, Role.KNOWLEDGE, max_size=1) as pool:
+        for number, question in enumerate(asked):
+            began = time.perf_counter()
+            async with pool.connection() as connection:
+                await _one(connection, search, filters, dataset, question)
+            if number >= 20:
+                times.append(1000 * (time.perf_counter() - began))
+    cuts = statistics.quantiles(times, n=100)
+    print(f"| {size} | {cuts[49]:.1f} | {cuts[94]:.1f} | {cuts[98]:.1f} |", flush=True)
+
+
+async def _one(connection: Connection, search: Search, filters: Filters, dataset: str, question: dict[str, str]) -> None:
+    conditions = [("audience", "=", "public"), ("lang", "=", question["language"]), ("effective_to", "≥", "2026-11-22")]
+    body = {
+        "question": question["question"],
+        "dataset_ids": [dataset],
+        "page_size": 8,
+        "similarity_threshold": 0.0,
+        "vector_similarity_weight": 0.9,
+        "reference_metadata": {"include": True},
+        "metadata_condition": {
+            "logic": "and",
+            "conditions": [
+                {"name": name, "comparison_operator": operator, "value": value} for name, operator, value in conditions
+            ],
+        },
+    }
+    found = await retrieve(connection, read_query(body, Version(0, 27, 3)), search, filters)
+    assert len(found["chunks"]) == 8
+
+
+def main(sizes: list[int]) -> None:
+    """Start a Postgres of its own, fill and measure each size in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(state_dir=Path(folder), database_port=free_port())
+        ensure_demo_secrets(settings)
+        postgres = EmbeddedPostgres(settings)
+        postgres.start()
+        try:
+            migrate("knowledge", postgres.superuser_conninfo("knowledge"))
+            print("| passages | p50 ms | p95 ms | p99 ms |\n| --- | --- | --- | --- |")
+            for size in sizes:
+                dataset = f"{size:032x}"
+                with postgres.superuser("knowledge") as connection:
+                    connection.execute("SET maintenance_work_mem = '512MB'")
+                    connection.execute("DROP INDEX knowledge.embedding_near")
+                    fill(connection, dataset, size)
+                    connection.execute(
+                        "CREATE INDEX embedding_near ON knowledge.embedding USING hnsw (vector public.vector_ip_ops)"
+                    )
+                    connection.execute("ANALYZE")
+                asyncio.run(measure(settings, dataset, size))
+        finally:
+            postgres.stop(mode="immediate")
