@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tightrope.generation.capacity.cost import monthly
@@ -37,6 +37,7 @@ def test_a_ninth_gpu_needs_a_second_host() -> None:
     assert monthly(book, 9).total - monthly(book, 8).total == Decimal("2625") + 8_000
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(BOOKS.values())), st.integers(0, 500), st.integers(0, 50))
 def test_more_gpus_never_cost_less(book, count, more) -> None:
     assert monthly(book, count + more).total >= monthly(book, count).total

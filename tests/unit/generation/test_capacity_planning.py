@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tightrope.generation.capacity.figures import DATA, published, read_pairings
@@ -98,28 +98,33 @@ loads = st.builds(Load, st.floats(0, 5000), st.floats(0, 1), shapes, shapes, st.
 pairings = st.sampled_from(list(PAIRINGS.values()))
 
 
+@settings(deadline=None)
 @given(loads, pairings, st.floats(1, 10))
 def test_more_load_never_needs_fewer_gpus(load: Load, pairing: Pairing, factor: float) -> None:
     assert plan(replace(load, inquiries=load.inquiries * factor), pairing).gpus >= plan(load, pairing).gpus
 
 
+@settings(deadline=None)
 @given(loads, pairings, st.integers(0, 1500), st.integers(0, 1000))
 def test_longer_requests_never_need_fewer_gpus(load: Load, pairing: Pairing, prompt: int, output: int) -> None:
     longer = Tokens(load.answer.prompt + prompt, load.answer.output + output, load.answer.shared)
     assert plan(replace(load, answer=longer), pairing).gpus >= plan(load, pairing).gpus
 
 
+@settings(deadline=None)
 @given(loads, pairings)
 def test_sharing_a_prompt_never_costs(load: Load, pairing: Pairing) -> None:
     alone = replace(load, answer=replace(load.answer, shared=0))
     assert plan(alone, pairing).gpus >= plan(load, pairing).gpus
 
 
+@settings(deadline=None)
 @given(loads, pairings, st.floats(0.05, 1), st.floats(0.05, 1))
 def test_more_headroom_never_needs_fewer_gpus(load: Load, pairing: Pairing, one: float, other: float) -> None:
     assert plan(load, pairing, utilisation=min(one, other)).gpus >= plan(load, pairing, utilisation=max(one, other)).gpus
 
 
+@settings(deadline=None)
 @given(loads, pairings)
 def test_what_is_planned_carries_the_peak_and_fits(load: Load, pairing: Pairing) -> None:
     found = plan(load, pairing, utilisation=0.8, spare=1)
