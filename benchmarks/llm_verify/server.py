@@ -112,9 +112,10 @@ class Served:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
         """End it with all of its processes; seconds that it took."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return 0.0
         began = time.monotonic()
+        # Says nothing to one that has ended; its engine may run all the same, see below.
         self.process.send_signal(how)
         try:
             self.process.wait(45)
