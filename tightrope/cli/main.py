@@ -18,7 +18,7 @@ from rich.console import Console
 from tightrope.cli.chat import chat
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
-from tightrope.cli.kb import kb_app
+from tightrope.cli.kb.commands import kb_app
 from tightrope.cli.model import model_app
 from tightrope.cli.suites import test_app
 from tightrope.cli.uat.commands import uat_app

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-
-from actions.journeys import any_private
 from tightrope.cli.uat_known import securities
 from tightrope.cli.uat_talk import UatStage, UatTalk
 from tightrope.cli.uat_world import World, belongings, open_world
+
+from actions.journeys import any_private
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.uat.models import Act, Case

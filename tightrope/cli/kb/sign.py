@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tightrope.cli.uat_files import key
+from tightrope.cli.uat.files import key
 
 if TYPE_CHECKING:
     from tightrope.knowledge.publishing.signers import Duty

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tightrope.cli import kb_publish, kb_show, kb_sign
+from tightrope.cli.kb import publish, show, sign
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,7 +38,7 @@ def check(
         if (problem.grade == "error" or not only_errors)
         and (names is None or problem.file in names or problem.file.startswith(f"{document}."))
     ]
-    for line in kb_show.problem_lines(problems):
+    for line in show.problem_lines(problems):
         console.print(line, highlight=False)
     wrong = sum(1 for problem in problems if problem.grade == "error")
     console.print(f"{len(found.documents)} files; {wrong} errors, {len(problems) - wrong} warnings to judge.", highlight=False)
@@ -58,16 +58,16 @@ def diff(
     after = _release(settings, new) if new else None
     after = after or _draft(settings)
     changes = compared(before, after)
-    for line in kb_show.diff_lines(changes):
+    for line in show.diff_lines(changes):
         console.print(line, highlight=False)
     start = before.release_id if before else "nothing"
-    console.print(f"{start} → {after.release_id}: {kb_show.counted(changes)}", highlight=False)
+    console.print(f"{start} → {after.release_id}: {show.counted(changes)}", highlight=False)
 
 
 @kb_app.command("impact")
 def impact(document: Annotated[str, typer.Argument(metavar="DOC", help="Document id")]) -> None:
     """Questions and acceptance cases that a change of this document touches, against the active release."""
-    from tightrope.cli.uat_run import default_places
+    from tightrope.cli.uat.run import default_places
     from tightrope.knowledge.publishing.impact import impact as touched
     from tightrope.knowledge.publishing.impact import read_questions
     from tightrope.uat.reader import case_files, read_cases
@@ -82,7 +82,7 @@ def impact(document: Annotated[str, typer.Argument(metavar="DOC", help="Document
     cases, _ = read_cases(case_files(default_places(settings)), settings.project_dir)
     cites = [(case.id, f"{case.file}:{case.line}", {name for step in case.steps for name in step.expect.cites}) for case in cases]
     questions = read_questions(settings.project_dir / "tests" / "golden" / "knowledge")
-    for line in kb_show.impact_lines(document, touched(document, before, written, questions, cites)):
+    for line in show.impact_lines(document, touched(document, before, written, questions, cites)):
         console.print(line, highlight=False)
 
 
@@ -94,17 +94,17 @@ def status(
     settings = _settings()
     store = _store(settings)
     day = _today(settings)
-    for line in kb_show.status_lines(store, _checked(settings), day, days):
+    for line in show.status_lines(store, _checked(settings), day, days):
         console.print(line, highlight=False)
 
 
 for command in (
-    kb_sign.approve,
-    kb_publish.publish,
-    kb_publish.rollback,
-    kb_publish.withdraw,
-    kb_sign.key,
-    kb_sign.demo_sign,
+    sign.approve,
+    publish.publish,
+    publish.rollback,
+    publish.withdraw,
+    sign.key,
+    sign.demo_sign,
 ):
     kb_app.command(command.__name__.replace("_", "-"))(command)
 
