@@ -71,6 +71,8 @@ VULNERABLE = Topic(
     any_of(
         r"(父亲?|母亲?|爸爸?|妈妈?|丈夫|妻子|老公|老婆|老伴|爱人|家人|爷爷|奶奶|儿子|女儿|先生|太太|户主|持有人).{0,8}(去世|过世|病逝|走了(?!了)|不在了|没了(?!钱))",
         r"(父亲?|母亲?|爸爸?|妈妈?|老伴|爷爷|奶奶|外公|外婆|姥姥|姥爷|老人家?).{0,8}(年纪大|年事已高|卧床|瘫痪|痴呆|糊涂|失明|眼睛不好|看不(清|见)|听不(清|见))",
+        r"\b(father|mother|dad|mum|mom|parents?|grand(ma|pa|mother|father|parents?))\b.{0,24}\b(too old|very old|(nearly |almost )?blind|bedridden"
+        r"|dementia|alzheimer\w*|hard of hearing|can(no|')t (see|hear|read))\b",
         r"\b(father|mother|dad|mum|mom|husband|wife|parents?|partner|brother|sister|grand\w+|holder|son|"
         r"daughter)\b.{0,20}\b(passed away|has died|died|is dead|deceased)\b",
     ),

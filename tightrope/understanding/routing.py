@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tightrope.understanding import dangers, patterns, phrases, rules
@@ -70,13 +71,20 @@ def borne_out(rule: str) -> bool:
 def doubts(rule: str, weighed: Weighed) -> bool:
     """Whether the classifier is sure that a message means something else than the rule's words (QQ号被盗了 is not our matter)."""
     own = _OF_RULES[rule]
-    if rule == "person" and weighed.best not in _NO_FLOW:
-        return False  # who wants a person for a journey wants the person
     return (
         weighed.best not in own
         and weighed.labels[weighed.best] >= _SURE
         and sum(weighed.labels.get(n, 0) for n in own) <= _HARDLY
     )
+
+
+def besides_a_person(text: str, weighed: Weighed, weigh: Callable[[str], Weighed]) -> bool:
+    """Whether a person is wanted for the journey that a message names: it names it without the words for a person, too.
+
+    Who wants a person for a journey wants the person; a journey whose own name has such words in it is still found by its name.
+    """
+    rest = patterns.PERSON.matches.sub(" ", text).strip()
+    return weighed.best not in _NO_FLOW and bool(rest) and weigh(rest).best == weighed.best
 
 
 def kin(rule: str, weighed: Weighed, text: str) -> str:

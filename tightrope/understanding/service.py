@@ -17,7 +17,7 @@ from tightrope.understanding.errors import BadRequestError
 from tightrope.understanding.filling import Typed, anew, opening
 from tightrope.understanding.models import MAX_MESSAGE, REPEAT, Command, Request, Result, StartFlow, allowed
 from tightrope.understanding.normalise import folded
-from tightrope.understanding.routing import Weighed, borne_out, both, choose, doubts, kin, parts, sure
+from tightrope.understanding.routing import Weighed, besides_a_person, borne_out, both, choose, doubts, kin, parts, sure
 from tightrope.understanding.slots import EMPTY, SlotBook
 from tightrope.understanding.training import Thresholds
 
@@ -68,12 +68,17 @@ class Understanding:
             return result
         return self._classified(request, text, typed, result)
 
+    def _weigh(self, text: str) -> Weighed:
+        return Weighed.of(self.classifier.probabilities(text))
+
     def _ruled(self, request: Request, text: str, typed: Typed) -> rules.Decision | None:
         """What the rules decide, those that go by words inside a message only where the classifier is not sure of something else."""
         doubted: frozenset[str] = frozenset()
         while (decision := rules.decide(request, text, typed, doubted)) is not None and borne_out(decision.rule):
-            weighed = Weighed.of(self.classifier.probabilities(text))
-            if doubts(decision.rule, weighed):
+            weighed = self._weigh(text)
+            if doubts(decision.rule, weighed) and not (
+                decision.rule == "person" and besides_a_person(text, weighed, self._weigh)
+            ):
                 doubted |= {decision.rule}
                 continue
             danger = kin(decision.rule, weighed, text) if decision.rule in _DANGERS else decision.rule
@@ -81,11 +86,11 @@ class Understanding:
         return decision
 
     def _classified(self, request: Request, text: str, typed: Typed, result: Result) -> Result:
-        weighed = Weighed.of(self.classifier.probabilities(text))
+        weighed = self._weigh(text)
         chosen = choose(request, text, weighed, self.thresholds)
         decided = sure(text, weighed, self.thresholds) is not None
         if len(said := parts(text)) > 1:
-            each = [(part, Weighed.of(self.classifier.probabilities(part))) for part in said]
+            each = [(part, self._weigh(part)) for part in said]
             if (two := both(request, each, weighed, self.thresholds)) is not None:
                 chosen, decided = two, True
         if request.flow is not None and chosen == (REPEAT,) and weighed.flows[0][0] == request.flow.id:

@@ -182,6 +182,7 @@ def test_why_before_an_open_question_asks_it_again(ask):
         ("我要投诉，我被骗了，明天会涨吗", "fraud"),
         ("我爸年纪大了不会用手机，我帮他把户头注销", "vulnerable"),
         ("奶奶眼睛不好看不清，能帮她查余额吗", "vulnerable"),
+        ("my mother is too old to do this, can you close her account", "vulnerable"),
         ("my mother passed away, what happens to her shares", "vulnerable"),
     ],
 )
@@ -199,6 +200,16 @@ def test_a_reason_that_is_not_on_offer_becomes_the_nearest_one(understanding):
     ):
         offer = FlowOffer(id="talk_to_agent", slots=[SlotOffer(name="handoff_reason", allowed_values=values)])
         assert understanding.understand(Request(v=1, message=text, flows=[offer])).text.endswith(f"handoff_reason {reason}")
+
+
+@pytest.mark.parametrize("text", ["老人年纪大了还能开户吗", "is there an age limit for elderly parents opening an account"])
+def test_a_general_question_about_age_is_a_question(ask, text):
+    assert ask(text).text == "search and reply"
+
+
+@pytest.mark.parametrize("text", ["再说一遍上面那条", "刚才那条再说一遍", "把上面的话重复念一遍"])
+def test_what_was_said_last_is_asked_for_again(ask, text):
+    assert ask(text).text == "repeat message"
 
 
 @pytest.mark.parametrize("text", ["我想请人工帮我看一下风险等级", "请人工看一下我的余额", "我要找客服查一下我的委托"])
