@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine docs rasa-verify llm-verify clean browser
+.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine docs rasa-verify ragflow-verify llm-verify clean browser
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ docs: $(VENV)/.dev ## Write docs/settings.md from the settings' own descriptions
 
 rasa-verify: $(VENV)/.dev ## The same project on Rasa Pro; needs the firm's licence key
 	@bash deploy/rasa/verify.sh
+
+ragflow-verify: $(VENV)/.dev ## RAGFlow's contract and our client against a real RAGFlow: RAGFLOW_URL=http://… RAGFLOW_KEY=ragflow-…
+	@bash deploy/ragflow/verify.sh
 
 llm-verify: $(VENV)/.dev ## A real vLLM on this CPU with models that know nothing: protocol, and 300 questions through the gate (0.7 GB, up to an hour)
 	@bash deploy/vllm/verify/run.sh

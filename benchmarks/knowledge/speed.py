@@ -28,7 +28,7 @@ from tightrope.knowledge.server.retrieval import read_query, retrieve
 from tightrope.knowledge.server.search import Asked, Search
 from tightrope.knowledge.server.tokens import grams, terms
 from tightrope.knowledge.server.vectors import DIMENSIONS, Rows, written
-from tightrope.knowledge.server.versions import Version
+from tightrope.knowledge.versions import Version
 
 REQUESTS = 200
 _AT = datetime(2026, 11, 22, tzinfo=UTC)

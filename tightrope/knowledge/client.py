@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Collection, Mapping
 from datetime import date
 from types import TracebackType
@@ -23,14 +24,19 @@ from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
 from tightrope.knowledge.models import MICRO, SHANGHAI, Chunk, Dropped, Language, Passage, Release, Retrieved, Thresholds
 from tightrope.knowledge.publishing.store import Fixed, Quotables
 from tightrope.knowledge.transport import Unauthorised, call, knowledge_client
+from tightrope.knowledge.versions import CALIBRATED, Version
 
 log = get_logger()
 MAX_QUESTION = 400
 """Characters of a question that are searched; more adds noise and cost, no meaning."""
 CANDIDATES = 64
-"""`rerank_candidates_count`: ignored up to RAGFlow 0.27.0, from 0.27.1 a page beyond it is refused. One page within it holds with both."""
+"""`rerank_candidates_count`: unknown up to RAGFlow 0.27.0 and not sent; from 0.27.1 a page beyond it is refused. Our one page lies within it."""
 DEADLINE = 8.0
 """Seconds for one attempt in all: RAGFlow has no time limits of its own, and an answer in crumbs would pass every limit on a read."""
+VERSION_SECONDS = 60.0
+"""The server's version is read again after so long: an upgrade under our feet shifts scores."""
+ROUNDING = 0.001
+"""A cosine may exceed 1 by so much."""
 SUSPECT = 0.5
 """When more than this share of an answer's chunks is refused, the rest is not trusted either."""
 
@@ -72,15 +78,24 @@ def check_chunk(
         return Dropped(chunk_id, "withdrawn")
     if not passage.effective_from <= day <= passage.effective_to:
         return Dropped(chunk_id, "not in force by the manifest")
-    scores = [raw.get(key) for key in ("similarity", "term_similarity", "vector_similarity")]
+    scores = _scores(raw)
+    return Dropped(chunk_id, scores) if isinstance(scores, str) else Chunk(passage, *scores)
+
+
+def _scores(raw: Mapping[str, Any]) -> tuple[float, float, float] | str:
+    """The score triple, or why it cannot be used."""
+    found = [raw.get(key) for key in ("similarity", "term_similarity", "vector_similarity")]
     figures = [
         float(value)
-        for value in scores
+        for value in found
         if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     ]
-    if len(figures) != len(scores):
-        return Dropped(chunk_id, "no scores")
-    return Chunk(passage, *figures)
+    if len(figures) != len(found):
+        return "no scores"
+    if max(figures) > 1 + ROUNDING:
+        # A dataset's pagerank or tags were set in RAGFlow: every passage would pass a threshold that was calibrated without them.
+        return "a score above 1"
+    return figures[0], figures[1], figures[2]
 
 
 class RagflowClient:
@@ -104,6 +119,8 @@ class RagflowClient:
         self._passages: tuple[Release, Mapping[str, Passage]] | None = None
         self._clock = clock
         self._datasets: dict[str, str] = {}
+        self._version: str | None = None
+        self._version_read = -math.inf
 
     def _by_content(self, release: Release) -> Mapping[str, Passage]:
         if self._passages is None or self._passages[0] is not release:
@@ -130,6 +147,41 @@ class RagflowClient:
                 raise KnowledgeRejected(f"the release {name} is not published exactly once")
             self._datasets[name] = exact[0]["id"]
         return self._datasets[name]
+
+    async def version(self) -> str:
+        """The server's version as it names itself, read once a minute; the record of an answer holds it.
+
+        Raises:
+            KnowledgeUnavailable: it did not say.
+            KnowledgeRejected: it is no version, or one that must not answer.
+        """
+        if self._version is None or time.monotonic() - self._version_read > VERSION_SECONDS:
+            text = await call(self._client, "GET", "/api/v1/system/version", str)
+            try:
+                found = Version.read(text)
+            except ValueError as error:
+                raise KnowledgeRejected(f"the knowledge server does not say which RAGFlow it is: {error}") from None
+            found.require_known()
+            if text != self._version:
+                self._tell(text, found)
+            self._version, self._version_read = text, time.monotonic()
+        return self._version
+
+    def _tell(self, text: str, found: Version) -> None:
+        if self._version is not None:
+            self._datasets.clear()
+            log.critical(
+                "the knowledge server was exchanged while we ran: an upgrade is a release; index anew, measure, sign, publish",
+                action="knowledge_version_changed",
+                before=self._version,
+                now=text,
+            )
+        if (found.major, found.minor) != CALIBRATED:
+            log.warning(
+                "scores of this version are not those that the thresholds were calibrated on; run benchmarks/knowledge/calibrate.py",
+                action="knowledge_version_uncalibrated",
+                version=text,
+            )
 
     async def retrieve(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
         """The passages that resemble a question, best first, each checked.
@@ -159,6 +211,7 @@ class RagflowClient:
             raise KnowledgeUnavailable(f"no whole answer within {DEADLINE:.0f} s") from None
 
     async def _attempt(self, question: str, language: Language, thresholds: Thresholds) -> Retrieved:
+        server = await self.version()
         quotable = await self._quotables.current()  # once: a switch in the meantime does not mix two releases
         dataset = await self._dataset_id(quotable.release)
         day = self._clock.now().astimezone(SHANGHAI).date()
@@ -173,7 +226,7 @@ class RagflowClient:
                 "page": 1,
                 "page_size": min(thresholds.page_size, CANDIDATES),
                 "top_k": 1024,
-                "rerank_candidates_count": CANDIDATES,
+                **({"rerank_candidates_count": CANDIDATES} if Version.read(server).bounds_paging else {}),
                 "similarity_threshold": thresholds.floor / MICRO,
                 "vector_similarity_weight": thresholds.vector_weight[language] / MICRO,
                 "reference_metadata": {"include": True},
@@ -215,4 +268,4 @@ class RagflowClient:
             )
             raise KnowledgeRejected(f"{len(suspect)} of {len(checked)} chunks were refused: {suspect[0].reason}")
         chunks.sort(key=lambda chunk: -chunk.score)
-        return Retrieved(quotable.release.release_id, dataset, tuple(chunks), tuple(dropped))
+        return Retrieved(quotable.release.release_id, dataset, tuple(chunks), tuple(dropped), server)

@@ -196,6 +196,8 @@ class Retrieved:
     dataset_id: str
     chunks: tuple[Chunk, ...]
     dropped: tuple[Dropped, ...] = ()
+    server: str = ""
+    """RAGFlow's version, as the server names it."""
 
 
 @dataclass(frozen=True)

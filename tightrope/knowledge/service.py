@@ -95,6 +95,7 @@ class KnowledgeService:
             action="knowledge_answer",
             outcome="answered" if isinstance(result, Answer) else result.reason,
             release=retrieved.release_id,
+            server=retrieved.server,
             passages=[chunk.passage.passage_id for chunk in retrieved.chunks[:3]],
             dropped=len(retrieved.dropped),
         )

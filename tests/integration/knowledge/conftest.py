@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from loopback import free_port
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
@@ -16,6 +21,15 @@ from tightrope.knowledge.models import Release
 from tightrope.knowledge.publish import publish
 from tightrope.knowledge.publishing.store import Store
 from tightrope.knowledge.server.api import create_app
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`make ragflow-verify` may reach the RAGFlow that it was given, and still nothing else."""
+    if real := os.environ.get("RAGFLOW_URL"):
+        from pytest_socket import socket_allow_hosts
+
+        socket_allow_hosts(["127.0.0.1", "localhost", "::1", httpx.URL(real).host], allow_unix_socket=True)
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +79,19 @@ async def dataset(http: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
         documents[name] = document["id"]
     yield {"id": made["id"], "documents": documents}
     await http.request("DELETE", "/api/v1/datasets", json={"ids": [made["id"]]})
+
+
+@pytest.fixture
+def served(database: Settings) -> Iterator[str]:
+    """The embedded server on a port of its own, standing there as a foreign one would; its address."""
+    port = free_port()
+    running = uvicorn.Server(uvicorn.Config(create_app(database), host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        while not running.started and thread.is_alive():
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.should_exit = True
+        thread.join()

@@ -31,6 +31,8 @@ RULES = load_rules(REPOSITORY / "data/knowledge")
 NOON = FixedClock(datetime(2026, 11, 20, 4, 0, tzinfo=UTC))
 DATASET = "d" * 32
 DAY = date(2026, 11, 20)
+VERSION_PATH = "/api/v1/system/version"
+SAYS_VERSION = httpx.Response(200, json={"code": 0, "data": "v0.27.3"})
 
 
 def raw(**changes: Any) -> dict[str, Any]:
@@ -79,6 +81,8 @@ def test_a_chunk_of_the_release_is_let_in_as_its_passage():
         (raw(similarity="0.9"), "no scores"),
         (raw(similarity=float("nan")), "no scores"),
         (raw(term_similarity=True), "no scores"),
+        (raw(similarity=50.9), "a score above 1"),
+        (raw(vector_similarity=1.2), "a score above 1"),
     ],
 )
 def test_a_chunk_that_fails_any_check_is_dropped_with_the_reason(chunk: Any, reason: str):
@@ -97,6 +101,8 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 def answering(chunks: list[Any], seen: list[dict[str, Any]] | None = None) -> Handler:
     def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == VERSION_PATH:
+            return SAYS_VERSION
         if request.url.path == "/api/v1/datasets":
             return httpx.Response(
                 200, json={"code": 0, "data": [{"id": DATASET, "name": RELEASE.release_id}], "total_datasets": 1}
@@ -237,7 +243,10 @@ async def test_a_wrong_key_is_rejected(settings: Settings):
 
 @pytest.mark.parametrize("rows", [[], [{"id": DATASET, "name": "kb-other"}], [{"name": RELEASE.release_id}]])
 async def test_a_release_that_is_not_published_is_rejected(settings: Settings, rows: list[Any]):
-    async with client(settings, lambda _: httpx.Response(200, json={"code": 0, "data": rows})) as ragflow:
+    def handle(request: httpx.Request) -> httpx.Response:
+        return SAYS_VERSION if request.url.path == VERSION_PATH else httpx.Response(200, json={"code": 0, "data": rows})
+
+    async with client(settings, handle) as ragflow:
         with pytest.raises(KnowledgeRejected, match="not published"):
             await ragflow.retrieve("印花税", "zh", THRESHOLDS)
 

@@ -25,7 +25,7 @@ from tightrope.knowledge.server.requests import pool_of
 from tightrope.knowledge.server.retrieval import read_query, retrieve
 from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.server.tokens import warm_up
-from tightrope.knowledge.server.versions import Version
+from tightrope.knowledge.versions import Version
 from tightrope.release.manifest import release_id
 
 log = get_logger()

@@ -37,7 +37,7 @@ def _shown(row: repository.Row) -> dict[str, Any]:
         "permission": "me",
         "chunk_method": "naive",
         "parser_config": {"chunk_token_num": 512, "delimiter": "\n"},
-        "pagerank": 0,
+        "pagerank": row["pagerank"],
         "document_count": row["document_count"],
         "chunk_count": row["chunk_count"],
         "create_time": int(row["created_at"].timestamp() * 1000),
@@ -101,12 +101,16 @@ async def create(request: Request) -> Response:
 
 @router.put("/{dataset_id}")
 async def change(request: Request, dataset_id: str) -> Response:
-    """Rename a dataset."""
+    """Rename a dataset, or set its `pagerank` (0 to 100), or both."""
     body = await read_body(request)
-    _checked(body)
-    name = body["name"].strip()
+    rank = body.pop("pagerank", None)
+    if rank is not None and (type(rank) is not int or not 0 <= rank <= 100):
+        raise ApiError(ARGUMENT, f"Field: <pagerank> - Message: <Input should be between 0 and 100> - Value: <{rank}>")
+    if body or rank is None:
+        _checked(body)
+    name = body["name"].strip() if body else None
     async with pool_of(request).connection() as connection:
-        if not await repository.rename_dataset(connection, dataset_id, name, now_of(request)):
+        if not await repository.change_dataset(connection, dataset_id, name, rank, now_of(request)):
             raise ApiError(DATA, f"Dataset '{dataset_id}' is not there, or the name '{name}' already exists")
         return ok(_shown((await repository.datasets(connection, ids=[dataset_id]))[0]))
 

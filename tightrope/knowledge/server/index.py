@@ -41,6 +41,8 @@ class Ground:
     """Dataset -> the encoder of its vectors; datasets that are not there are missing."""
     revisions: dict[str, int]
     """Dataset -> a number that grows with every change of a document's metadata."""
+    pageranks: dict[str, int]
+    """Dataset -> what is added to the similarity of its chunks, as in RAGFlow; 0 unless somebody set it."""
     total: int
     """Chunks in them."""
     frequency: dict[str, int]
@@ -50,7 +52,7 @@ class Ground:
 async def ground(connection: Connection, dataset_ids: Sequence[str], terms: Sequence[str]) -> Ground:
     """One round trip for all of it."""
     cursor = await connection.execute(
-        """SELECT (SELECT jsonb_object_agg(id, jsonb_build_array(embedding_model, revision)) FROM knowledge.dataset
+        """SELECT (SELECT jsonb_object_agg(id, jsonb_build_array(embedding_model, revision, pagerank)) FROM knowledge.dataset
                    WHERE id = ANY(%(datasets)s)) AS known,
                   (SELECT count(*) FROM knowledge.chunk WHERE dataset_id = ANY(%(datasets)s)) AS total,
                   (SELECT jsonb_object_agg(term, n) FROM (
@@ -63,6 +65,7 @@ async def ground(connection: Connection, dataset_ids: Sequence[str], terms: Sequ
     return Ground(
         models={key: value[0] for key, value in known.items()},
         revisions={key: value[1] for key, value in known.items()},
+        pageranks={key: value[2] for key, value in known.items()},
         total=row.get("total") or 0,
         frequency=row.get("frequency") or {},
     )

@@ -40,12 +40,13 @@ async def insert_dataset(
     return cursor.rowcount == 1
 
 
-async def rename_dataset(connection: Connection, dataset_id: str, name: str, at: datetime) -> bool:
-    """False when the dataset is not there or the name is taken."""
+async def change_dataset(connection: Connection, dataset_id: str, name: str | None, pagerank: int | None, at: datetime) -> bool:
+    """Rename a dataset or set its pagerank, None leaves as it is; False when it is not there or the name is taken."""
     cursor = await connection.execute(
-        """UPDATE knowledge.dataset SET name = %s, updated_at = %s
-           WHERE id = %s AND NOT EXISTS (SELECT 1 FROM knowledge.dataset WHERE name = %s AND id <> %s)""",
-        (name, at, dataset_id, name, dataset_id),
+        """UPDATE knowledge.dataset
+           SET name = coalesce(%(name)s, name), pagerank = coalesce(%(pagerank)s, pagerank), updated_at = %(at)s
+           WHERE id = %(id)s AND NOT EXISTS (SELECT 1 FROM knowledge.dataset WHERE name = %(name)s AND id <> %(id)s)""",
+        {"name": name, "pagerank": pagerank, "at": at, "id": dataset_id},
     )
     return cursor.rowcount == 1
 

@@ -9,7 +9,7 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tightrope.infra.database import Connection
@@ -21,7 +21,7 @@ from tightrope.knowledge.server.index import Candidate
 from tightrope.knowledge.server.scoring import WINDOW, Score, fuse, resemblance, weigh
 from tightrope.knowledge.server.search import Asked, Search
 from tightrope.knowledge.server.tokens import terms
-from tightrope.knowledge.server.versions import Version
+from tightrope.knowledge.versions import Version
 
 log = get_logger()
 MAX_QUESTION = 2000
@@ -127,7 +127,8 @@ async def retrieve(connection: Connection, query: Query, search: Search, filters
     row = asked.row if _comparable(next(iter(ground.models.values())), search.name) else None
     weights = weigh(asked.terms, ground.frequency, ground.total)
     found = await index.candidates(connection, query.dataset_ids, weights, row, documents=documents, total=ground.total)
-    scored = [(_score(asked, weights, candidate, query.vector_weight), candidate) for candidate in found]
+    lift = ground.pageranks
+    scored = [(_score(asked, weights, c, query.vector_weight, lift[c.dataset_id]), c) for c in found]
     scored.sort(key=lambda pair: (-pair[0].similarity, pair[1].content))
     scored = scored[: math.ceil(WINDOW / query.page_size) * query.page_size]
     if query.vector_weight > 0:
@@ -153,11 +154,12 @@ def _comparable(dataset: str, here: str) -> bool:
     return False
 
 
-def _score(asked: Asked, weights: Mapping[str, float], candidate: Candidate, vector_weight: float) -> Score:
+def _score(asked: Asked, weights: Mapping[str, float], candidate: Candidate, vector_weight: float, lift: int) -> Score:
     vector = candidate.cosine
     if vector is None:
         vector = resemblance(asked.grams, candidate.content, candidate.keywords)
-    return fuse(candidate.held, weights, vector, vector_weight)
+    made = fuse(candidate.held, weights, vector, vector_weight)
+    return replace(made, similarity=made.similarity + lift) if lift else made
 
 
 async def _named(connection: Connection, query: Query) -> set[str] | None:

@@ -1,0 +1,102 @@
+"""What only the embedded server can show of RAGFlow's contract: other versions, an account with nothing in it, RAGFlow's official SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tightrope.infra.settings import Settings
+from tightrope.knowledge.server.api import create_app
+from tightrope.knowledge.versions import Version
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def older(server: FastAPI) -> AsyncIterator[None]:
+    """The embedded server keeping the rules of 0.27.0."""
+    kept = server.state.version
+    server.state.version = Version(0, 27, 0)
+    yield
+    server.state.version = kept
+
+
+async def test_before_0_27_1_the_number_of_candidates_is_ignored(http: httpx.AsyncClient, older: None, dataset: dict[str, Any]):
+    body = {"question": "x", "dataset_ids": [dataset["id"]], "page": 3, "page_size": 30}
+    assert (await http.post("/api/v1/retrieval", json=body)).json()["code"] == 0
+
+
+async def test_the_server_names_the_version_whose_rules_it_keeps_and_that_it_is_not_ragflow(http: httpx.AsyncClient, older: None):
+    assert (await http.get("/api/v1/system/version")).json()["data"] == "v0.27.0-tightrope"
+
+
+async def test_an_account_in_which_nothing_was_ever_parsed_is_code_100(database: Settings, superuser: Any):
+    with superuser("knowledge") as connection:  # an account of its own: everything is hidden for this transaction's server
+        connection.execute("ALTER TABLE knowledge.chunk RENAME TO chunk_hidden")
+        connection.execute("CREATE TABLE knowledge.chunk (LIKE knowledge.chunk_hidden)")
+        connection.execute("GRANT SELECT ON knowledge.chunk TO knowledge")
+    try:
+        app = create_app(database)
+        async with app.router.lifespan_context(app):
+            key = database.secret("knowledge_api_key").get_secret_value()
+            headers = {"authorization": f"Bearer {key}"}
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", headers=headers
+            ) as client:
+                made = (await client.post("/api/v1/datasets", json={"name": "empty"})).json()["data"]
+                answer = (await client.post("/api/v1/retrieval", json={"question": "x", "dataset_ids": [made["id"]]})).json()
+                await client.request("DELETE", "/api/v1/datasets", json={"ids": [made["id"]]})
+    finally:
+        with superuser("knowledge") as connection:
+            connection.execute("DROP TABLE knowledge.chunk")
+            connection.execute("ALTER TABLE knowledge.chunk_hidden RENAME TO chunk")
+    assert answer == {"code": 100, "message": "No chunk found, please upload file and parse it."}
+
+
+async def test_an_empty_dataset_beside_a_full_one_just_finds_nothing(http: httpx.AsyncClient, dataset: dict[str, Any]):
+    made = (await http.post("/api/v1/datasets", json={"name": "empty beside full"})).json()["data"]
+    answer = (await http.post("/api/v1/retrieval", json={"question": "印花税", "dataset_ids": [made["id"]]})).json()
+    await http.request("DELETE", "/api/v1/datasets", json={"ids": [made["id"]]})
+    assert answer == {"code": 0, "data": {"total": 0, "chunks": [], "doc_aggs": []}}
+
+
+async def test_pagerank_lifts_scores_of_its_dataset_alone(http: httpx.AsyncClient, dataset: dict[str, Any]):
+    assert (await http.put(f"/api/v1/datasets/{dataset['id']}", json={"pagerank": 50})).json()["data"]["pagerank"] == 50
+    body = {"question": "印花税", "dataset_ids": [dataset["id"]]}
+    (first, *_) = (await http.post("/api/v1/retrieval", json=body)).json()["data"]["chunks"]
+    assert 50 < first["similarity"] < 51.1
+    assert first["term_similarity"] <= 1
+    for wrong in (101, -1, 1.5, True, "9"):
+        assert (await http.put(f"/api/v1/datasets/{dataset['id']}", json={"pagerank": wrong})).json()["code"] == 101
+
+
+async def test_the_official_sdk_works_against_it(served: str, database: Settings):
+    sdk = pytest.importorskip("ragflow_sdk", reason="ragflow-sdk 0.22.1 needs Python below 3.13")
+    await asyncio.to_thread(_play_sdk, sdk, database, served)
+
+
+def _play_sdk(sdk: Any, database: Settings, address: str) -> None:
+    rag = sdk.RAGFlow(database.secret("knowledge_api_key").get_secret_value(), address)
+    dataset = rag.create_dataset(name=f"sdk-{time.time_ns()}")
+    try:
+        (document,) = dataset.upload_documents([{"display_name": "a.md", "blob": b"Stamp duty is paid by the seller."}])
+        document.update({"meta_fields": {"audience": "public"}})
+        chunk = document.add_chunk(content="Stamp duty is paid by the seller.", important_keywords=["tax"])
+        assert [found.id for found in document.list_chunks()] == [chunk.id]
+        assert document.download() == b"Stamp duty is paid by the seller."
+        public = {"conditions": [{"name": "audience", "comparison_operator": "=", "value": "public"}]}
+        found = rag.retrieve([dataset.id], question="stamp duty", similarity_threshold=0.0, metadata_condition=public)
+        assert [hit.content for hit in found] == ["Stamp duty is paid by the seller."]
+        assert dataset.parse_documents([document.id])[0][1] == "DONE"
+        assert rag.get_dataset(dataset.name).id == dataset.id
+        dataset.delete_documents([document.id])
+        with pytest.raises(Exception, match="don't own the dataset"):
+            rag.retrieve(["f" * 32], question="x")
+    finally:
+        rag.delete_datasets([dataset.id])
