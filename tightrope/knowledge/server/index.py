@@ -95,7 +95,7 @@ _NEAR = {
                 GROUP BY chunk ORDER BY cosine DESC, chunk""",
 }
 _FILTER = """JOIN knowledge.chunk c ON c.number = {side}.chunk JOIN knowledge.document d ON d.id = c.document_id
-             WHERE d.enabled AND (%(documents)s::text[] IS NULL OR d.id = ANY(%(documents)s))"""
+             WHERE d.enabled AND (%(documents)s::text[] IS NULL OR d.id IN (SELECT unnest(%(documents)s::text[])))"""
 _QUERY = """
     WITH q AS (SELECT * FROM unnest(%(terms)s::text[], %(weights)s::float8[]) AS q (term, weight)),
          words AS (SELECT p.chunk, sum(q.weight * CASE WHEN p.head THEN 1 ELSE %(text)s END) AS held
