@@ -88,9 +88,7 @@ def demand() -> None:
     NotRecorded: no ledger is open.
     """
     if _ledger.get() is None:
-        raise NotRecorded(
-            "a model call outside a ledger: open tightrope.generation.ledger around it and hand its calls to the record"
-        )
+        raise NotRecorded(_NOT_OPEN)
 
 
 def enter(call: ModelCall) -> None:
@@ -101,7 +99,5 @@ def enter(call: ModelCall) -> None:
     """
     calls = _ledger.get()
     if calls is None:
-        raise NotRecorded(
-            "a model call outside a ledger: open tightrope.generation.ledger around it and hand its calls to the record"
-        )
+        raise NotRecorded(_NOT_OPEN)
     calls.append(call)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tightrope.cli.uat_known import securities
-from tightrope.cli.uat_talk import UatStage, UatTalk
-from tightrope.cli.uat_world import World, belongings, open_world
 
 from actions.journeys import any_private
+from tightrope.cli.uat.known import securities
+from tightrope.cli.uat.talk import UatStage, UatTalk
+from tightrope.cli.uat.world import World, belongings, open_world
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.uat.models import Act, Case
@@ -21,6 +21,8 @@ from tightrope.uat.player import play
 from tightrope.uat.reader import case_files, read_cases
 from tightrope.uat.standing import read_standing
 
+HEADING = "you choose exactly one command from the list"
+"""In prompts of understanding, and in no other."""
 SHORTEST = 4
 """A value of fewer characters says nothing where it is found: `zh`, `5`, `yes`."""
 
@@ -35,7 +37,7 @@ class Watched:
     secrets: frozenset[str]
     public: str
     leaks: list[str] = field(default_factory=list)
-    asked: int = 0
+    asked: set[str] = field(default_factory=set)
     figures: set[str] = field(default_factory=set)
 
     async def do(self, act: Act) -> Observed:
@@ -45,7 +47,7 @@ class Watched:
         seen = await self.talk.do(act)
         self.figures |= {figure for figure in self.world.wires.figures if len(figure) >= SHORTEST}
         for body in self.world.model.state.seen:
-            self.asked += 1
+            self.asked.add(json.dumps(body["messages"], ensure_ascii=False))
             self._hold(body, slots, private=private and any_private(self.talk._state.stack))
         return seen
 
@@ -92,6 +94,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[
     settings = Settings(
         state_dir=tmp_path,
         answer_composer=request.param,
+        commands_from_model=True,
         model_url="http://127.0.0.1:8000/v1",
         model_name="scripted@000000000000",
         model_fingerprint="000000000000",
@@ -113,4 +116,7 @@ async def test_no_prompt_of_all_acceptance_cases_holds_an_account_a_customer_or_
     for case in sorted(cases, key=lambda case: case.at):
         await play(case, stage, standing)
     assert [leak for talk in stage.talks for leak in talk.leaks] == []
-    assert sum(talk.asked for talk in stage.talks) >= 50
+    prompts = set().union(*(talk.asked for talk in stage.talks))
+    commands = sum(HEADING in prompt for prompt in prompts)
+    assert commands >= 50, "understanding asked the model"
+    assert len(prompts) - commands >= 50, "answering asked the model"
