@@ -24,6 +24,7 @@ from tightrope.infra.secrets import ensure_demo_secrets
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.server.filters import Filters
+from tightrope.knowledge.server.index import EXACT
 from tightrope.knowledge.server.retrieval import read_query, retrieve
 from tightrope.knowledge.server.search import Asked, Search
 from tightrope.knowledge.server.tokens import grams, terms
@@ -147,11 +148,10 @@ def main(sizes: list[int]) -> None:
                 dataset = f"{size:032x}"
                 with postgres.superuser("knowledge") as connection:
                     connection.execute("SET maintenance_work_mem = '512MB'")
-                    connection.execute("DROP INDEX knowledge.embedding_near")
+                    connection.execute("DROP INDEX IF EXISTS knowledge.embedding_near")
                     fill(connection, dataset, size)
-                    connection.execute(
-                        "CREATE INDEX embedding_near ON knowledge.embedding USING hnsw (vector public.vector_ip_ops)"
-                    )
+                    if size > EXACT:
+                        connection.execute("SELECT knowledge.build_graph()")
                     connection.execute("ANALYZE")
                 asyncio.run(measure(settings, dataset, size))
         finally:

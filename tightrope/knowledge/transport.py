@@ -25,14 +25,20 @@ class Unauthorised(KnowledgeRejected):
     """HTTP 401: a wrong key, or an error text that merely contains "401" (RAGFlow remaps those)."""
 
 
-def knowledge_client(settings: Settings, *, purpose: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+def knowledge_client(
+    settings: Settings,
+    *,
+    purpose: str,
+    transport: httpx.AsyncBaseTransport | None = None,
+    timeout: httpx.Timeout = TIMEOUT,
+) -> httpx.AsyncClient:
     """An HTTP client for the knowledge server with its key; it keeps no cookies, since RAGFlow would accept a session cookie."""
     return outbound_client(
         settings,
         purpose=purpose,
         base_url=settings.knowledge_url,
         headers={"authorization": f"Bearer {settings.secret('knowledge_api_key').get_secret_value()}"},
-        timeout=TIMEOUT,
+        timeout=timeout,
         transport=transport,
         max_connections=16,
     )

@@ -252,6 +252,21 @@ class Store:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Hold the folder for one publisher.
+
+        Raises:
+            PublishFailed: another process publishes or rolls back here.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "publishing").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PublishFailed("somebody else is publishing or rolling back here; wait until they are done") from None
+            yield
+
     def _releases(self) -> Path:
         return self.folder / "releases"
 

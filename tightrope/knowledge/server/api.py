@@ -21,6 +21,8 @@ from tightrope.infra.settings import Settings
 from tightrope.knowledge.server import chunks, datasets, documents
 from tightrope.knowledge.server.envelope import RagflowRoute, json_response, ok, read_body
 from tightrope.knowledge.server.filters import Filters
+from tightrope.knowledge.server.graph import Graph
+from tightrope.knowledge.server.intake import Intake
 from tightrope.knowledge.server.requests import pool_of
 from tightrope.knowledge.server.retrieval import read_query, retrieve
 from tightrope.knowledge.server.search import Search
@@ -104,10 +106,14 @@ def create_app(
         async with open_pool(settings, Role.KNOWLEDGE, max_size=4) as pool:
             app.state.pool = pool
             app.state.search = search or await asyncio.to_thread(Search.here, settings.project_dir)
+            app.state.intake = Intake(pool)
+            app.state.graph = Graph(pool)
             warm_up()
             if on_start is not None:
                 await on_start(app)
             yield
+            await app.state.intake.aclose()
+            await app.state.graph.aclose()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.settings = settings

@@ -6,25 +6,24 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from tightrope.infra.database import Connection
 from tightrope.knowledge.server import cutting, repository
 from tightrope.knowledge.server.documents import shown
 from tightrope.knowledge.server.envelope import RagflowRoute, json_response, ok, read_body
 from tightrope.knowledge.server.errors import DATA, ApiError
-from tightrope.knowledge.server.requests import id_list, now_of, paged, param, pool_of, require
+from tightrope.knowledge.server.repository import NewChunk
+from tightrope.knowledge.server.requests import id_list, now_of, owned_document, paged, param, pool_of, require
 from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.xxh64 import xxh64
 
 router = APIRouter(prefix="/api/v1/datasets/{dataset_id}", route_class=RagflowRoute)
 
 
-async def _add(
-    connection: Connection, search: Search, dataset_id: str, document_id: str, content: str, keywords: tuple[str, ...]
-) -> tuple[str, bool]:
-    """Store a chunk with its terms and vectors; its id, and whether the document is there."""
-    made = xxh64((content + document_id).encode())
-    entry = await asyncio.to_thread(search.entry, content, keywords)
-    return made, await repository.insert_chunk(connection, made, document_id, dataset_id, content, keywords, entry)
+async def _new(search: Search, dataset_id: str, document_id: str, content: str, keywords: tuple[str, ...]) -> NewChunk:
+    if search.keeps(content, keywords):  # a thread would cost more than the work
+        entry = search.entry(content, keywords)
+    else:
+        entry = await asyncio.to_thread(search.entry, content, keywords)
+    return NewChunk(xxh64((content + document_id).encode()), document_id, dataset_id, content, keywords, entry)
 
 
 @router.post("/documents/{document_id}/chunks")
@@ -39,12 +38,12 @@ async def add(request: Request, dataset_id: str, document_id: str) -> Response:
     if body.get("questions"):
         raise ApiError(DATA, "`questions` would be encoded instead of the text; the embedded knowledge server does not take them")
     words = tuple(str(word) for word in keywords)
-    async with pool_of(request).connection() as connection:
-        made, there = await _add(connection, request.app.state.search, dataset_id, document_id, content, words)
-    if not there:
-        await require(request, dataset_id, document_id)
+    made = await _new(request.app.state.search, dataset_id, document_id, content, words)
+    if not await request.app.state.intake.add(made):
+        async with pool_of(request).connection() as connection:
+            await owned_document(connection, dataset_id, document_id)
     chunk = {
-        "id": made,
+        "id": made.chunk_id,
         "content": content,
         "document_id": document_id,
         "dataset_id": dataset_id,
@@ -57,10 +56,9 @@ async def add(request: Request, dataset_id: str, document_id: str) -> Response:
 @router.get("/documents/{document_id}/chunks")
 async def listed(request: Request, dataset_id: str, document_id: str) -> Response:
     """The chunks of a document, by `id` or by `keywords` in the text."""
-    await require(request, dataset_id, document_id)
     async with pool_of(request).connection() as connection:
+        document = await owned_document(connection, dataset_id, document_id)
         rows = await repository.chunks(connection, document_id)
-        document = (await repository.documents(connection, dataset_id, ids=[document_id]))[0]
     one, words = param(request, "id"), param(request, "keywords")
     rows = [row for row in rows if (one is None or row["id"] == one) and (words is None or words in row["content"])]
     if one and not rows:
@@ -98,8 +96,10 @@ async def parse(request: Request, dataset_id: str) -> Response:
                 missing.append(document_id)
                 continue
             await repository.delete_chunks(connection, document_id)
-            for content in cutting.naive(bytes(row["content"]).decode("utf-8", "replace")):
-                await _add(connection, request.app.state.search, dataset_id, document_id, content, ())
+            texts = cutting.naive(bytes(row["content"]).decode("utf-8", "replace"))
+            await repository.insert_chunks(
+                connection, [await _new(request.app.state.search, dataset_id, document_id, text, ()) for text in texts]
+            )
             await repository.set_run(connection, document_id, "DONE", now_of(request))
     if missing:
         raise ApiError(DATA, f"Documents not found: {missing}")

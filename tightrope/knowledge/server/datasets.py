@@ -112,7 +112,9 @@ async def change(request: Request, dataset_id: str) -> Response:
     async with pool_of(request).connection() as connection:
         if not await repository.change_dataset(connection, dataset_id, name, rank, now_of(request)):
             raise ApiError(DATA, f"Dataset '{dataset_id}' is not there, or the name '{name}' already exists")
-        return ok(_shown((await repository.datasets(connection, ids=[dataset_id]))[0]))
+        row = (await repository.datasets(connection, ids=[dataset_id]))[0]
+    request.app.state.graph.want(row["chunk_count"])  # a dataset gets its name when everything is in it
+    return ok(_shown(row))
 
 
 @router.delete("")

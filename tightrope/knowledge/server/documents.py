@@ -14,7 +14,17 @@ from tightrope.knowledge.server import repository
 from tightrope.knowledge.server.conditions import allowed_documents
 from tightrope.knowledge.server.envelope import MAX_BODY, RagflowRoute, ok, read_body
 from tightrope.knowledge.server.errors import ARGUMENT, DATA, ApiError
-from tightrope.knowledge.server.requests import id_list, now_of, ordered, paged, param, pool_of, require, unknown_field
+from tightrope.knowledge.server.requests import (
+    id_list,
+    now_of,
+    ordered,
+    owned_document,
+    paged,
+    param,
+    pool_of,
+    require,
+    unknown_field,
+)
 
 router = APIRouter(prefix="/api/v1/datasets/{dataset_id}/documents", route_class=RagflowRoute)
 _PROGRESS = {"DONE": 1.0, "FAIL": -1.0}
@@ -57,13 +67,11 @@ async def upload(request: Request, dataset_id: str) -> Response:
         files = [(item.filename or "", await item.read()) for item in form.getlist("file") if isinstance(item, UploadFile)]
     if not files or not all(name for name, _ in files):
         raise ApiError(ARGUMENT, "No file part!")
-    made = []
+    made = [(uuid.uuid4().hex, name, content) for name, content in files]
     async with pool_of(request).connection() as connection:
-        for name, content in files:
-            document = uuid.uuid4().hex
-            await repository.insert_document(connection, document, dataset_id, name, content, now_of(request))
-            made.append(document)
-        return ok([shown(row) for row in await repository.documents(connection, dataset_id, ids=made)])
+        await repository.insert_documents(connection, dataset_id, made, now_of(request))
+        rows = {row["id"]: row for row in await repository.documents(connection, dataset_id, ids=[one for one, _, _ in made])}
+    return ok([shown(rows[document]) for document, _, _ in made])
 
 
 @router.get("")
@@ -107,8 +115,9 @@ async def change(request: Request, dataset_id: str, document_id: str) -> Respons
 
     PATCH since 0.25; PUT is what older clients send.
     """
-    await require(request, dataset_id, document_id)
     body = await read_body(request)
+    async with pool_of(request).connection() as connection:
+        before = await owned_document(connection, dataset_id, document_id)
     unknown_field(body, _CHANGED_HERE)
     if body.get("chunk_method") not in (None, "naive"):
         raise ApiError(ARGUMENT, "the embedded knowledge server cuts 'naive' only")
@@ -116,7 +125,6 @@ async def change(request: Request, dataset_id: str, document_id: str) -> Respons
     if meta is not None and (not isinstance(meta, dict) or not all(_flat(value) for value in meta.values())):
         raise ApiError(ARGUMENT, "meta_fields must be a flat object of strings, numbers and lists of these")
     async with pool_of(request).connection() as connection:
-        before = (await repository.documents(connection, dataset_id, ids=[document_id]))[0]
         if name is not None and (not isinstance(name, str) or PurePath(name).suffix != PurePath(before["name"]).suffix):
             raise ApiError(ARGUMENT, "The extension of file can't be changed")
         await repository.update_document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -82,14 +83,21 @@ async def documents(
     return await cursor.fetchall()
 
 
-async def insert_document(
-    connection: Connection, document_id: str, dataset_id: str, name: str, content: bytes, at: datetime
+async def insert_documents(
+    connection: Connection, dataset_id: str, files: Sequence[tuple[str, str, bytes]], at: datetime
 ) -> None:
-    """Store a file."""
+    """Store files: id, name and bytes of each."""
     await connection.execute(
         """INSERT INTO knowledge.document (id, dataset_id, name, content, created_at, updated_at)
-           VALUES (%s, %s, %s, %s, %s, %s)""",
-        (document_id, dataset_id, name, content, at, at),
+           SELECT id, %(dataset)s, name, content, %(at)s, %(at)s
+           FROM unnest(%(ids)s::text[], %(names)s::text[], %(contents)s::bytea[]) AS f (id, name, content)""",
+        {
+            "dataset": dataset_id,
+            "at": at,
+            "ids": [document_id for document_id, _, _ in files],
+            "names": [name for _, name, _ in files],
+            "contents": [content for _, _, content in files],
+        },
     )
 
 
@@ -134,52 +142,81 @@ async def delete_documents(connection: Connection, dataset_id: str, ids: Sequenc
     return cursor.rowcount
 
 
-async def insert_chunk(
-    connection: Connection,
-    chunk_id: str,
-    document_id: str,
-    dataset_id: str,
-    content: str,
-    keywords: Sequence[str],
-    entry: Entry,
-) -> bool:
-    """Store a chunk, its postings and its vectors; the same chunk again changes nothing (its id is its content).
+@dataclass(frozen=True)
+class NewChunk:
+    """A chunk to be stored."""
+
+    chunk_id: str
+    document_id: str
+    dataset_id: str
+    content: str
+    keywords: tuple[str, ...]
+    entry: Entry
+
+
+_INSERT_CHUNKS = """
+    WITH given AS (
+             SELECT * FROM unnest(%(ids)s::text[], %(documents)s::text[], %(datasets)s::text[], %(contents)s::text[], %(keywords)s::jsonb[])
+                 WITH ORDINALITY AS g (id, document_id, dataset_id, content, keywords, at)),
+         owned AS (SELECT given.* FROM given JOIN knowledge.document d ON d.id = given.document_id AND d.dataset_id = given.dataset_id),
+         made AS (
+             INSERT INTO knowledge.chunk (id, document_id, dataset_id, content, keywords)
+             SELECT id, document_id, dataset_id, content, ARRAY(SELECT jsonb_array_elements_text(keywords)) FROM owned ORDER BY at
+             ON CONFLICT (document_id, id) DO NOTHING RETURNING number, id, document_id, dataset_id),
+         placed AS (SELECT owned.at, made.number, made.dataset_id FROM made JOIN owned USING (id, document_id)),
+         indexed AS (
+             INSERT INTO knowledge.posting (dataset_id, term, chunk, head)
+             SELECT dataset_id, term, number, head
+             FROM unnest(%(of_terms)s::bigint[], %(terms)s::text[], %(heads)s::boolean[]) AS t (at, term, head) JOIN placed USING (at)),
+         drawn AS (
+             INSERT INTO knowledge.embedding (chunk, part, dataset_id, vector)
+             SELECT number, part, dataset_id, vector::public.vector
+             FROM unnest(%(of_vectors)s::bigint[], %(parts)s::smallint[], %(vectors)s::text[]) AS v (at, part, vector)
+                  JOIN placed USING (at))
+    SELECT at FROM owned"""
+
+
+async def insert_chunks(connection: Connection, chunks: Sequence[NewChunk]) -> list[bool]:
+    """Store chunks, their postings and their vectors; the same chunk again changes nothing (its id is its content).
 
     The commit does not wait for the disk: publishing reads everything back and then renames the dataset, which does.
 
     Returns:
-        False when the dataset does not hold the document.
+        For each, whether its dataset holds its document; if not, it is not stored.
     """
     await connection.execute("SET LOCAL synchronous_commit TO off")
-    words = sorted(entry.terms.everywhere)
+    once = {(chunk.document_id, chunk.dataset_id, chunk.chunk_id): chunk for chunk in chunks}
+    given = list(once.values())
+    terms = [
+        (at, term, term in chunk.entry.terms.head)
+        for at, chunk in enumerate(given, 1)
+        for term in sorted(chunk.entry.terms.everywhere)
+    ]
+    vectors = [
+        (at, part, written(row))
+        for at, chunk in enumerate(given, 1)
+        if chunk.entry.rows is not None
+        for part, row in enumerate(chunk.entry.rows, 1)
+    ]
     cursor = await connection.execute(
-        """WITH owner AS (SELECT id, dataset_id FROM knowledge.document WHERE id = %(document)s AND dataset_id = %(dataset)s),
-           made AS (
-               INSERT INTO knowledge.chunk (id, document_id, dataset_id, content, keywords)
-               SELECT %(id)s, id, dataset_id, %(content)s, %(keywords)s FROM owner
-               ON CONFLICT (document_id, id) DO NOTHING RETURNING number),
-           indexed AS (
-               INSERT INTO knowledge.posting (dataset_id, term, chunk, head)
-               SELECT %(dataset)s, term, number, head
-               FROM made, unnest(%(terms)s::text[], %(heads)s::boolean[]) AS t (term, head)),
-           placed AS (
-               INSERT INTO knowledge.embedding (chunk, part, dataset_id, vector)
-               SELECT number, part, %(dataset)s, vector::public.vector
-               FROM made, unnest(%(vectors)s::text[]) WITH ORDINALITY AS v (vector, part))
-           SELECT count(*) AS owners FROM owner""",
+        _INSERT_CHUNKS,
         {
-            "id": chunk_id,
-            "document": document_id,
-            "dataset": dataset_id,
-            "content": content,
-            "keywords": list(keywords),
-            "terms": words,
-            "heads": [word in entry.terms.head for word in words],
-            "vectors": [written(row) for row in entry.rows] if entry.rows is not None else [],
+            "ids": [chunk.chunk_id for chunk in given],
+            "documents": [chunk.document_id for chunk in given],
+            "datasets": [chunk.dataset_id for chunk in given],
+            "contents": [chunk.content for chunk in given],
+            "keywords": [Jsonb(list(chunk.keywords)) for chunk in given],
+            "of_terms": [at for at, _, _ in terms],
+            "terms": [term for _, term, _ in terms],
+            "heads": [head for _, _, head in terms],
+            "of_vectors": [at for at, _, _ in vectors],
+            "parts": [part for _, part, _ in vectors],
+            "vectors": [vector for _, _, vector in vectors],
         },
     )
-    row = await cursor.fetchone()
-    return bool(row and row["owners"])
+    places = {row["at"] for row in await cursor.fetchall()}
+    owned = {key: at in places for at, key in enumerate(once, 1)}
+    return [owned[chunk.document_id, chunk.dataset_id, chunk.chunk_id] for chunk in chunks]
 
 
 async def delete_chunks(connection: Connection, document_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Request
 
-from tightrope.infra.database import Pool
+from tightrope.infra.database import Connection, Pool
 from tightrope.knowledge.server import repository
 from tightrope.knowledge.server.errors import ARGUMENT, DATA, EXCEPTION, ApiError
 
@@ -96,14 +96,29 @@ def id_list(body: Mapping[str, Any], name: str = "ids") -> list[str]:
     return [str(item) for item in ids]
 
 
-async def require(request: Request, dataset_id: str, document_id: str | None = None) -> None:
-    """Refuse a dataset, or a document of it, that is not there.
+async def require(request: Request, dataset_id: str) -> None:
+    """Refuse a dataset that is not there.
 
     Raises:
         ApiError: with RAGFlow's text.
     """
     async with pool_of(request).connection() as connection:
-        if not await repository.known_datasets(connection, [dataset_id]):
-            raise ApiError(DATA, f"You don't own the dataset {dataset_id}.")
-        if document_id is not None and not await repository.documents(connection, dataset_id, ids=[document_id]):
-            raise ApiError(DATA, f"You don't own the document {document_id}.")
+        await _owned_dataset(connection, dataset_id)
+
+
+async def owned_document(connection: Connection, dataset_id: str, document_id: str) -> repository.Row:
+    """A document of a dataset, without its bytes.
+
+    Raises:
+        ApiError: one of them is not there; with RAGFlow's text.
+    """
+    rows = await repository.documents(connection, dataset_id, ids=[document_id])
+    if not rows:
+        await _owned_dataset(connection, dataset_id)
+        raise ApiError(DATA, f"You don't own the document {document_id}.")
+    return rows[0]
+
+
+async def _owned_dataset(connection: Connection, dataset_id: str) -> None:
+    if not await repository.known_datasets(connection, [dataset_id]):
+        raise ApiError(DATA, f"You don't own the dataset {dataset_id}.")

@@ -53,6 +53,10 @@ class Search:
         """The encoder's; empty without one."""
         return self._passages.name if self._passages else ""
 
+    def keeps(self, content: str, keywords: Iterable[str]) -> bool:
+        """Whether `entry` is a matter of a millisecond: the encoder is not needed."""
+        return self._passages is None or self._passages.keeps(content, keywords)
+
     def entry(self, content: str, keywords: Iterable[str]) -> Entry:
         """What is kept of a chunk. Takes a fifth of a second where its vectors are not kept."""
         words = tuple(keywords)

@@ -44,6 +44,11 @@ class PassageVectors:
         """The encoder's: vectors of different names are never compared."""
         return self.encoder.name
 
+    def keeps(self, content: str, keywords: Iterable[str]) -> bool:
+        """Whether the vectors of this chunk were made before."""
+        keys = np.array([vectors.key(text) for text in parts(content, keywords)], dtype=np.uint64)
+        return bool(self.kept.find(keys)[1].all())
+
     def of(self, content: str, keywords: Iterable[str]) -> Rows:
         """Two rows of length one; encoded now if they are not kept, which takes a fifth of a second."""
         texts = parts(content, keywords)
