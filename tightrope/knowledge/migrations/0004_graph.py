@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "knowledge_0003"
-down_revision = "knowledge_0002"
+revision = "knowledge_0004"
+down_revision = "knowledge_0003"
 branch_labels = None
 depends_on = None
 
