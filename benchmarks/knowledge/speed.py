@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import statistics
 import tempfile
@@ -17,49 +18,64 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from benchmarks.knowledge.world import free_port
-from tightrope.infra.database import Connection, Role, open_pool
+from tightrope.infra.database import Connection, Pool, Role, open_pool
+from tightrope.infra.encoder import obtain
 from tightrope.infra.migrate import migrate
 from tightrope.infra.postgres import EmbeddedPostgres
 from tightrope.infra.secrets import ensure_demo_secrets
 from tightrope.infra.settings import REPOSITORY, Settings
+from tightrope.infra.vectors import unpacked
 from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.server import index
 from tightrope.knowledge.server.filters import Filters
 from tightrope.knowledge.server.index import EXACT
 from tightrope.knowledge.server.retrieval import read_query, retrieve
 from tightrope.knowledge.server.search import Asked, Search
 from tightrope.knowledge.server.tokens import grams, terms
-from tightrope.knowledge.server.vectors import DIMENSIONS, Rows, written
+from tightrope.knowledge.server.vectors import DIMENSIONS, FILE, Rows, unit, written
 from tightrope.knowledge.versions import Version
 
-REQUESTS = 200
+REQUESTS, WARM = 200, 20
+NOISE = 0.3
+"""Length of what is added to a real vector of length one; the cosine with it is then some 0.96."""
+IN_USE = index.EXACT
 _AT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-class Synthetic(Search):
-    """Random directions for questions; words as they are."""
+class Encoded(Search):
+    """Questions encoded before the clock starts."""
 
     name = "synthetic"
 
-    def __init__(self) -> None:
+    def __init__(self, questions: list[str]) -> None:
         super().__init__(None)
-        self._random = np.random.default_rng(1)
+        encoder = obtain()
+        if encoder is None:
+            raise SystemExit("there is no sentence encoder on this machine; requirements.lock installs one")
+        self._rows = {text: encoder.encode([text], "query")[0] for text in questions}
 
     def ask(self, question: str) -> Asked:
-        """A question with a random vector."""
-        return Asked(question, terms(question), grams(question), unit(self._random.normal(size=DIMENSIONS)))
+        """A question with its vector."""
+        return Asked(question, terms(question), grams(question), self._rows[question])
 
 
-def unit(row: np.ndarray) -> Rows:
-    """Of length one."""
-    made: Rows = (row / np.linalg.norm(row)).astype(np.float32)
-    return made
+def real_rows() -> Rows:
+    """Vectors of the knowledge base's passages."""
+    with np.load(REPOSITORY / FILE) as kept:
+        return unit(unpacked(kept["rows"], kept["scales"]))
+
+
+def near(rows: Rows, made: np.random.Generator) -> Rows:
+    """A vector near one of the real ones: synthetic vectors that lie as closely together as an encoder's do."""
+    row = rows[made.integers(len(rows))] + made.normal(size=DIMENSIONS) * NOISE / math.sqrt(DIMENSIONS)
+    return unit(row[None, :])[0]
 
 
 def fill(connection: psycopg.Connection, dataset: str, size: int) -> None:
-    """A dataset of `size` chunks in documents of four, each chunk with the words of two real sentences' passages and two random vectors."""
+    """A dataset of `size` chunks in documents of four, each chunk with words of two real passages and two synthetic vectors."""
     random.seed(size)
-    made = np.random.default_rng(size)
-    pools = {language: [] for language in ("zh", "en")}
+    made, rows = np.random.default_rng(size), real_rows()
+    pools: dict[str, list[tuple[str, list[str]]]] = {language: [] for language in ("zh", "en")}
     for passage in load_release(REPOSITORY / "knowledge_base").passages:
         pools[passage.language].append((passage.content, sorted(set(terms(passage.content)))))
     connection.execute(
@@ -89,7 +105,7 @@ def fill(connection: psycopg.Connection, dataset: str, size: int) -> None:
                     copy.write_row((dataset, term, first + at, place % 4 == 0))
         with cursor.copy("COPY knowledge.embedding (chunk, part, dataset_id, vector) FROM STDIN") as copy:
             for chunk, part in _pairs(first, size):
-                copy.write_row((chunk, part, dataset, written(unit(made.normal(size=DIMENSIONS)))))
+                copy.write_row((chunk, part, dataset, written(near(rows, made))))
 
 
 def _pairs(first: int, size: int) -> Iterator[tuple[int, int]]:
@@ -99,22 +115,45 @@ def _pairs(first: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 async def measure(settings: Settings, dataset: str, size: int) -> None:
-    """Labelled questions in turn, with the filter that our client sends."""
+    """Labelled questions in turn, with the filter that our client sends; each way of comparing vectors that fits the size."""
     lines = (REPOSITORY / "tests/golden/knowledge/unseen.jsonl").read_text(encoding="utf-8").splitlines()
-    asked = [json.loads(line) for line in lines][: REQUESTS + 20]
-    search, filters, times = Synthetic(), Filters(), []
+    asked = [json.loads(line) for line in lines][: REQUESTS + WARM]
+    search, filters = Encoded([question["question"] for question in asked]), Filters()
+    found: dict[str, list[list[str]]] = {}
     async with open_pool(settings, Role.KNOWLEDGE, max_size=1) as pool:
-        for number, question in enumerate(asked):
-            began = time.perf_counter()
-            async with pool.connection() as connection:
-                await _one(connection, search, filters, dataset, question)
-            if number >= 20:
-                times.append(1000 * (time.perf_counter() - began))
-    cuts = statistics.quantiles(times, n=100)
-    print(f"| {size} | {cuts[49]:.1f} | {cuts[94]:.1f} | {cuts[98]:.1f} |", flush=True)
+        for way, limit in (("exact", 10**9), ("graph", 0)):
+            index.EXACT = limit
+            times, found[way] = [], []
+            for number, question in enumerate(asked):
+                began = time.perf_counter()
+                async with pool.connection() as connection:
+                    chunks = await _one(connection, search, filters, dataset, question)
+                if number >= WARM:
+                    times.append(1000 * (time.perf_counter() - began))
+                    found[way].append(chunks)
+            used = await _uses_graph(pool, dataset, search.ask(asked[0]["question"]).row) if way == "graph" else True
+            cuts = statistics.quantiles(times, n=100)
+            alike = statistics.mean(
+                len(set(one) & set(other)) / len(other) for one, other in zip(found[way], found["exact"], strict=True)
+            )
+            in_use = "yes" if (way == "exact") == (size <= IN_USE) else ""
+            name = way if used else f"{way}, BUT THE PLANNER COMPARED ALL"
+            print(
+                f"| {size:,} | {name} | {in_use} | {cuts[49]:.1f} | {cuts[94]:.1f} | {cuts[98]:.1f} | {alike:.3f} |", flush=True
+            )
 
 
-async def _one(connection: Connection, search: Search, filters: Filters, dataset: str, question: dict[str, str]) -> None:
+async def _uses_graph(pool: Pool, dataset: str, row: Rows | None) -> bool:
+    """Whether Postgres walks the HNSW graph for the search's own query."""
+    assert row is not None
+    async with pool.connection() as connection:
+        values = {"datasets": [dataset], "vector": written(row), "ahead": index.AHEAD}
+        plan = await (await connection.execute("EXPLAIN " + index.NEAR["graph"], values)).fetchall()
+    return any("embedding_near" in str(line) for line in plan)
+
+
+async def _one(connection: Connection, search: Search, filters: Filters, dataset: str, question: dict[str, str]) -> list[str]:
+    """Ids of the best eight."""
     conditions = [("audience", "=", "public"), ("lang", "=", question["language"]), ("effective_to", "≥", "2026-11-22")]
     body = {
         "question": question["question"],
@@ -132,6 +171,7 @@ async def _one(connection: Connection, search: Search, filters: Filters, dataset
     }
     found = await retrieve(connection, read_query(body, Version(0, 27, 3)), search, filters)
     assert len(found["chunks"]) == 8
+    return [chunk["id"] for chunk in found["chunks"]]
 
 
 def main(sizes: list[int]) -> None:
@@ -143,7 +183,11 @@ def main(sizes: list[int]) -> None:
         postgres.start()
         try:
             migrate("knowledge", postgres.superuser_conninfo("knowledge"))
-            print("| passages | p50 ms | p95 ms | p99 ms |\n| --- | --- | --- | --- |")
+            print(
+                "| passages | vectors | in use | p50 ms | p95 ms | p99 ms | of the exact best eight |",
+                "| --- " * 7 + "|",
+                sep="\n",
+            )
             for size in sizes:
                 dataset = f"{size:032x}"
                 with postgres.superuser("knowledge") as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,26 @@ def save(path: Path, encoder: str, keys: Keys, rows: NDArray[np.float32]) -> Non
     part = path.parent / f".{path.name}.part.npz"
     np.savez_compressed(part, encoder=np.array(encoder), keys=ordered, rows=small, scales=scales)
     part.replace(path)
+
+
+def gather(
+    keys: Keys,
+    kept: Vectors,
+    dimensions: int,
+    make: Callable[[int], NDArray[np.float32]],
+    told: Callable[[int, int], None] | None = None,
+) -> tuple[NDArray[np.float32], int]:
+    """A row a key, from those that are kept and else made for its place; how many were made. `told` hears of progress."""
+    places, there = kept.find(keys)
+    rows = np.empty((len(keys), dimensions), dtype=np.float32)
+    if there.any():
+        rows[there] = kept.rows[places[there]]
+    missing = np.flatnonzero(~there)
+    for number, place in enumerate(missing.tolist(), 1):
+        rows[place] = make(place)
+        if told is not None:
+            told(number, len(missing))
+    return rows, len(missing)
 
 
 def packed(rows: NDArray[np.float32], steps: int = STEPS) -> tuple[NDArray[np.int8], NDArray[np.float16]]:

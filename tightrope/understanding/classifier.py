@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tightrope.infra.encoder import Encoder
+from tightrope.infra.vectors import Vectors, packed, unpacked
 from tightrope.understanding.features import features
-from tightrope.understanding.vectors import Vectors, packed, unpacked
 
 GAMMA = 1.0
 """Width of the kernel over meanings: exp(-GAMMA (1 - cosine))."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tightrope.infra import encoder as encoders
 from tightrope.infra.encoder import Encoder
 from tightrope.infra.logging import get_logger
+from tightrope.infra.vectors import Vectors, none
 from tightrope.understanding import classifier, features, fitting, normalise, vectors
 from tightrope.understanding.classifier import Classifier
 from tightrope.understanding.errors import TrainingDataError
@@ -109,13 +110,13 @@ def fingerprint(folder: Path, encoder: Encoder | None) -> str:
     return digest.hexdigest()
 
 
-def train(examples: list[Example], name: str, encoder: Encoder | None = None, kept: vectors.Vectors | None = None) -> Classifier:
+def train(examples: list[Example], name: str, encoder: Encoder | None = None, kept: Vectors | None = None) -> Classifier:
     """The classifier of these lines, called `name`. Deterministic."""
     return fit(examples, name, encoder, kept)[0]
 
 
 def fit(
-    examples: list[Example], name: str, encoder: Encoder | None = None, kept: vectors.Vectors | None = None
+    examples: list[Example], name: str, encoder: Encoder | None = None, kept: Vectors | None = None
 ) -> tuple[Classifier, NDArray[np.float64]]:
     """The classifier, and for each line the scores (lines x classes) of one that was trained on all the others.
 
@@ -124,7 +125,7 @@ def fit(
     texts = [example.text for example in examples]
     rows = None
     if encoder is not None:
-        rows, missing = vectors.gather(texts, encoder, kept or vectors.none(encoder.name))
+        rows, missing = vectors.gather(texts, encoder, kept or none(encoder.name))
         if missing:
             log.warning(
                 "Training lines without a kept vector were encoded; `make understanding` keeps them",

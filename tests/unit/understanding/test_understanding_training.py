@@ -10,6 +10,7 @@ import pytest
 from understanding_data import DATA
 
 from tightrope.infra import encoder
+from tightrope.infra.vectors import none
 from tightrope.understanding import classifier, evaluate, fitting, training, vectors
 from tightrope.understanding.errors import TrainingDataError
 from tightrope.understanding.features import features
@@ -247,7 +248,7 @@ class Letters:
 def test_vectors_that_are_kept_are_not_made_again(small):
     found = Letters()
     texts = [example.text for example in training.lines(small)]
-    rows, missing = vectors.gather(texts, found, vectors.none("letters"))
+    rows, missing = vectors.gather(texts, found, none("letters"))
     assert missing == len(texts) == len(found.asked)
     vectors.save(small, "letters", texts, rows)
     again, missing = vectors.gather([*texts[::-1], "new"], found, vectors.load(small, "letters"))
@@ -261,14 +262,14 @@ def test_vectors_that_are_kept_are_not_made_again(small):
 def test_a_classifier_with_meaning_comes_back_as_it_was_kept(small, tmp_path):
     found = Letters()
     texts = [example.text for example in training.lines(small)]
-    vectors.save(small, "letters", texts, vectors.gather(texts, found, vectors.none("letters"))[0])
+    vectors.save(small, "letters", texts, vectors.gather(texts, found, none("letters"))[0])
     kept = vectors.load(small, "letters")
     made = training.train(training.lines(small), "x", found, kept)
     made.save(tmp_path / "kept.npz")
     loaded = classifier.load(tmp_path / "kept.npz", "x", found, kept)
     for text in ("my balance", "what is a share", "", "zzz"):
         assert loaded.probabilities(text) == pytest.approx(made.probabilities(text), abs=0.02)
-    assert classifier.load(tmp_path / "kept.npz", "x", found, vectors.none("letters")) is None
+    assert classifier.load(tmp_path / "kept.npz", "x", found, none("letters")) is None
 
 
 def test_without_an_encoder_words_alone_decide(small, tmp_path):

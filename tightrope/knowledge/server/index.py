@@ -12,7 +12,7 @@ from tightrope.knowledge.server.vectors import Rows, written
 
 EXACT = 20_000
 """Up to so many chunks in the datasets that are asked, every vector is compared; above, pgvector's HNSW graph is walked."""
-_AHEAD = 8 * WINDOW
+AHEAD = 8 * WINDOW
 """Found on each side before documents are filtered; most questions need no more."""
 
 
@@ -85,7 +85,7 @@ async def metadata(connection: Connection, dataset_id: str) -> dict[str, dict[st
     return {row["id"]: row["meta_fields"] for row in await cursor.fetchall()}
 
 
-_NEAR = {
+NEAR = {
     "none": "SELECT NULL::bigint AS chunk, NULL::float8 AS cosine WHERE false",
     "exact": """SELECT chunk, max(-(vector <#> %(vector)s::vector)) AS cosine FROM knowledge.embedding
                 WHERE dataset_id = ANY(%(datasets)s) GROUP BY chunk ORDER BY cosine DESC, chunk LIMIT %(ahead)s""",
@@ -133,7 +133,7 @@ async def candidates(
     """
     near = "none" if row is None else "exact" if total <= EXACT else "graph"
     query = _QUERY.format(
-        near=_NEAR[near],
+        near=NEAR[near],
         of_words=_FILTER.format(side="words"),
         of_near=_FILTER.format(side="near"),
         cosine="NULL::float8" if row is None else _COSINE,
@@ -145,7 +145,7 @@ async def candidates(
         "datasets": list(dataset_ids),
         "documents": list(documents) if documents is not None else None,
         "limit": limit,
-        "ahead": _AHEAD,
+        "ahead": AHEAD,
         "vector": written(row) if row is not None else None,
     }
     if near == "graph":
@@ -153,7 +153,7 @@ async def candidates(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)"
         )
     rows = await (await connection.execute(query, values)).fetchall()
-    if len(rows) < limit and total > _AHEAD:  # the filter left too few: look at all of them
+    if len(rows) < limit and total > AHEAD:  # the filter left too few: look at all of them
         rows = await (await connection.execute(query, values | {"ahead": total})).fetchall()
     return [
         Candidate(

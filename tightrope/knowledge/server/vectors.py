@@ -101,14 +101,12 @@ def build(project: Path, encoder: Encoder, texts: list[str], told: Callable[[int
     """Write the vectors of these texts, keeping those that are there; how many were made anew. `told` hears of progress."""
     kept = vectors.load(project / FILE, encoder.name)
     keys = np.array([vectors.key(text) for text in texts], dtype=np.uint64)
-    places, there = kept.find(keys)
-    rows = np.empty((len(texts), encoder.dimensions), dtype=np.float32)
-    if there.any():
-        rows[there] = kept.rows[places[there]]
-    missing = np.flatnonzero(~there)
-    for number, place in enumerate(missing.tolist(), 1):
-        rows[place] = encoder.encode([texts[place]], "passage", cap=PASSAGE_TOKENS)[0]
-        told(number, len(missing))
-    if len(missing) or len(kept.keys) != len(np.unique(keys)):
+
+    def make(place: int) -> Rows:
+        row: Rows = encoder.encode([texts[place]], "passage", cap=PASSAGE_TOKENS)[0]
+        return row
+
+    rows, missing = vectors.gather(keys, kept, encoder.dimensions, make, told)
+    if missing or len(kept.keys) != len(np.unique(keys)):
         vectors.save(project / FILE, encoder.name, keys, rows)
-    return len(missing)
+    return missing
