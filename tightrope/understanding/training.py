@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tightrope.infra import encoder as encoders
+from tightrope.infra import vectors as kept_vectors
 from tightrope.infra.encoder import Encoder
 from tightrope.infra.logging import get_logger
 from tightrope.infra.vectors import Vectors, none
@@ -104,7 +105,7 @@ def fingerprint(folder: Path, encoder: Encoder | None) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.jsonl")):
         digest.update(f"{path.name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    for module in (normalise, features, classifier, fitting, vectors):
+    for module in (normalise, features, classifier, fitting, vectors, kept_vectors):
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update((encoder.name if encoder else "words alone").encode())
     return digest.hexdigest()

@@ -12,6 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from tightrope.infra.settings import Settings
+from tightrope.knowledge.models import Release
+from tightrope.knowledge.server import index
 from tightrope.knowledge.server.api import create_app
 from tightrope.knowledge.versions import Version
 
@@ -100,3 +102,39 @@ def _play_sdk(sdk: Any, database: Settings, address: str) -> None:
             rag.retrieve(["f" * 32], question="x")
     finally:
         rag.delete_datasets([dataset.id])
+
+
+async def test_walking_the_graph_finds_what_comparing_all_vectors_finds(
+    published: httpx.ASGITransport, http: httpx.AsyncClient, whole: Release, monkeypatch: pytest.MonkeyPatch
+):
+    (row,) = (await http.get("/api/v1/datasets", params={"name": whole.release_id})).json()["data"]
+    body = {"dataset_ids": [row["id"]], "page_size": 8, "similarity_threshold": 0, "vector_similarity_weight": 1.0}
+    alike = []
+    for question in ("卖股票的印花税是多少", "How do I reset my password?", "科创板开户条件", "What is margin trading?"):
+        answers = []
+        for limit in (10**9, 0):
+            monkeypatch.setattr(index, "EXACT", limit)
+            answer = (await http.post("/api/v1/retrieval", json=body | {"question": question})).json()
+            answers.append({chunk["id"] for chunk in answer["data"]["chunks"]})
+        alike.append(len(answers[0] & answers[1]))
+    assert sum(alike) >= 31, alike
+
+
+@pytest.mark.parametrize("exact", [10**9, 0], ids=["compared", "walked"])
+async def test_a_filter_that_leaves_one_document_finds_it_however_far_away_it_lies(
+    published: httpx.ASGITransport, http: httpx.AsyncClient, whole: Release, monkeypatch: pytest.MonkeyPatch, exact: int
+):
+    monkeypatch.setattr(index, "EXACT", exact)
+    (row,) = (await http.get("/api/v1/datasets", params={"name": whole.release_id})).json()["data"]
+    condition = {"conditions": [{"name": "doc_id", "comparison_operator": "=", "value": "app-price-alerts"}]}
+    body = {
+        "question": "卖股票的印花税是多少",
+        "dataset_ids": [row["id"]],
+        "similarity_threshold": 0,
+        "page_size": 64,
+        "metadata_condition": condition,
+        "vector_similarity_weight": 1.0,
+    }
+    chunks = (await http.post("/api/v1/retrieval", json=body)).json()["data"]["chunks"]
+    expected = {p.content for p in whole.passages if p.document_id == "app-price-alerts"}
+    assert {chunk["content"] for chunk in chunks} == expected

@@ -10,10 +10,13 @@ from tightrope.infra.database import Connection
 from tightrope.knowledge.server.scoring import HEAD, WINDOW
 from tightrope.knowledge.server.vectors import Rows, written
 
-EXACT = 20_000
-"""Up to so many chunks in the datasets that are asked, every vector is compared; above, pgvector's HNSW graph is walked."""
-AHEAD = 8 * WINDOW
+EXACT = 5_000
+"""Up to so many chunks in the datasets that are asked, every vector is compared; above, pgvector's HNSW graph is walked
+(docs/reports/2026-11-22-knowledge-retrieval.md: 998 of 1,000 of the best eight are the same, in a third of the time)."""
+AHEAD = 4 * WINDOW
 """Found on each side before documents are filtered; most questions need no more."""
+FURTHER = 16
+"""Where the filter left too few, so many times as many are looked at, and in the end all."""
 
 
 @dataclass(frozen=True)
@@ -87,30 +90,38 @@ async def metadata(connection: Connection, dataset_id: str) -> dict[str, dict[st
 
 NEAR = {
     "none": "SELECT NULL::bigint AS chunk, NULL::float8 AS cosine WHERE false",
-    "exact": """SELECT chunk, max(-(vector <#> %(vector)s::vector)) AS cosine FROM knowledge.embedding
-                WHERE dataset_id = ANY(%(datasets)s) GROUP BY chunk ORDER BY cosine DESC, chunk LIMIT %(ahead)s""",
+    # OFFSET 0: distances are grouped, not vectors, which would be sorted on disk
+    "exact": """SELECT chunk, max(cosine) AS cosine
+                FROM (SELECT chunk, -(vector <#> %(vector)s::vector) AS cosine FROM knowledge.embedding
+                      WHERE dataset_id = ANY(%(datasets)s) OFFSET 0) AS found
+                GROUP BY chunk ORDER BY cosine DESC, chunk LIMIT %(ahead)s""",
     "graph": """SELECT chunk, max(-distance) AS cosine
                 FROM (SELECT chunk, vector <#> %(vector)s::vector AS distance FROM knowledge.embedding
                       WHERE dataset_id = ANY(%(datasets)s) ORDER BY vector <#> %(vector)s::vector LIMIT %(ahead)s) AS found
                 GROUP BY chunk ORDER BY cosine DESC, chunk""",
 }
-_FILTER = """JOIN knowledge.chunk c ON c.number = {side}.chunk JOIN knowledge.document d ON d.id = c.document_id
-             WHERE d.enabled AND (%(documents)s::text[] IS NULL OR d.id IN (SELECT unnest(%(documents)s::text[])))"""
-_QUERY = """
-    WITH q AS (SELECT * FROM unnest(%(terms)s::text[], %(weights)s::float8[]) AS q (term, weight)),
-         words AS (SELECT p.chunk, sum(q.weight * CASE WHEN p.head THEN 1 ELSE %(text)s END) AS held
+"""How the chunks whose vectors lie nearest are found."""
+_TERMS = "q AS (SELECT * FROM unnest(%(terms)s::text[], %(weights)s::float8[]) AS q (term, weight))"
+_HELD = "sum(q.weight * CASE WHEN p.head THEN 1 ELSE %(text)s END)"
+_FOUND = f"""
+    WITH {_TERMS},
+         words AS (SELECT p.chunk, {_HELD} AS held
                    FROM q JOIN knowledge.posting p ON p.term = q.term AND p.dataset_id = ANY(%(datasets)s)
                    GROUP BY p.chunk ORDER BY held DESC, p.chunk LIMIT %(ahead)s),
-         near AS ({near}),
-         both_sides AS (
-             (SELECT chunk FROM words {of_words} ORDER BY held DESC, chunk LIMIT %(limit)s)
-             UNION (SELECT chunk FROM near {of_near} ORDER BY cosine DESC, chunk LIMIT %(limit)s))
+         near AS ({{near}})
+    SELECT f.side, array_agg(f.chunk ORDER BY f.score DESC, f.chunk) AS chunks,
+           array_agg(CASE WHEN d.enabled THEN d.id ELSE '' END ORDER BY f.score DESC, f.chunk) AS documents
+    FROM (SELECT 'words' AS side, chunk, held AS score FROM words UNION ALL SELECT 'near', chunk, cosine FROM near) AS f
+         JOIN knowledge.chunk c ON c.number = f.chunk JOIN knowledge.document d ON d.id = c.document_id
+    GROUP BY f.side"""  # noqa: S608 - constants
+_DETAILS = f"""
+    WITH {_TERMS}
     SELECT c.id, c.document_id, c.dataset_id, d.name, d.meta_fields, c.content, c.keywords,
-           coalesce((SELECT sum(q.weight * CASE WHEN p.head THEN 1 ELSE %(text)s END)
-                     FROM q JOIN knowledge.posting p ON p.term = q.term AND p.dataset_id = c.dataset_id AND p.chunk = c.number),
-                    0) AS held,
-           {cosine} AS cosine
-    FROM both_sides JOIN knowledge.chunk c ON c.number = both_sides.chunk JOIN knowledge.document d ON d.id = c.document_id"""
+           coalesce((SELECT {_HELD} FROM q JOIN knowledge.posting p
+                     ON p.term = q.term AND p.dataset_id = c.dataset_id AND p.chunk = c.number), 0) AS held,
+           {{cosine}} AS cosine
+    FROM knowledge.chunk c JOIN knowledge.document d ON d.id = c.document_id
+    WHERE c.number = ANY(%(chunks)s) ORDER BY c.number"""  # noqa: S608 - constants
 _COSINE = "(SELECT max(-(vector <#> %(vector)s::vector)) FROM knowledge.embedding WHERE embedding.chunk = c.number)"
 
 
@@ -132,29 +143,28 @@ async def candidates(
         total: chunks in the datasets.
     """
     near = "none" if row is None else "exact" if total <= EXACT else "graph"
-    query = _QUERY.format(
-        near=NEAR[near],
-        of_words=_FILTER.format(side="words"),
-        of_near=_FILTER.format(side="near"),
-        cosine="NULL::float8" if row is None else _COSINE,
-    )
-    values = {
+    values: dict[str, Any] = {
         "terms": list(weights),
         "weights": list(weights.values()),
         "text": 1 - HEAD,
         "datasets": list(dataset_ids),
-        "documents": list(documents) if documents is not None else None,
-        "limit": limit,
-        "ahead": AHEAD,
         "vector": written(row) if row is not None else None,
     }
     if near == "graph":
         await connection.execute(
             "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', '200', true)"
         )
-    rows = await (await connection.execute(query, values)).fetchall()
-    if len(rows) < limit and total > AHEAD:  # the filter left too few: look at all of them
-        rows = await (await connection.execute(query, values | {"ahead": total})).fetchall()
+    chosen: set[int] = set()
+    ahead = AHEAD
+    while True:
+        found = await (await connection.execute(_FOUND.format(near=NEAR[near]), values | {"ahead": ahead})).fetchall()
+        chosen, enough = _choose(found, documents, limit, {"words": ahead, "near": 0 if near == "graph" else ahead})
+        if enough or (near != "graph" and ahead >= total):
+            break
+        near = "exact" if near == "graph" else near
+        ahead = min(FURTHER * ahead, total)
+    query = _DETAILS.format(cosine="NULL::float8" if row is None else _COSINE)
+    rows = await (await connection.execute(query, values | {"chunks": list(chosen)})).fetchall()
     return [
         Candidate(
             chunk_id=found["id"],
@@ -169,3 +179,22 @@ async def candidates(
         )
         for found in rows
     ]
+
+
+def _choose(
+    found: Sequence[Mapping[str, Any]], documents: Collection[str] | None, limit: int, cut: Mapping[str, int]
+) -> tuple[set[int], bool]:
+    """The best `limit` of each side that the filter lets through, and whether looking further could add none.
+
+    Args:
+        cut: side -> how many chunks it may have been cut at; with fewer there are no more.
+    """
+    of_side = {row["side"]: list(zip(row["chunks"], row["documents"], strict=True)) for row in found}
+    chosen: set[int] = set()
+    enough = True
+    for side, most in cut.items():
+        pairs = of_side.get(side, [])
+        allowed = [chunk for chunk, document in pairs if document and (documents is None or document in documents)]
+        chosen |= set(allowed[:limit])
+        enough = enough and (len(allowed) >= limit or len(pairs) < most)
+    return chosen, enough

@@ -20,7 +20,7 @@ from tightrope.knowledge.server.filters import Filters
 from tightrope.knowledge.server.index import Candidate
 from tightrope.knowledge.server.scoring import WINDOW, Score, fuse, resemblance, weigh
 from tightrope.knowledge.server.search import Asked, Search
-from tightrope.knowledge.server.tokens import terms
+from tightrope.knowledge.server.tokens import normalise
 from tightrope.knowledge.versions import Version
 
 log = get_logger()
@@ -181,7 +181,7 @@ def _chunk(found: Score, candidate: Candidate, query: Query, words: tuple[str, .
     chunk: dict[str, Any] = {
         "id": candidate.chunk_id,
         "content": candidate.content,
-        "content_ltks": " ".join(terms(candidate.content)),
+        "content_ltks": normalise(candidate.content),  # not segmented: nobody reads it, and it would cost more than the search
         "document_id": candidate.document_id,
         "document_keyword": candidate.document_name,
         "dataset_id": candidate.dataset_id,
