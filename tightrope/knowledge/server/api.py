@@ -15,10 +15,11 @@ from starlette.exceptions import HTTPException
 
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.database import Role, open_pool
+from tightrope.infra.encoder import MISSING as NO_ENCODER
 from tightrope.infra.health import health_body
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
-from tightrope.knowledge.server import chunks, datasets, documents
+from tightrope.knowledge.server import chunks, datasets, documents, repository
 from tightrope.knowledge.server.envelope import RagflowRoute, json_response, ok, read_body
 from tightrope.knowledge.server.filters import Filters
 from tightrope.knowledge.server.graph import Graph
@@ -82,7 +83,22 @@ async def health(request: Request) -> Response:
         return await _failing(request)
 
     status, body = await health_body("knowledge", release_id(request.app.state.settings), check)
+    body["encoder"] = request.app.state.search.name or None
+    if status == 200 and (doubt := await _words_alone(request)):
+        body["detail"] = doubt
     return json_response(body, status)
+
+
+async def _words_alone(request: Request) -> str | None:
+    """What is searched by words alone, and why: fewer questions are answered then, none of them wrongly."""
+    here = request.app.state.search.name
+    if not here:
+        return f"searches by words alone, and fewer questions are answered: {NO_ENCODER}"
+    async with pool_of(request).connection() as connection:
+        foreign = await repository.datasets_of_another_encoder(connection, here)
+    if not foreign:
+        return None
+    return f"searches {', '.join(foreign[:3])} by words alone: the vectors are of another encoder; publish anew"
 
 
 def create_app(
@@ -99,6 +115,8 @@ def create_app(
         search: tests bring their own; else this process's encoder and the vectors that the project keeps.
         version: of RAGFlow, whose rules hold.
         on_start: called when the pool is open, before the first request; `publish.publish_direct` and tests use it.
+
+    Starting raises SystemExit where there is no sentence encoder in production.
     """
 
     @asynccontextmanager
@@ -106,6 +124,8 @@ def create_app(
         async with open_pool(settings, Role.KNOWLEDGE, max_size=4) as pool:
             app.state.pool = pool
             app.state.search = search or await asyncio.to_thread(Search.here, settings.project_dir)
+            if not app.state.search.name and settings.mode == "production":
+                raise SystemExit(f"mode=production refuses to search knowledge by words alone: {NO_ENCODER}")
             app.state.intake = Intake(pool)
             app.state.graph = Graph(pool)
             warm_up()

@@ -14,6 +14,8 @@ from typing import Any
 IMPOSSIBLE = "-999"
 """The document id RAGFlow filters by when a condition has no parts: nothing matches."""
 
+LITERAL = 200
+"""Longer texts are compared as texts: nothing that we store is longer, and nested brackets by the thousand exhaust a parser's stack."""
 _ALIASES = {"is": "=", "==": "=", "!=": "≠", "not is": "≠", ">=": "≥", "<=": "≤"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
@@ -26,6 +28,8 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 @lru_cache(maxsize=4096)
 def _literal(text: str) -> Any:
+    if len(text) > LITERAL:
+        return None
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -59,6 +59,12 @@ async def delete_datasets(connection: Connection, ids: Sequence[str] | None) -> 
     return cursor.rowcount
 
 
+async def datasets_of_another_encoder(connection: Connection, name: str) -> list[str]:
+    """Names of datasets whose vectors cannot be compared with those of the encoder `name`."""
+    cursor = await connection.execute("SELECT name FROM knowledge.dataset WHERE embedding_model <> %s ORDER BY name", (name,))
+    return [row["name"] for row in await cursor.fetchall()]
+
+
 async def known_datasets(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Which of the ids exist."""
     cursor = await connection.execute("SELECT id FROM knowledge.dataset WHERE id = ANY(%s)", (list(ids),))

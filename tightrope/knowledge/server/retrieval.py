@@ -26,6 +26,8 @@ from tightrope.knowledge.versions import Version
 log = get_logger()
 MAX_QUESTION = 2000
 """Characters of a question that are searched."""
+MAX_IDS = 1000
+"""Ids or conditions in one request; each condition is compared with every document."""
 _MODEL_OPTIONS = ("keyword", "use_kg", "toc_enhance", "cross_languages", "rerank_id")
 
 
@@ -71,6 +73,11 @@ def read_query(body: dict[str, Any], version: Version) -> Query:
     documents = body.get("document_ids") or []
     if not isinstance(documents, list):
         raise ApiError(DATA, "`documents` should be a list")
+    condition = body.get("metadata_condition")
+    if condition is not None and not isinstance(condition, dict):
+        raise ApiError(DATA, "`metadata_condition` should be an object")
+    if max(len(datasets), len(documents), len((condition or {}).get("conditions") or [])) > MAX_IDS:
+        raise ApiError(DATA, f"more than {MAX_IDS} ids or conditions in one request")
     page, page_size = _count(body.get("page"), 1), _count(body.get("page_size"), 30)
     if page_size > 100:
         raise ApiError(EXCEPTION, "ValueError('page_size must be less than or equal to 100')")
@@ -92,7 +99,7 @@ def read_query(body: dict[str, Any], version: Version) -> Query:
         question=str(body["question"]).strip()[:MAX_QUESTION],
         dataset_ids=[str(item) for item in datasets],
         document_ids=[str(item) for item in documents],
-        condition=body.get("metadata_condition"),
+        condition=condition,
         page=page,
         page_size=page_size,
         threshold=float(body.get("similarity_threshold", 0.2)),
