@@ -27,7 +27,8 @@ class Candidate:
     document_id: str
     dataset_id: str
     document_name: str
-    meta_fields: dict[str, Any] | None
+    meta_fields: str | None
+    """JSON, read only for what is shown."""
     content: str
     keywords: tuple[str, ...]
     held: float
@@ -116,7 +117,7 @@ _FOUND = f"""
     GROUP BY f.side"""  # noqa: S608 - constants
 _DETAILS = f"""
     WITH {_TERMS}
-    SELECT c.id, c.document_id, c.dataset_id, d.name, d.meta_fields, c.content, c.keywords,
+    SELECT c.id, c.document_id, c.dataset_id, d.name, d.meta_fields::text AS meta_fields, c.content, c.keywords,
            coalesce((SELECT {_HELD} FROM q JOIN knowledge.posting p
                      ON p.term = q.term AND p.dataset_id = c.dataset_id AND p.chunk = c.number), 0) AS held,
            {{cosine}} AS cosine

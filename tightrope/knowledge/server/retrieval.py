@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from tightrope.infra.database import Connection
 from tightrope.infra.logging import get_logger
 from tightrope.knowledge.server import index, repository
@@ -208,7 +210,8 @@ def _chunk(found: Score, candidate: Candidate, query: Query, words: tuple[str, .
         chunk["highlight"] = re.sub(longest_first, r"<em>\g<0></em>", candidate.content) if words else candidate.content
     if query.with_metadata and candidate.meta_fields:
         fields = query.metadata_fields
-        chunk["document_metadata"] = {k: v for k, v in candidate.meta_fields.items() if not fields or k in fields}
+        metadata = orjson.loads(candidate.meta_fields)
+        chunk["document_metadata"] = {k: v for k, v in metadata.items() if not fields or k in fields}
     return chunk
 
 
