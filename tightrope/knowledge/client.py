@@ -23,7 +23,7 @@ from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
 from tightrope.knowledge.models import MICRO, SHANGHAI, Chunk, Dropped, Language, Passage, Release, Retrieved, Thresholds
 from tightrope.knowledge.publishing.store import Fixed, Quotables
-from tightrope.knowledge.transport import Unauthorised, call, knowledge_client
+from tightrope.knowledge.transport import Unauthorised, call, knowledge_client, server_version
 from tightrope.knowledge.versions import CALIBRATED, Version
 
 log = get_logger()
@@ -156,12 +156,7 @@ class RagflowClient:
             KnowledgeRejected: it is no version, or one that must not answer.
         """
         if self._version is None or time.monotonic() - self._version_read > VERSION_SECONDS:
-            text = await call(self._client, "GET", "/api/v1/system/version", str)
-            try:
-                found = Version.read(text)
-            except ValueError as error:
-                raise KnowledgeRejected(f"the knowledge server does not say which RAGFlow it is: {error}") from None
-            found.require_known()
+            text, found = await server_version(self._client)
             if text != self._version:
                 self._tell(text, found)
             self._version, self._version_read = text, time.monotonic()

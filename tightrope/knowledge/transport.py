@@ -13,6 +13,7 @@ import orjson
 from tightrope.infra.http import outbound_client
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
+from tightrope.knowledge.versions import Version
 
 TIMEOUT = httpx.Timeout(connect=3.0, read=5.0, write=5.0, pool=2.0)
 _RETRYABLE = {100, 105, 106}
@@ -56,6 +57,22 @@ async def call(client: httpx.AsyncClient, method: str, path: str, expected: type
     if not isinstance(data, expected):
         raise KnowledgeRejected(f"{method} {path}: data is {type(data).__name__}, not {expected.__name__}")
     return data
+
+
+async def server_version(client: httpx.AsyncClient) -> tuple[str, Version]:
+    """The server's version, as it names itself and as numbers.
+
+    Raises:
+        KnowledgeUnavailable: it did not say.
+        KnowledgeRejected: it is no version, or one that must neither answer nor be published to.
+    """
+    text = await call(client, "GET", "/api/v1/system/version", str)
+    try:
+        found = Version.read(text)
+    except ValueError as error:
+        raise KnowledgeRejected(f"the knowledge server does not say which RAGFlow it is: {error}") from None
+    found.require_known()
+    return text, found
 
 
 async def send(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:

@@ -12,7 +12,9 @@ import pytest
 from fastapi import FastAPI
 
 from tightrope.infra.settings import Settings
+from tightrope.knowledge.errors import KnowledgeRejected, PublishFailed
 from tightrope.knowledge.models import Release
+from tightrope.knowledge.publish import publish
 from tightrope.knowledge.server import index
 from tightrope.knowledge.server.api import create_app
 from tightrope.knowledge.versions import Version
@@ -66,6 +68,64 @@ async def test_an_empty_dataset_beside_a_full_one_just_finds_nothing(http: httpx
     answer = (await http.post("/api/v1/retrieval", json={"question": "印花税", "dataset_ids": [made["id"]]})).json()
     await http.request("DELETE", "/api/v1/datasets", json={"ids": [made["id"]]})
     assert answer == {"code": 0, "data": {"total": 0, "chunks": [], "doc_aggs": []}}
+
+
+async def test_the_total_counts_a_window_and_not_the_corpus(http: httpx.AsyncClient, dataset: dict[str, Any]):
+    path = f"/api/v1/datasets/{dataset['id']}/documents/{dataset['documents']['a.md']}/chunks"
+    await asyncio.gather(*(http.post(path, json={"content": f"印花税 > 第 {n} 条 (v1)\n印花税第 {n} 条。"}) for n in range(120)))
+    for size, most in ((64, 64), (30, 90), (100, 100)):
+        body = {"question": "印花税", "dataset_ids": [dataset["id"]], "similarity_threshold": 0, "page_size": size}
+        body["rerank_candidates_count"] = 100
+        data = (await http.post("/api/v1/retrieval", json=body)).json()["data"]
+        assert data["total"] <= most
+        assert len(data["chunks"]) <= size
+
+
+async def test_fields_that_it_does_not_know_are_ignored(http: httpx.AsyncClient, dataset: dict[str, Any]):
+    body = {"question": "印花税", "dataset_ids": [dataset["id"]], "similarity_treshold": 0.99}
+    assert (await http.post("/api/v1/retrieval", json=body)).json()["data"]["total"] > 0
+
+
+async def test_unknown_ids_of_datasets_are_dropped_silently_and_an_unknown_name_is_not(
+    http: httpx.AsyncClient, dataset: dict[str, Any]
+):
+    listed = (await http.get("/api/v1/datasets", params={"ids": [dataset["id"], "f" * 32]})).json()
+    assert [row["id"] for row in listed["data"]] == [dataset["id"]]
+    assert (await http.get("/api/v1/datasets", params={"id": dataset["id"], "ids": dataset["id"]})).json()["code"] == 101
+    assert (await http.get("/api/v1/datasets", params={"name": "f"})).json()["code"] == 102
+
+
+async def test_the_same_file_sent_again_is_another_document_with_other_chunks(http: httpx.AsyncClient, dataset: dict[str, Any]):
+    base = f"/api/v1/datasets/{dataset['id']}/documents"
+    ids = []
+    for _ in range(2):
+        document = (await http.post(base, files={"file": ("same.md", b"x", "text/markdown")})).json()["data"][0]["id"]
+        ids.append((await http.post(f"{base}/{document}/chunks", json={"content": "同一段。"})).json()["data"]["chunk"]["id"])
+    assert ids[0] != ids[1]
+
+
+async def test_what_is_published_to_a_server_that_must_not_answer_is_refused_before_anything_is_sent(
+    published: httpx.ASGITransport, server: FastAPI, database: Settings
+):
+    kept = server.state.version
+    server.state.version = Version(0, 25, 6)
+    try:
+        with pytest.raises(KnowledgeRejected, match="joins filters wrongly"):
+            await publish(database, transport=published)
+    finally:
+        server.state.version = kept
+
+
+async def test_a_release_whose_dataset_was_given_a_pagerank_is_not_taken_for_published(
+    published: httpx.ASGITransport, http: httpx.AsyncClient, whole: Release, database: Settings
+):
+    (row,) = (await http.get("/api/v1/datasets", params={"name": whole.release_id})).json()["data"]
+    await http.put(f"/api/v1/datasets/{row['id']}", json={"pagerank": 3})
+    try:
+        with pytest.raises(PublishFailed, match="pagerank of 3"):
+            await publish(database, transport=published)
+    finally:
+        await http.put(f"/api/v1/datasets/{row['id']}", json={"pagerank": 0})
 
 
 async def test_pagerank_lifts_scores_of_its_dataset_alone(http: httpx.AsyncClient, dataset: dict[str, Any]):

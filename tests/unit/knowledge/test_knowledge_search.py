@@ -131,6 +131,7 @@ METADATA = {
     "a": {"audience": "public", "from": "2026-09-01", "v": "2026.10", "tags": ["public", "internal"]},
     "b": {"audience": "Internal", "from": "2027-01-01", "v": "x2"},
     "c": {},
+    "d": {"thousand": 1000, "odd": "2026-13-01"},
 }
 
 
@@ -174,6 +175,11 @@ def test_a_condition_without_parts_matches_nothing(condition: dict):
         ("v", "=", "2026.1", {"a"}),
         ("v", ">", "2000", {"a", "b"}),
         ("v", "like", "2000", {IMPOSSIBLE}),
+        ("audience", "in", "xpublic,internal", {"a", "b"}),  # a text holds its parts: give a list
+        ("thousand", "=", "1e3", {"d"}),
+        ("from", "≥", "2026-08-31T00:00:00", {IMPOSSIBLE}),  # times do not work
+        ("odd", "≤", "2026-12-31", {IMPOSSIBLE}),  # month 13 counts as a date, and lies after December
+        ("odd", "≥", "2026-12-31", {"d"}),
     ],
 )
 def test_operators_compare_as_ragflow_compares(name: str, operator: str, value: object, found: set[str]):

@@ -19,7 +19,7 @@ from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import KnowledgeUnavailable, PublishFailed
 from tightrope.knowledge.models import Document, Passage, Release
 from tightrope.knowledge.passages import cut
-from tightrope.knowledge.transport import call, knowledge_client, read_envelope, send
+from tightrope.knowledge.transport import call, knowledge_client, read_envelope, send, server_version
 from tightrope.knowledge.xxh64 import xxh64
 
 log = get_logger()
@@ -53,10 +53,15 @@ async def bring(client: httpx.AsyncClient, release: Release, progress: Progress)
         PublishFailed: what was read back differs, or another publisher is at work.
         KnowledgeUnavailable, KnowledgeRejected: the server failed or refused.
     """
+    await server_version(client)
     rows = await datasets(client)
-    known = next((str(row["id"]) for row in rows if row["name"] == release.release_id), None)
-    if known is not None:
-        await _verify(client, known, release, progress)
+    row = next((row for row in rows if row["name"] == release.release_id), None)
+    if row is not None:
+        if row.get("pagerank"):
+            raise PublishFailed(
+                f"{release.release_id} has a pagerank of {row['pagerank']}, which lifts its scores; set it to 0 in RAGFlow"
+            )
+        await _verify(client, str(row["id"]), release, progress)
         return False
     name = release.release_id + DRAFT
     leftovers = [row["id"] for row in rows if row["name"] == name]
