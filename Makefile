@@ -30,7 +30,8 @@ demo: $(VENV)/.demo ## Run everything on this machine (CHECK=1: scripted check o
 test: $(VENV)/.dev browser ## All quick tests: checks, unit, integration, acceptance with a browser (under 20 minutes)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/coverage erase
-	@$(PYTEST) -m "not long" --cov --cov-report= -p no:cacheprovider
+	@$(PYTEST) tests/unit -n 2 --cov --cov-report= --cov-fail-under=0 -p no:cacheprovider
+	@$(PYTEST) -m "not long" --ignore tests/unit --cov --cov-append --cov-report= --cov-fail-under=0 -p no:cacheprovider
 	@$(BIN)/coverage combine -q 2>/dev/null || true
 	@$(BIN)/coverage report
 
