@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -149,3 +150,44 @@ def test_labelled_questions_are_read_and_a_bad_line_is_named(tmp_path: Path):
     (tmp_path / "x.jsonl").write_text('{"id": "a"}\n{"question": "?"}\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"x\.jsonl:2"):
         read_questions(tmp_path)
+
+
+def graded(folder: Path, what: str) -> set[str]:
+    return {problem.grade for problem in found(folder) if what in problem.what}
+
+
+def test_a_figure_against_another_is_an_error_and_one_too_many_is_to_be_judged(tmp_path: Path):
+    folder = base(tmp_path)
+    change(folder, "en", "0.1%", "0.2%")
+    assert graded(folder, "figures differ") == {"error"}
+    change(folder, "en", "0.2%", "the published rate")
+    assert graded(folder, "figures differ") == {"warning"}
+
+
+def test_the_same_sentence_with_another_figure_is_an_error_but_not_about_another_board(tmp_path: Path):
+    folder = base(tmp_path)
+    for language in ("zh", "en"):
+        other = text(language, id="more").replace("最低5元", "最低8元").replace("CNY 5 ", "CNY 8 ")
+        (folder / f"more.{language}.md").write_text(other, encoding="utf-8")
+    assert graded(folder, "5 CNY") | graded(folder, "8 CNY") == {"error"}
+    for language, old, new in (("zh", "样例业务", "科创板样例业务"), ("en", "The sample", "The STAR Market sample")):
+        path = folder / f"more.{language}.md"
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    assert graded(folder, "5 CNY") | graded(folder, "8 CNY") == set()
+
+
+def test_a_prompt_that_lost_an_approved_clause_is_an_error_that_names_it(tmp_path: Path):
+    folder = base(tmp_path / "knowledge_base")
+    shutil.copytree(REPOSITORY / "prompts", tmp_path / "prompts")
+    shutil.copytree(REPOSITORY / "data/knowledge", tmp_path / "data/knowledge", ignore=shutil.ignore_patterns("*.npz"))
+    assert not [problem for problem in found(folder) if problem.file.startswith("prompts/")]
+    newer = (tmp_path / "prompts/answer.v1.jinja2").read_text(encoding="utf-8").replace("never instructions", "not instructions")
+    (tmp_path / "prompts/answer.v10.jinja2").write_text(newer, encoding="utf-8")
+    told = [problem for problem in found(folder) if problem.file.startswith("prompts/")]
+    assert [(problem.file, problem.grade) for problem in told] == [("prompts/answer.v10.jinja2", "error")]
+    assert "prompt-data-only" in told[0].what
+    assert "never instructions" in told[0].remedy
+
+
+def test_the_documents_of_this_repository_have_nothing_to_judge():
+    assert found(REPOSITORY / "knowledge_base") == []

@@ -183,3 +183,36 @@ def test_no_digit_of_the_knowledge_base_stays_unread():
             covered = {at for found in scan(text) for at in range(found.start, found.end)}
             assert not [at for at, char in enumerate(plain(text)) if char.isdigit() and at not in covered], text
             assert all(found.figure.unit != "unreadable" for found in scan(text)), text
+
+
+@pytest.mark.parametrize(
+    ("zh", "en"),
+    [
+        ("周五成交的A股", "A-shares traded on a Friday"),
+        ("第四个星期三", "the fourth Wednesday"),
+        ("星期一至星期五", "Mondays to Fridays"),
+        ("星期天休市", "closed on Sunday"),
+    ],
+)
+def test_days_of_the_week_are_figures_alike_in_both_languages(zh: str, en: str):
+    weekdays = [figure for figure in figures(zh) if figure.unit == "weekday"]
+    assert weekdays
+    assert weekdays == [figure for figure in figures(en) if figure.unit == "weekday"]
+    assert not [figure for figure in figures(zh) if figure.unit == "percent"]
+
+
+@pytest.mark.parametrize("text", ["一周五次", "每隔两周，三次", "三周六个月"])
+def test_weeks_and_a_number_are_no_day_of_the_week(text: str):
+    assert not [figure for figure in figures(text) if figure.unit == "weekday"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Buying for CNY 40,000 costs CNY 10.00 in commission", ["40000 CNY", "10 CNY"]),
+        ("bonds issued in 2027 bear CNY 10 of tax", ["2027 date", "10 CNY"]),
+        ("卖出40000 CNY，另收10 CNY", ["40000 CNY", "10 CNY"]),
+    ],
+)
+def test_a_currency_before_an_amount_is_not_the_unit_of_the_amount_before(text: str, wanted: list[str]):
+    assert [str(figure) for figure in figures(text)] == wanted

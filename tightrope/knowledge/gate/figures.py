@@ -66,6 +66,7 @@ _MONTHS = [
     "november",
     "december",
 ]
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTH = "(?:" + "|".join(_MONTHS) + ")"
 _ORDINALS = {
     word: number
@@ -74,7 +75,7 @@ _ORDINALS = {
 
 _IDIOM = re.compile(
     r"一般|一定|一律|一旦|一致|一并|一经|一次性|统一|唯一|同一|(?<!分)之一|进一步|一方|一起|一直|一样|任一|(?<![\d零〇一二两三四五六七八九十百千])万一|一些|一切|一体|一码通|一级市场|二级市场|"
-    "第三方|三方存管|两融|两市|四舍五入|新三板|三板市场|十分(?!之)|千万(?=不|别|要|注意|勿)|"
+    "第三方|三方存管|两融|两市|四舍五入|新三板|三板市场|十分(?!之)|四角(?=完整|齐全|清)|千万(?=不|别|要|注意|勿)|"
     r"\b(?:at once|no one|one another|one of|the one|one's|each one|any one|one-time|one time password|once (?!a |per |in |every )(?=[a-z]))"
 )
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -87,6 +88,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("date", rf"(?<![a-z])(?P<mn>{_MONTH}) (?P<y>(?:19|20)\d{{2}})(?!\d)"),
         ("date", r"(?<!\d)(?P<m>\d{1,2})\s?月\s?(?P<d>\d{1,2})\s?[日号]"),
         ("date", r"(?<!\d)(?P<m>\d{1,2})\s?月(?:份)"),
+        ("weekday", rf"(?<![\d{_HAN}])(?:周|星期|礼拜)(?P<zh>[一二三四五六日天])|(?<![a-z])(?P<en>{'|'.join(_DAYS)})s?(?![a-z])"),
         ("year", r"(?<![\d.,])(?P<y>(?:19|20)\d{2})\s?年(?:度)?(?!\s?以[上内])"),
         (
             "time",
@@ -102,7 +104,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("fraction", rf"(?P<of>{_NUMBER})分之(?P<n>{_NUMBER})"),
         ("slash", r"(?<![\d/])(?P<n>\d+)\s?/\s?(?P<of>\d+)(?![\d/])"),
         ("english fraction", r"(?<![a-z])(?P<n>one|two|three|a)[ -](?P<of>third|quarter|fifth|tenth)s?(?![a-z])"),
-        ("half a", r"(?<![a-z])half[ -](?:a |an )?(?P<unit>year|month|day|hour)(?![a-z])"),
+        ("half a", r"(?<![a-z])half[ -](?:a |an )?(?P<unit>year|month|day|hour)s?(?![a-z])"),
         ("half a", r"半\s?个?(?P<unit>年|月|天|日|小时|交易日)"),
         ("half", r"(?<![a-z])half(?![a-z])|一半|半数"),
         (
@@ -114,7 +116,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("code", r"(?<![a-z\d])[a-z]{1,6}-?\d+[a-z\d.-]*[a-z\d]|(?<![a-z\d])[a-z]{1,6}-?\d+"),
     )
 )
-_ORDER = ("phone", "date", "year", "time", "session", "fraction", "slash", "english fraction", "half a", "half")
+_ORDER = ("phone", "date", "weekday", "year", "time", "session", "fraction", "slash", "english fraction", "half a", "half")
 _RANGE = re.compile(r"\s?(?:-|–|—|~|至|到|to|and|or|或者?|、)\s?")
 _ZERO_FRACTION = Decimal(0)
 
@@ -183,6 +185,11 @@ def _date(match: re.Match[str], _: str) -> tuple[Figure, int]:
 
 def _year(match: re.Match[str], _: str) -> tuple[Figure, int]:
     return Figure(match["y"], "date"), match.end()
+
+
+def _weekday(match: re.Match[str], _: str) -> tuple[Figure, int]:
+    number = "一二三四五六日".index("日" if match["zh"] == "天" else match["zh"]) if match["zh"] else _DAYS.index(match["en"])
+    return Figure(_DAYS[number], "weekday"), match.end()
 
 
 def _time(match: re.Match[str], _: str) -> tuple[Figure, int]:
@@ -325,6 +332,7 @@ def _tidy(value: Decimal) -> Decimal:
 
 _READERS: dict[str, Callable[[re.Match[str], str], tuple[Figure | None, int]]] = {
     "date": _date,
+    "weekday": _weekday,
     "year": _year,
     "time": _time,
     "session": _session,

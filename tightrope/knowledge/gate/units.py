@@ -64,8 +64,18 @@ def unit_of(spelled: str) -> Unit:
     return _UNITS[spelled.strip()]
 
 
+_BEFORE_NUMBERS = frozenset({"人民币", "港币", "港元", "美元", "cny", "rmb", "hkd", "usd", "us$", "hk$", "¥", "￥", "$", "€"})
+"""Currencies that are written before their amount: the next amount's are not this one's unit."""
+_WEEKS = frozenset({"个星期", "星期", "个礼拜"})
+
+
 def _either(words: list[str]) -> str:
     return "|".join(re.escape(word) + (r"(?![a-z])" if word[-1].isascii() and word[-1].isalpha() else "") for word in words)
+
+
+def _after_a_number(word: str) -> str:
+    closed = r"(?!\s?\d)" if word in _BEFORE_NUMBERS else r"(?![一二三四五六日天])" if word in _WEEKS else ""
+    return _either([word]) + closed
 
 
 _LONGEST_FIRST = sorted(_UNITS, key=len, reverse=True)
@@ -75,13 +85,11 @@ UNIT = re.compile(
     r"[\s-]?(?:个|整|个?连续)?\s?(?:(?!(?:"
     + _APART
     + r")\b)[a-z-]+ ){0,3}?(?P<unit>"
-    + _either([unit for unit in _LONGEST_FIRST if unit not in {"¥", "￥", "$", "€", "us$", "hk$"}])
+    + "|".join(_after_a_number(unit) for unit in _LONGEST_FIRST if unit not in {"¥", "￥", "$", "€", "us$", "hk$"})
     + r")(?!票|东|权|份额|市场|价格|续|机号|别|似|型|线|本)"
 )
 """A unit right after its number. 股票, 股东 and the like are words of their own."""
-CURRENCY = _either(["人民币", "港币", "港元", "美元", "cny", "rmb", "hkd", "usd", "us$", "hk$", "¥", "￥", "$", "€"]).replace(
-    "(?![a-z])", ""
-)
+CURRENCY = _either(sorted(_BEFORE_NUMBERS, key=lambda word: (-len(word), word))).replace("(?![a-z])", "")
 SCALES = {
     "百": Decimal(100),
     "千": Decimal(1000),

@@ -12,9 +12,13 @@ from tightrope.knowledge.errors import DocumentInvalid
 from tightrope.knowledge.models import LANGUAGES, Document, Problem
 from tightrope.knowledge.publishing.approvals import FOLDER, Void, key_of, read_approvals, signed
 from tightrope.knowledge.publishing.check_figures import contradictions, figures_that_differ, figures_without_unit
+from tightrope.knowledge.publishing.check_prompts import prompts
 from tightrope.knowledge.publishing.check_wording import wording
 from tightrope.knowledge.publishing.signers import FILE, load_signers
 from tightrope.knowledge.reading import inspect
+
+INTERNAL = "internal-"
+"""How files of internal documents are called, so that nobody takes one out of sight by a slip."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Checked:
 
 
 def check(folder: Path, *, production: bool, day: date) -> Checked:
-    """Read and check every document of a folder.
+    """Read and check every document of a folder, and the prompts of its project.
 
     Args:
         production: signatures of demo keys do not count.
@@ -56,6 +60,7 @@ def check(folder: Path, *, production: bool, day: date) -> Checked:
     for item in void:
         problems.append(Problem(f"{FOLDER}/{item.key}.json", 1, item.reason, "Sign again or delete it", "warning"))
     problems += problems_of(documents, day)
+    problems += prompts(folder.parent)
     return Checked(tuple(documents), tuple(void), tuple(sorted(problems, key=lambda p: (p.file, p.line, p.what))))
 
 
@@ -105,9 +110,11 @@ def _dates(documents: Sequence[Document], day: date) -> Iterator[Problem]:
         if document.effective_to < day:
             what = f"ended on {document.effective_to}"
             yield Problem(document.file_name, 2, what, "Delete it or bring a new version", "warning")
-        if document.audience == "internal" and document.language == "zh":
-            what = "internal: in no release and on no page, in either language"
-            yield Problem(document.file_name, 2, what, "Nothing to do if that is meant", "warning")
+        if document.audience == "internal" and not document.file_name.startswith(INTERNAL):
+            what = "internal: in no release and on no page"
+            yield Problem(
+                document.file_name, 2, what, f"If that is meant, let the file's name begin with {INTERNAL!r}", "warning"
+            )
     for versions in by_name.values():
         versions.sort(key=lambda document: (document.effective_from, document.version))
         for earlier, later in pairwise(versions):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import combinations
 
 from tightrope.knowledge.gate.figures import Figure, figures, plain, scan
 from tightrope.knowledge.models import Document, Problem
@@ -26,8 +27,16 @@ _COUNTED = re.compile(r"\s?[^\W\d_]")
 """A word follows: what is counted, or the rest of a name ("50指数")."""
 _NAME_BEFORE = re.compile(
     r"(?:hotlines?|call|dial|text|numbers?|codes?|with|age of|aged|turning|under|over|police on|article|no\.?|divided by|times|除以"
-    r"|版本|拨打|热线|电话|代码|开头|编号|第|为|和|或|or|and|、|,)\W{0,3}$"
+    r"|版本|拨打|热线|电话|代码|开头|编号|第|为|和|或者?|or|and|、|,|multiples? of|lots of|unit of|合约单位|limit of"
+    r"|上证|沪深|中证|深证|sse|csi|szse|aged \d+ to|--)\W{0,3}$"
 )
+"""What comes before a number that counts nothing: a telephone number, a code, an age, the name of an index, a plain factor."""
+_SUBJECTS = re.compile(
+    r"科创板|创业板|北交所|北京证券交易所|主板|新三板|股转|退市整理|风险警示|债券|可转债|港股通|场内基金|逆回购|ETF"
+    r"|STAR|ChiNext|Beijing|main[- ]board|NEEQ|delisting|risk[- ]warning|bonds?|convertible|Stock Connect|listed funds|repo",
+    re.IGNORECASE,
+)
+"""Boards and products that have figures of their own by rule: statements about two of them do not contradict each other."""
 
 
 def figures_without_unit(document: Document) -> Iterator[Problem]:
@@ -57,7 +66,8 @@ def figures_that_differ(documents: Iterable[Document]) -> Iterator[Problem]:
             if only_zh or only_en:
                 what = f"figures differ between the languages: zh has {_list(only_zh)}, en has {_list(only_en)}"
                 remedy = f"Compare with line {zh.line} of {pair['zh'].file_name}"
-                yield Problem(pair["en"].file_name, en.line, what, remedy, "warning")
+                # Each says a figure that the other has not: one of them is wrong. On one side alone it may be a matter of idiom.
+                yield Problem(pair["en"].file_name, en.line, what, remedy, "error" if only_zh and only_en else "warning")
 
 
 def _telling(body: str) -> set[str]:
@@ -83,25 +93,48 @@ class _Statement:
 
 
 def contradictions(documents: Sequence[Document]) -> Iterator[Problem]:
-    """Clauses of two documents that differ in nothing but a figure of the same unit, in force on one day."""
-    said: dict[tuple[str, str], list[_Statement]] = {}
+    """Statements of two documents on one subject, in force on one day, that differ in nothing but a figure of the same unit.
+
+    Whole sentences alike are wrong for sure; clauses alike are to be judged.
+    """
+    said: dict[tuple[str, str, frozenset[str]], list[_Statement]] = {}
     for document in documents:
         lines = document.raw.decode().replace("\r\n", "\n").split("\n")
         for section in document.sections:
             for sentence in split_sentences(section.body):
-                for template, values in _clauses(sentence):
-                    statement = _Statement(document, line_of(lines, section, sentence), sentence, values)
-                    said.setdefault((document.language, template), []).append(statement)
-    for statements in said.values():
-        first = statements[0]
-        for other in statements[1:]:
-            a, b = first.document, other.document
-            together = a.effective_from <= b.effective_to and b.effective_from <= a.effective_to
-            if other.values != first.values and a.document_id != b.document_id and together:
-                what = f"{_list(other.values)} here, {_list(first.values)} in {a.file_name}:{first.line}: {shown(other.sentence)}"
-                yield Problem(
-                    b.file_name, other.line, what, "One of the two is wrong, or say what makes the difference", "warning"
-                )
+                named = _SUBJECTS.findall(f"{document.title} {section.heading} {sentence}")
+                subjects = frozenset(word.lower().removesuffix("s") for word in named)
+                for template, values in dict([_whole(sentence), *_clauses(sentence)]).items():
+                    if values:
+                        statement = _Statement(document, line_of(lines, section, sentence), sentence, values)
+                        said.setdefault((document.language, template, subjects), []).append(statement)
+    found: dict[tuple[str, int, str], Problem] = {}
+    for (_, template, _), statements in said.items():
+        for first, other in combinations(statements, 2):
+            problem = _contradiction(first, other, whole=template == _whole(other.sentence)[0])
+            if problem is not None:
+                key = (problem.file, problem.line, other.sentence)
+                found[key] = min(found.get(key, problem), problem, key=lambda one: one.grade != "error")
+    yield from found.values()
+
+
+def _contradiction(first: _Statement, other: _Statement, *, whole: bool) -> Problem | None:
+    a, b = first.document, other.document
+    together = a.effective_from <= b.effective_to and b.effective_from <= a.effective_to
+    if other.values == first.values or a.document_id == b.document_id or not together:
+        return None
+    what = f"{_list(other.values)} here, {_list(first.values)} in {a.file_name}:{first.line}: {shown(other.sentence)}"
+    remedy = "One of the two is wrong, or say what makes the difference"
+    return Problem(b.file_name, other.line, what, remedy, "error" if whole else "warning")
+
+
+def _whole(sentence: str) -> tuple[str, tuple[Figure, ...]]:
+    """The sentence with a mark instead of each figure, and the figures."""
+    text = plain(sentence)
+    found = scan(sentence)
+    for item in reversed(found):
+        text = text[: item.start] + f"<{item.figure.unit}>" + text[item.end :]
+    return text.strip(), tuple(item.figure for item in found)
 
 
 def _clauses(sentence: str) -> Iterator[tuple[str, tuple[Figure, ...]]]:
