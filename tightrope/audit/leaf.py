@@ -37,7 +37,7 @@ _HARMLESS = re.compile(
     r"(?<![0-9A-Za-z])(?:"
     r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?"  # dates and times
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # UUIDs
-    r"|r-[0-9a-f]{16}|[0-9a-f]{64}|[0-9a-f]{40}|(?=\d*[a-f])[0-9a-f]{8,39}"  # release ids, digests
+    r"|(?:r|kb)-[0-9a-f]{16}|[0-9a-f]{64}|[0-9a-f]{40}|(?=\d*[a-f])[0-9a-f]{8,39}"  # release ids, digests
     r")(?![0-9A-Za-z])"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")

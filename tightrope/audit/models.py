@@ -51,6 +51,9 @@ class Event(StrEnum):
     HANDOFF_RETURNED = "gateway:handoff:returned"
     SWITCH_ENGAGED = "operator:switch:engaged"
     SWITCH_RELEASED = "operator:switch:released"
+    KNOWLEDGE_PUBLISHED = "operator:knowledge:published"
+    KNOWLEDGE_ROLLED_BACK = "operator:knowledge:rolled_back"
+    KNOWLEDGE_WITHDRAWN = "operator:knowledge:withdrawn"
 
     OUTBOX_SENT = "outbox:message:sent"
     OUTBOX_BLOCKED = "outbox:message:blocked"

@@ -120,8 +120,9 @@ class Demo:
 
 async def _publish(settings: Settings) -> None:
     from tightrope.knowledge.publish import ensure_published
+    from tightrope.knowledge.publishing.record import Audited
 
-    await ensure_published(settings, by="demo")
+    await ensure_published(settings, witness=Audited(settings), by="demo")
 
 
 def lock_state(state: Path) -> IO[str]:

@@ -23,6 +23,10 @@ class PublishFailed(KnowledgeError):
     """A published dataset does not hold what it should. The message names what is missing or different; the old release stays."""
 
 
+class NotRecorded(KnowledgeError):
+    """A change of what may be quoted is not on the audit record. A release is not switched then; a withdrawal stands and is recorded later."""
+
+
 class ApprovalRefused(ValueError):
     """This key cannot sign this document in this duty now; the message says what stands against it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import httpx
 
+from tightrope.audit.models import Event
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
@@ -17,8 +18,9 @@ from tightrope.knowledge.models import Release
 from tightrope.knowledge.passages import build_release, read_documents
 from tightrope.knowledge.publishing import remote
 from tightrope.knowledge.publishing.approvals import read_approvals
+from tightrope.knowledge.publishing.record import Switched, TakenBack, Witness
 from tightrope.knowledge.publishing.remote import Progress, publishing_client, silent
-from tightrope.knowledge.publishing.store import Store
+from tightrope.knowledge.publishing.store import Store, Withdrawn
 
 log = get_logger()
 
@@ -26,6 +28,7 @@ log = get_logger()
 async def publish(
     settings: Settings,
     *,
+    witness: Witness,
     transport: httpx.AsyncBaseTransport | None = None,
     by: str = "",
     clock: Clock | None = None,
@@ -39,6 +42,7 @@ async def publish(
     Raises:
         DocumentInvalid: a file of the knowledge base breaks the rules; nothing was sent.
         PublishFailed: nothing is signed, or what was read back differs; what was active stays.
+        NotRecorded: the audit log cannot be written; what was active stays.
         KnowledgeUnavailable, KnowledgeRejected: the server failed or refused; what was active stays.
     """
     release = draft_release(settings)
@@ -51,6 +55,7 @@ async def publish(
     with store.publishing():
         await _bring(settings, release, transport, progress)
         store.keep(release, read_approvals(settings.project_dir / "knowledge_base"), at)
+        await witness.note(_switched(store, release, Event.KNOWLEDGE_PUBLISHED, by))
         store.activate(release.release_id, what="published", by=by, at=at)
     return release
 
@@ -72,6 +77,7 @@ async def rollback(
     settings: Settings,
     release_id: str,
     *,
+    witness: Witness,
     transport: httpx.AsyncBaseTransport | None = None,
     by: str = "",
     clock: Clock | None = None,
@@ -81,18 +87,24 @@ async def rollback(
 
     Raises:
         ReleaseBroken: it is not kept or does not verify; what was active stays.
-        PublishFailed, KnowledgeUnavailable, KnowledgeRejected: as in `publish`.
+        PublishFailed, NotRecorded, KnowledgeUnavailable, KnowledgeRejected: as in `publish`.
     """
     store = Store.from_settings(settings)
     release = store.load(release_id)
     with store.publishing():
         await _bring(settings, release, transport, progress)
+        await witness.note(_switched(store, release, Event.KNOWLEDGE_ROLLED_BACK, by))
         store.activate(release_id, what="rolled back", by=by, at=(clock or clock_from(settings)).now())
     return release
 
 
 async def ensure_published(
-    settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None, by: str = "", progress: Progress = silent
+    settings: Settings,
+    *,
+    witness: Witness,
+    transport: httpx.AsyncBaseTransport | None = None,
+    by: str = "",
+    progress: Progress = silent,
 ) -> Release:
     """At the demo's start: publish the files if they are new; else see that the server still lists the active release, and send it if not.
 
@@ -102,7 +114,7 @@ async def ensure_published(
     store = Store.from_settings(settings)
     state = store.state()
     if state is None or not store.holds(draft_release(settings).release_id):
-        return await publish(settings, transport=transport, by=by, progress=progress)
+        return await publish(settings, witness=witness, transport=transport, by=by, progress=progress)
     release = store.load(state.active)
     async with publishing_client(settings, transport) as client:
         there = await remote.stands(client, release)
@@ -110,6 +122,43 @@ async def ensure_published(
         with store.publishing():
             await _bring(settings, release, transport, progress)
     return release
+
+
+async def withdraw(
+    settings: Settings, document_id: str, *, reason: str, by: str, witness: Witness, clock: Clock | None = None
+) -> list[Withdrawn]:
+    """Quote no version of a document that the active release holds from now on, and put that on the record.
+
+    Said again it changes nothing and is recorded again, so that a record that failed can be made up for.
+
+    Returns:
+        What was withdrawn now.
+
+    Raises:
+        PublishFailed: the active release holds no such document.
+        ReleaseBroken: no release is active.
+        NotRecorded: it is withdrawn, and not on the record yet.
+    """
+    store = Store.from_settings(settings)
+    made = store.withdraw(document_id, reason=reason, by=by, at=(clock or clock_from(settings)).now())
+    state = store.state()
+    gone = tuple(item.version for item in state.withdrawn if item.document_id == document_id) if state else ()
+    await witness.note(TakenBack(state.active if state else "", document_id, gone, reason, by))
+    return made
+
+
+def _switched(store: Store, release: Release, event: Event, by: str) -> Switched:
+    state = store.state()
+    return Switched(
+        event,
+        release.release_id,
+        state.active if state else "",
+        len(release.documents),
+        len(release.passages),
+        by,
+        store.file(release.release_id),
+        store.approvals(release.release_id),
+    )
 
 
 async def switch_off(settings: Settings, document_id: str, *, transport: httpx.AsyncBaseTransport | None = None) -> int:
@@ -136,12 +185,3 @@ async def _bring(settings: Settings, release: Release, transport: httpx.AsyncBas
         new=new,
         documents=len(release.documents),
     )
-
-
-async def publish_direct(settings: Settings) -> Release:
-    """`publish` without a running server: the embedded server's application inside this process, on its database."""
-    from tightrope.knowledge.server.api import create_app
-
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        return await publish(settings, transport=httpx.ASGITransport(app))

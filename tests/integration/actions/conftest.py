@@ -27,6 +27,7 @@ from tightrope.infra.clock import SystemClock
 from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.publishing.record import Unrecorded
 from tightrope.knowledge.server.api import create_app as knowledge_app
 
 
@@ -162,7 +163,7 @@ async def server(database: Settings) -> AsyncIterator[Server]:
             update={"actions_url": f"http://127.0.0.1:{actions}/webhook", "knowledge_url": f"http://127.0.0.1:{knowledge}"}
         )
         await stack.enter_async_context(served(knowledge_app(settings), knowledge))
-        await publish(settings)
+        await publish(settings, witness=Unrecorded())
         process = start(settings, actions)
         stack.callback(process.wait, 10)
         stack.callback(process.terminate)

@@ -19,6 +19,7 @@ from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.models import Release
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.publishing.record import Unrecorded
 from tightrope.knowledge.publishing.store import Store
 from tightrope.knowledge.server.api import create_app
 
@@ -51,7 +52,7 @@ async def http(server: FastAPI, database: Settings) -> AsyncIterator[httpx.Async
 @pytest.fixture(scope="session")
 async def whole(server: FastAPI, database: Settings) -> Release:
     """The whole knowledge base, published once."""
-    return await publish(database, transport=httpx.ASGITransport(server))
+    return await publish(database, witness=Unrecorded(), transport=httpx.ASGITransport(server))
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.errors import KnowledgeRejected, PublishFailed
 from tightrope.knowledge.models import SHANGHAI, Answer, NoAnswer
 from tightrope.knowledge.passages import load_release
-from tightrope.knowledge.publish import publish, publish_direct
+from tightrope.knowledge.publish import publish
 from tightrope.knowledge.publishing.demo import sign_demo
+from tightrope.knowledge.publishing.record import Unrecorded
 from tightrope.knowledge.publishing.remote import DRAFT
 from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
@@ -33,16 +34,12 @@ THRESHOLDS = load_thresholds(REPOSITORY / "knowledge_base/thresholds.json")
 async def test_publishing_twice_makes_one_dataset_with_every_passage(
     published: httpx.ASGITransport, http: httpx.AsyncClient, database: Settings
 ):
-    again = await publish(database, transport=published)
+    again = await publish(database, witness=Unrecorded(), transport=published)
     assert again.release_id == RELEASE.release_id
     rows = (await http.get("/api/v1/datasets", params={"name": RELEASE.release_id})).json()["data"]
     assert len(rows) == 1
     assert rows[0]["document_count"] == len(RELEASE.documents)
     assert rows[0]["chunk_count"] == len(RELEASE.passages)
-
-
-async def test_publishing_directly_needs_no_server(database: Settings):
-    assert (await publish_direct(database)).release_id == RELEASE.release_id
 
 
 def changed_project(database: Settings, tmp_path: Path, old: str, new: str) -> Settings:
@@ -61,7 +58,7 @@ async def test_a_change_is_a_new_release_and_the_old_one_stays(
     published: httpx.ASGITransport, http: httpx.AsyncClient, database: Settings, tmp_path: Path
 ):
     other = changed_project(database, tmp_path, "0.025%", "0.02%")
-    made = await publish(other, transport=published)
+    made = await publish(other, witness=Unrecorded(), transport=published)
     assert made.release_id != RELEASE.release_id
     kept = {row["name"] for row in (await http.get("/api/v1/datasets", params={"page_size": 100})).json()["data"]}
     assert {made.release_id, RELEASE.release_id} <= kept
@@ -73,7 +70,7 @@ async def test_a_publish_that_died_is_begun_again(
     other = changed_project(database, tmp_path, "每笔最低5元", "每笔最低6元")
     release = load_release(other.project_dir / "knowledge_base")
     await http.post("/api/v1/datasets", json={"name": release.release_id + DRAFT})
-    assert (await publish(other, transport=published)).release_id == release.release_id
+    assert (await publish(other, witness=Unrecorded(), transport=published)).release_id == release.release_id
     left = (await http.get("/api/v1/datasets", params={"page_size": 100})).json()["data"]
     assert not any(row["name"].endswith(DRAFT) for row in left)
 
@@ -112,7 +109,7 @@ async def test_what_was_altered_on_the_way_is_noticed_and_not_put_into_use(
     other = changed_project(database, tmp_path, old, old + "人")
     release = load_release(other.project_dir / "knowledge_base")
     with pytest.raises(PublishFailed):
-        await publish(other, transport=Tampering(published, suffix, method, change))
+        await publish(other, witness=Unrecorded(), transport=Tampering(published, suffix, method, change))
     assert (await http.get("/api/v1/datasets", params={"name": release.release_id})).json()["code"] == 102
 
 
@@ -125,10 +122,10 @@ async def test_a_published_dataset_that_was_changed_behind_our_back_is_noticed(
     await http.patch(path, json={"meta_fields": {"audience": "public"}})
     try:
         with pytest.raises(PublishFailed, match=r"metadata of chinext\.en\.md differs"):
-            await publish(database, transport=published)
+            await publish(database, witness=Unrecorded(), transport=published)
     finally:
         await http.patch(path, json={"meta_fields": docs[0]["meta_fields"]})
-    await publish(database, transport=published)
+    await publish(database, witness=Unrecorded(), transport=published)
 
 
 async def service(

@@ -23,6 +23,7 @@ from tightrope.infra.secrets import ensure_demo_secrets
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.publishing.record import Unrecorded
 from tightrope.knowledge.publishing.store import Active, Store
 from tightrope.knowledge.service import load_thresholds
 from tightrope.knowledge.versions import Version
@@ -275,7 +276,7 @@ async def test_our_own_publishing_and_retrieval_work_against_it(ragflow: httpx.A
     if REAL:
         host = httpx.URL(REAL).host
         settings = settings.model_copy(update={"knowledge_url": REAL, "allowed_hosts": f"{settings.allowed_hosts},{host}"})
-    release = await publish(settings, transport=transport, by="contract", clock=clock)
+    release = await publish(settings, witness=Unrecorded(), transport=transport, by="contract", clock=clock)
     try:
         limits = load_thresholds(REPOSITORY / "knowledge_base/thresholds.json")
         async with RagflowClient(settings, Active(Store.from_settings(settings)), clock, transport=transport) as client:

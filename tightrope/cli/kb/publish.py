@@ -30,6 +30,7 @@ def publish(
     from tightrope.knowledge.publish import draft_release
     from tightrope.knowledge.publish import publish as published
     from tightrope.knowledge.publishing.diff import diff
+    from tightrope.knowledge.publishing.record import Audited
     from tightrope.knowledge.publishing.store import Store
 
     settings = get_settings()
@@ -50,7 +51,7 @@ def publish(
             f"(`tightrope kb diff` shows them). Publish?",
             abort=True,
         )
-    made = _run(lambda told: published(settings, by=getpass.getuser(), progress=told))
+    made = _run(lambda told: published(settings, witness=Audited(settings), by=getpass.getuser(), progress=told))
     console.print(
         f"[green]{made.release_id} is active:[/green] {len(made.documents)} files, {len(made.passages)} passages, each read back.",
         highlight=False,
@@ -64,9 +65,10 @@ def rollback(
     """Switch answering to a release that was kept, after verifying its signatures and what the server holds. Withdrawn documents stay withdrawn."""
     from tightrope.infra.settings import get_settings
     from tightrope.knowledge.publish import rollback as rolled_back
+    from tightrope.knowledge.publishing.record import Audited
 
     settings = get_settings()
-    made = _run(lambda told: rolled_back(settings, release, by=getpass.getuser(), progress=told))
+    made = _run(lambda told: rolled_back(settings, release, witness=Audited(settings), by=getpass.getuser(), progress=told))
     console.print(f"[green]{made.release_id} is active.[/green]", highlight=False)
 
 
@@ -75,15 +77,28 @@ def withdraw(
     reason: Annotated[str, typer.Option(help="Why; stays in the history", prompt=True)],
 ) -> None:
     """Stop quoting a document at once, in every release. A newer, signed version of it brings it back."""
-    from tightrope.infra.clock import clock_from
     from tightrope.infra.settings import get_settings
-    from tightrope.knowledge.errors import KnowledgeError
+    from tightrope.knowledge.errors import KnowledgeError, NotRecorded
     from tightrope.knowledge.publish import switch_off
-    from tightrope.knowledge.publishing.store import Store
+    from tightrope.knowledge.publish import withdraw as withdrawn
+    from tightrope.knowledge.publishing.record import Audited
 
     settings = get_settings()
-    store = Store.from_settings(settings)
-    made = _tried(lambda: store.withdraw(document, reason=reason, by=getpass.getuser(), at=clock_from(settings).now()))
+    again = f"Say `tightrope kb withdraw {document}` again when it is back."
+    work = withdrawn(settings, document, reason=reason, by=getpass.getuser(), witness=Audited(settings))
+    try:
+        made = asyncio.run(work)
+    except NotRecorded as error:
+        errors.print(
+            f"[yellow]{escape(document)} is not quoted any more, and that is not on the record yet:[/yellow] "
+            f"{escape(str(error))}. {escape(again)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(1) from None
+    except KnowledgeError as error:
+        errors.print(f"[red]Nothing changed:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
     if not made:
         console.print(f"{escape(document)} was withdrawn before.", highlight=False)
     for item in made:
@@ -94,7 +109,7 @@ def withdraw(
     except KnowledgeError as error:
         errors.print(
             f"[yellow]Answers do not quote it; the knowledge server still finds it ({escape(str(error))}).[/yellow] "
-            "Say `tightrope kb withdraw` again when it is back.",
+            f"{escape(again)}",
             highlight=False,
             soft_wrap=True,
         )

@@ -44,6 +44,7 @@ from tightrope.infra.secrets import ensure_demo_secrets, ensure_secret
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.publishing.record import Audited
 from tightrope.knowledge.server.api import create_app as knowledge_app
 from tightrope.release.manifest import release_id
 from tightrope.sandbox.api import create_app as sandbox_app
@@ -209,7 +210,7 @@ async def open_world(settings: Settings, clock: FixedClock) -> AsyncIterator[Wor
         model = model_app(own) if own.model_url else None
         if model is not None:
             wires.lead(own.model_url, model)
-        await publish(own, transport=wires)
+        await publish(own, witness=Audited(own, clock), transport=wires)
         context = await action_context.build(own, stack, clock=clock, transport=wires)
         action_context.use(context)
         stack.callback(action_context.use, None)

@@ -196,6 +196,17 @@ class Store:
         except DocumentInvalid as error:
             raise ReleaseBroken(f"the release {release_id} cannot be verified: {error}") from None
 
+    def file(self, release_id: str) -> bytes:
+        """A kept release as it lies here, unverified.
+
+        Raises:
+            ReleaseBroken: it is not kept.
+        """
+        try:
+            return self._file(release_id).read_bytes()
+        except OSError:
+            raise ReleaseBroken(f"the release {release_id} is not kept in {self.folder}") from None
+
     def approvals(self, release_id: str) -> dict[str, list[Any]]:
         """The signatures that were kept with a release, unverified."""
         try:

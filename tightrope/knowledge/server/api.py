@@ -114,7 +114,7 @@ def create_app(
     Args:
         search: tests bring their own; else this process's encoder and the vectors that the project keeps.
         version: of RAGFlow, whose rules hold.
-        on_start: called when the pool is open, before the first request; `publish.publish_direct` and tests use it.
+        on_start: called when the pool is open, before the first request; tests use it.
 
     Starting raises SystemExit where there is no sentence encoder in production.
     """

@@ -164,7 +164,8 @@ _INSERT_CHUNKS = """
     WITH given AS (
              SELECT * FROM unnest(%(ids)s::text[], %(documents)s::text[], %(datasets)s::text[], %(contents)s::text[], %(keywords)s::jsonb[])
                  WITH ORDINALITY AS g (id, document_id, dataset_id, content, keywords, at)),
-         owned AS (SELECT given.* FROM given JOIN knowledge.document d ON d.id = given.document_id AND d.dataset_id = given.dataset_id),
+         owned AS (SELECT given.* FROM given JOIN knowledge.document d ON d.id = given.document_id AND d.dataset_id = given.dataset_id
+                   FOR KEY SHARE OF d),
          made AS (
              INSERT INTO knowledge.chunk (id, document_id, dataset_id, content, keywords)
              SELECT id, document_id, dataset_id, content, ARRAY(SELECT jsonb_array_elements_text(keywords)) FROM owned ORDER BY at
@@ -185,7 +186,8 @@ _INSERT_CHUNKS = """
 async def insert_chunks(connection: Connection, chunks: Sequence[NewChunk]) -> list[bool]:
     """Store chunks, their postings and their vectors; the same chunk again changes nothing (its id is its content).
 
-    The commit does not wait for the disk: publishing reads everything back and then renames the dataset, which does.
+    The commit does not wait for the disk: publishing reads everything back and then renames the dataset, which does. The documents are
+    locked against being deleted in the meantime.
 
     Returns:
         For each, whether its dataset holds its document; if not, it is not stored.
