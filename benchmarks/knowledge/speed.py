@@ -37,6 +37,8 @@ from tightrope.knowledge.server.vectors import DIMENSIONS, FILE, Rows, unit, wri
 from tightrope.knowledge.versions import Version
 
 REQUESTS, WARM = 200, 20
+TRIES = 3
+"""Of each question, the quickest counts: the machine is shared, and waiting for others is not the search's time."""
 NOISE = 0.3
 """Length of what is added to a real vector of length one; the cosine with it is then some 0.96."""
 IN_USE = index.EXACT
@@ -125,18 +127,15 @@ async def measure(settings: Settings, dataset: str, size: int) -> None:
                 continue
             index.EXACT = limit
             times, found[way] = [], []
-            began_work, worked = (0.0, 0.0), (0.0, 0.0)
-            for number, question in enumerate(asked):
-                began = time.perf_counter()
-                async with pool.connection() as connection:
-                    chunks = await _one(connection, search, filters, dataset, question)
-                if number == WARM - 1:
-                    began_work = await _worked(pool)
-                if number >= WARM:
-                    times.append(1000 * (time.perf_counter() - began))
-                    found[way].append(chunks)
+            for question in asked[:WARM]:
+                await _timed(pool, search, filters, dataset, question)
+            began_work = await _worked(pool)
+            for question in asked[WARM:]:
+                tries = [await _timed(pool, search, filters, dataset, question) for _ in range(TRIES)]
+                times.append(min(spent for spent, _ in tries))
+                found[way].append(tries[0][1])
             worked = await _worked(pool)
-            here, there = (1000 * (after - before) / len(times) for before, after in zip(began_work, worked, strict=True))
+            here, there = (1000 * (after - before) / len(times) / TRIES for before, after in zip(began_work, worked, strict=True))
             used = await _uses_graph(pool, dataset, search.ask(asked[0]["question"]).row) if way == "graph" else True
             cuts = statistics.quantiles(times, n=100)
             alike = statistics.mean(
@@ -149,6 +148,14 @@ async def measure(settings: Settings, dataset: str, size: int) -> None:
                 f"| {here:.1f} + {there:.1f} | {alike:.3f} |",
                 flush=True,
             )
+
+
+async def _timed(pool: Pool, search: Search, filters: Filters, dataset: str, question: dict[str, str]) -> tuple[float, list[str]]:
+    """Milliseconds of one retrieval, and what it found."""
+    began = time.perf_counter()
+    async with pool.connection() as connection:
+        chunks = await _one(connection, search, filters, dataset, question)
+    return 1000 * (time.perf_counter() - began), chunks
 
 
 async def _worked(pool: Pool) -> tuple[float, float]:

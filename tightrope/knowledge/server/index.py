@@ -98,7 +98,7 @@ NEAR = {
                 GROUP BY chunk ORDER BY cosine DESC, chunk LIMIT %(ahead)s""",
     "graph": """SELECT chunk, max(-distance) AS cosine
                 FROM (SELECT chunk, vector <#> %(vector)s::vector AS distance FROM knowledge.embedding
-                      WHERE dataset_id = ANY(%(datasets)s) ORDER BY vector <#> %(vector)s::vector LIMIT %(ahead)s) AS found
+                      WHERE dataset_id = ANY(%(datasets)s) ORDER BY vector <#> %(vector)s::vector LIMIT 2 * %(ahead)s) AS found
                 GROUP BY chunk ORDER BY cosine DESC, chunk""",
 }
 """How the chunks whose vectors lie nearest are found."""
