@@ -15,6 +15,7 @@ from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import KnowledgeRejected, PublishFailed
 from tightrope.knowledge.models import Release
 from tightrope.knowledge.publish import publish
+from tightrope.knowledge.publishing.record import Unrecorded
 from tightrope.knowledge.server import index
 from tightrope.knowledge.server.api import create_app
 from tightrope.knowledge.versions import Version
@@ -111,7 +112,7 @@ async def test_what_is_published_to_a_server_that_must_not_answer_is_refused_bef
     server.state.version = Version(0, 25, 6)
     try:
         with pytest.raises(KnowledgeRejected, match="joins filters wrongly"):
-            await publish(database, transport=published)
+            await publish(database, witness=Unrecorded(), transport=published)
     finally:
         server.state.version = kept
 
@@ -123,7 +124,7 @@ async def test_a_release_whose_dataset_was_given_a_pagerank_is_not_taken_for_pub
     await http.put(f"/api/v1/datasets/{row['id']}", json={"pagerank": 3})
     try:
         with pytest.raises(PublishFailed, match="pagerank of 3"):
-            await publish(database, transport=published)
+            await publish(database, witness=Unrecorded(), transport=published)
     finally:
         await http.put(f"/api/v1/datasets/{row['id']}", json={"pagerank": 0})
 
