@@ -41,7 +41,10 @@ def check(
     for line in show.problem_lines(problems):
         console.print(line, highlight=False)
     wrong = sum(1 for problem in problems if problem.grade == "error")
-    console.print(f"{len(found.documents)} files; {wrong} errors, {len(problems) - wrong} warnings to judge.", highlight=False)
+    console.print(
+        f"{len(found.documents)} files; {show.many(wrong, 'error')}, {show.many(len(problems) - wrong, 'warning')} to judge.",
+        highlight=False,
+    )
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -1,4 +1,4 @@
-"""How `tightrope kb` shows problems, changes, impact and status: lines of rich markup that wrap at any width."""
+"""How `tightrope kb` shows problems, changes, impact and status: lines that wrap at any width."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.padding import Padding
 from rich.text import Text
 
+from tightrope.cli.wrapped import Wrapped
 from tightrope.knowledge.publishing.diff import Change, words_that_differ
 
 if TYPE_CHECKING:
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 _COLOURS = {"error": "red", "warning": "yellow"}
 
 
-def _indented(text: str | Text, by: int = 2) -> Padding:
-    return Padding(text, (0, 0, 0, by), expand=False)
+def _indented(text: str | Text, by: int = 2) -> Wrapped:
+    return Wrapped(text, by, hang=2)
+
+
+def many(count: int, what: str) -> str:
+    """A number of things, in the plural where it is not one."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def problem_lines(problems: Sequence[Problem]) -> Iterator[RenderableType]:
@@ -67,19 +72,21 @@ def counted(changes: Sequence[Change]) -> str:
         return "no change"
     kinds = {kind: sum(1 for change in changes if change.kind == kind) for kind in ("changed", "added", "removed")}
     documents = len({change.document_id for change in changes})
-    return f"{', '.join(f'{count} {kind}' for kind, count in kinds.items() if count)} in {documents} documents"
+    return f"{', '.join(f'{count} {kind}' for kind, count in kinds.items() if count)} in {many(documents, 'document')}"
 
 
 def impact_lines(document: str, found: Impact) -> Iterator[RenderableType]:
     """What a change touches."""
     if found.changed:
-        yield f"[bold]{escape(document)}[/bold]: sections {', '.join(map(str, found.changed))} differ from what is published"
+        differ = "section {} differs" if len(found.changed) == 1 else "sections {} differ"
+        sections = differ.format(", ".join(map(str, found.changed)))
+        yield f"[bold]{escape(document)}[/bold]: {sections} from what is published"
     else:
         yield f"[bold]{escape(document)}[/bold] is as it is published; these depend on it:"
-    yield f"{len(found.questions)} questions"
+    yield many(len(found.questions), "question")
     for question in found.questions:
         yield _indented(f"{question.question_id} [dim]{', '.join(question.answers)}[/dim] {escape(question.text)}")
-    yield f"{len(found.cases)} acceptance cases"
+    yield many(len(found.cases), "acceptance case")
     for name, place in found.cases:
         yield _indented(f"{escape(name)} [dim]{escape(place)}[/dim]")
 
@@ -116,7 +123,7 @@ def status_lines(store: Store, checked: Checked, day: date, days: int) -> Iterat
     yield from _calendar(checked.documents, day, days)
     wrong = len(checked.errors)
     if wrong:
-        yield f"[red]{wrong} errors[/red]; `tightrope kb check` shows them"
+        yield f"[red]{many(wrong, 'error')}[/red]; `tightrope kb check` shows what is wrong"
 
 
 def _signatures(checked: Checked) -> Iterator[RenderableType]:
