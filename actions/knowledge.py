@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from actions.base import Declaration, DeclaredAction
 from actions.turn import Turn
+from tightrope.knowledge.compose.decide import choice
 from tightrope.knowledge.models import Answer
 
-OUTCOMES = frozenset({"answered", "nothing_found", "unavailable"})
+OUTCOMES = frozenset({"answered", "asked_back", "nothing_found", "unavailable"})
+ASKED_BACK = "utter_which_topic_meant"
 
 
 class AnswerQuestion(DeclaredAction):
@@ -16,6 +18,7 @@ class AnswerQuestion(DeclaredAction):
     declaration = Declaration(
         outcomes=OUTCOMES,
         sets={"knowledge_outcome": OUTCOMES, "failures": frozenset({None})},
+        responses=frozenset({ASKED_BACK}),
         envelopes=frozenset({"citations"}),
         free_text=True,
         on_error={"knowledge_outcome": "unavailable"},
@@ -30,6 +33,11 @@ class AnswerQuestion(DeclaredAction):
             turn.tell("citations", items=[citation.item() for citation in found.citations])
             turn.set("failures", None)
             outcome = "answered"
+        elif found.suggestions:
+            offered = [choice(passage) for passage in found.suggestions]
+            turn.say(ASKED_BACK, [{"title": name, "payload": name} for name in offered])
+            turn.set("failures", None)
+            outcome = "asked_back"
         else:
             outcome = "nothing_found"
         turn.set("knowledge_outcome", outcome)

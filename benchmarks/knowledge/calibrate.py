@@ -1,72 +1,85 @@
-"""Calibrate the answer threshold and print how both halves of the labelled questions fare.
+"""Calibrate retrieval's weights and the levels of an answer on the calibration half of the labelled questions.
 
-    python benchmarks/knowledge/calibrate.py           judge the thresholds in knowledge_base/thresholds.json
-    python benchmarks/knowledge/calibrate.py --write   choose them anew on the calibration half, write them, then judge
+    python benchmarks/knowledge/calibrate.py           say how the published levels do on the calibration half
+    python benchmarks/knowledge/calibrate.py --write   choose them anew, write knowledge_base/thresholds.json, then say it
 
-Questions and documents were written by the same hand, so the figures flatter; the test half is never used to choose anything.
+benchmarks/knowledge/answers.py prints the figures of both halves; the test half is never used to choose anything.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 
+from tightrope.infra import encoder
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.calibration import LocalIndex, Outcome, Question, calibrate, judge
-from tightrope.knowledge.models import LANGUAGES
+from tightrope.knowledge.calibration import Question, ask, choose_weights, count, load_questions
+from tightrope.knowledge.compose.asking import load_forms, out_of_reach
+from tightrope.knowledge.compose.judging import Judge
+from tightrope.knowledge.compose.relevance import Relevance, Scale
+from tightrope.knowledge.compose.vectors import KeptVectors
+from tightrope.knowledge.fitting import Example, fit
+from tightrope.knowledge.models import LANGUAGES, Passage, Thresholds
 from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.server.local import LocalIndex
 from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import load_thresholds
 
 FOLDER = REPOSITORY / "knowledge_base"
-QUESTIONS = REPOSITORY / "tests" / "golden" / "knowledge" / "questions.jsonl"
+UNFITTED = Scale({}, dict.fromkeys(LANGUAGES, 0), dict.fromkeys(LANGUAGES, 0))
 
 
-def interval(hits: int, of: int) -> str:
-    """Share with Wilson's 95 % interval."""
-    if of == 0:
-        return "-"
-    z, p = 1.96, hits / of
-    middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    low, high = (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
-    return f"{hits}/{of} = {100 * p:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+def examples(index: LocalIndex, relevance: Relevance, questions: list[Question], thresholds: Thresholds) -> list[Example]:
+    """What is learned from."""
+    forms = load_forms(REPOSITORY / "data" / "knowledge")
+    made = []
+    for question in questions:
+        found = [chunk.passage for chunk in index.retrieve(question.question, question.language, thresholds)]
+        within = out_of_reach(question.question, question.language, forms) is None
+        made.append(Example(question, found, relevance.features(question.question, found), within))
+    return made
 
 
-def show(name: str, outcome: Outcome) -> None:
-    """One line of the table."""
-    answerable = outcome.right + outcome.wrong + outcome.false_refusals
-    unanswerable = outcome.false_answers + outcome.correct_refusals
-    print(f"{name:<16} right {interval(outcome.right, answerable)}   beside the point {interval(outcome.wrong, answerable)}")
-    print(f"{'':<16} refused though answerable {interval(outcome.false_refusals, answerable)}")
-    print(f"{'':<16} answered though unanswerable {interval(outcome.false_answers, unanswerable)}")
+def scales(
+    passages: tuple[Passage, ...], half: list[Question], thresholds: Thresholds, indices: dict[str, LocalIndex]
+) -> dict[str, Scale]:
+    """A model with vectors, and one for machines without the encoder."""
+    found = encoder.obtain()
+    if found is None:
+        raise SystemExit("There is no encoder on this machine: the model with vectors cannot be fitted here")
+    kept = {"vectors": KeptVectors.load(REPOSITORY, found), "words": None}
+    return {
+        name: fit(examples(indices[name], Relevance(passages, UNFITTED, vectors), half, thresholds))
+        for name, vectors in kept.items()
+    }
 
 
 def main(arguments: list[str]) -> None:
-    """Read the questions, calibrate when asked to, judge."""
+    """Calibrate when asked to, judge the calibration half."""
     release = load_release(FOLDER)
-    index = LocalIndex(release, Search.here(REPOSITORY))
-    questions = [Question.read(json.loads(line)) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
     path: Path = FOLDER / "thresholds.json"
+    half = [q for q in load_questions(REPOSITORY / "tests" / "golden" / "knowledge") if q.split == "calibration"]
     thresholds = load_thresholds(path)
+    indices = {"vectors": LocalIndex(release, Search.here(REPOSITORY)), "words": LocalIndex(release, Search(None))}
     if "--write" in arguments:
-        thresholds = calibrate(index, questions, thresholds)
+        thresholds = choose_weights(indices["vectors"], half, thresholds)
+        made = scales(release.passages, half, thresholds, indices)
         kept = json.loads(path.read_text(encoding="utf-8")) | {
-            "similarity": thresholds.similarity,
             "vector_weight": thresholds.vector_weight,
+            "relevance": {
+                name: {"answer": scale.answer, "ask": scale.ask, "weights": scale.weights} for name, scale in made.items()
+            },
         }
         path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-    print(
-        f"{release.release_id}: {len(release.documents)} files, {len(release.passages)} passages; {len(questions)} questions; 1e-4 units"
-    )
-    print(f"thresholds {thresholds.similarity}, weight of n-grams {thresholds.vector_weight}")
-    for split in ("calibration", "test"):
-        for language in LANGUAGES:
-            show(
-                f"{split} {language}",
-                judge(index, [q for q in questions if q.split == split and q.language == language], thresholds),
-            )
+    judge = Judge.here(REPOSITORY, release.passages)
+    print(f"{release.release_id}: {len(release.passages)} passages; {len(half)} questions of the calibration half")
+    for language in LANGUAGES:
+        print(
+            language,
+            judge.limits[language],
+            count(ask(indices["vectors"], judge, q, thresholds) for q in half if q.language == language),
+        )
 
 
 if __name__ == "__main__":

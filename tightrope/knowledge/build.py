@@ -1,4 +1,4 @@
-"""Makes the passages' vectors that the knowledge server takes as they are: `make knowledge`, or
+"""Makes the passages' vectors that the knowledge server and the composers take as they are: `make knowledge`, or
 `python -m tightrope.knowledge.build [--check]`.
 """
 
@@ -11,12 +11,13 @@ import numpy as np
 from tightrope.infra import encoder as encoders
 from tightrope.infra import vectors as kept_vectors
 from tightrope.infra.settings import get_settings
+from tightrope.knowledge.compose import vectors as pieces
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.server import vectors
 
 
 def main(arguments: list[str]) -> int:
-    """Write `data/knowledge/vectors.npz`; with `--check` only say whether it holds every passage of the knowledge base (0) or not (1)."""
+    """Write `data/knowledge/vectors.npz` and `pieces.npz`; with `--check` only say whether they hold every passage of the knowledge base (0) or not (1)."""
     project = get_settings().project_dir
     encoder = encoders.obtain()
     if encoder is None:
@@ -27,10 +28,11 @@ def main(arguments: list[str]) -> int:
     if "--check" in arguments:
         keys = np.array([kept_vectors.key(text) for text in texts], dtype=np.uint64)
         missing = int((~kept_vectors.load(project / vectors.FILE, encoder.name).find(keys)[1]).sum())
+        missing += pieces.missing(project, encoder, passages)
         sys.stdout.write("Up to date\n" if not missing else f"{missing} texts have no vector: make knowledge\n")
         return 1 if missing else 0
-    made = vectors.build(project, encoder, texts, _progress)
-    sys.stdout.write(f"{len(passages)} passages, {len(texts)} texts, {made} of them new\n")
+    made = vectors.build(project, encoder, texts, _progress) + pieces.build(project, encoder, passages, _progress)
+    sys.stdout.write(f"{len(passages)} passages, {made} texts new\n")
     return 0
 
 

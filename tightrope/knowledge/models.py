@@ -204,10 +204,6 @@ class Retrieved:
 class Thresholds:
     """Calibrated limits (knowledge_base/thresholds.json); scores in 1e-4."""
 
-    similarity: dict[Language, int]
-    """Below it the best passage does not answer the question."""
-    near: int
-    """Passages of different documents whose scores differ by less are equally near: the customer is asked which is meant."""
     floor: int
     """Passages below it are not even retrieved."""
     vector_weight: dict[Language, int]

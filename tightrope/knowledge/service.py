@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +17,13 @@ from tightrope.infra.settings import Settings
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.compose import Composer
 from tightrope.knowledge.compose.checked import checked
-from tightrope.knowledge.compose.decide import decide, evidence
+from tightrope.knowledge.compose.decide import evidence
 from tightrope.knowledge.compose.extractive import ExtractiveComposer
 from tightrope.knowledge.compose.generative import GenerativeComposer
+from tightrope.knowledge.compose.judging import Judge
 from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Answer, Chunk, GateRules, Language, NoAnswer, Thresholds
+from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publishing.store import Active, Store
 
 log = get_logger()
@@ -35,32 +38,39 @@ def load_thresholds(path: Path) -> Thresholds:
     """
     raw = orjson.loads(path.read_bytes())
     try:
-        similarity: dict[Language, int] = {language: raw["similarity"][language] for language in LANGUAGES}
         weight: dict[Language, int] = {language: raw["vector_weight"][language] for language in LANGUAGES}
-        names = ("near", "floor", "page_size", "whole_passage", "max_sentences", "max_characters")
+        names = ("floor", "page_size", "whole_passage", "max_sentences", "max_characters")
         limits = {name: raw[name] for name in names}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path.name}: {error} is missing; benchmarks/knowledge/calibrate.py makes the file") from None
-    if not all(isinstance(value, int) for value in (*similarity.values(), *weight.values(), *limits.values())):
+    if not all(isinstance(value, int) for value in (*weight.values(), *limits.values())):
         raise ValueError(f"{path.name}: every limit must be a whole number")
-    return Thresholds(similarity=similarity, vector_weight=weight, **limits)
+    return Thresholds(vector_weight=weight, **limits)
 
 
 class KnowledgeService:
     """Answers free-form questions from the published knowledge base.
 
     Args:
-        client: retrieves from the pinned release.
-        thresholds: calibrated limits of the same release.
+        client: retrieves from the active release.
+        thresholds: limits of retrieval.
+        judge: decides whether what was found answers.
         rules: what the gate holds an answer to beside its sources.
         composers: tried in this order until the gate lets a draft through; the last is the extractive one.
     """
 
     def __init__(
-        self, client: RagflowClient, thresholds: Thresholds, rules: GateRules, clock: Clock, composers: Sequence[Composer]
+        self,
+        client: RagflowClient,
+        thresholds: Thresholds,
+        judge: Judge,
+        rules: GateRules,
+        clock: Clock,
+        composers: Sequence[Composer],
     ) -> None:
         self._client = client
         self._thresholds = thresholds
+        self._judge = judge
         self._rules = rules
         self._clock = clock
         self._composers = composers
@@ -78,7 +88,8 @@ class KnowledgeService:
         if settings.answer_composer != "extractive":
             model = ModelClient(settings, transport=transport)
             composers.insert(0, GenerativeComposer(model, settings.project_dir / "prompts", rules, settings.answer_composer))
-        return cls(client, thresholds, rules, clock, composers)
+        judge = Judge.here(settings.project_dir, load_release(folder).passages)
+        return cls(client, thresholds, judge, rules, clock, composers)
 
     async def answer(self, question: str, language: Language) -> Answer | NoAnswer:
         """A cited answer in the customer's language, or the reason for none.
@@ -103,7 +114,7 @@ class KnowledgeService:
 
     async def _answer(self, question: str, language: Language, chunks: Sequence[Chunk]) -> Answer | NoAnswer:
         day = self._clock.now().astimezone(SHANGHAI).date()
-        decision = decide(question, language, chunks, self._thresholds, day=day)
+        decision = await asyncio.to_thread(self._judge.decide, question, language, chunks, day=day)
         if isinstance(decision, NoAnswer):
             return decision
         result: Answer | NoAnswer = NoAnswer("gate")

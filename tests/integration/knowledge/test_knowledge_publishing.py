@@ -14,7 +14,6 @@ import pytest
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
-from tightrope.knowledge.calibration import LocalIndex
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.errors import KnowledgeRejected, PublishFailed
 from tightrope.knowledge.models import SHANGHAI, Answer, NoAnswer
@@ -23,6 +22,7 @@ from tightrope.knowledge.publish import publish
 from tightrope.knowledge.publishing.demo import sign_demo
 from tightrope.knowledge.publishing.record import Unrecorded
 from tightrope.knowledge.publishing.remote import DRAFT
+from tightrope.knowledge.server.local import LocalIndex
 from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
 

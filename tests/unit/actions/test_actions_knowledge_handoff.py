@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -114,3 +115,13 @@ async def test_every_line_of_the_data_names_its_source_and_since_when(fake: Fake
         assert line["source"], name
         assert line["effective_from"], name
         assert set(line["name"]) == set(line["hours"]) == {"zh", "en"}, name
+
+
+async def test_topics_equally_near_are_offered_as_buttons_and_are_no_failure(fake: FakeContext) -> None:
+    fake.knowledge.result = NoAnswer(
+        "ask_back", (Evidence(PASSAGE, 5000, used=False),), (PASSAGE, replace(PASSAGE, section="最低佣金"))
+    )
+    done = await run(AnswerQuestion(), tracker(None, text="佣金", slots={"failures": "once"}))
+    assert done.slots == {"knowledge_outcome": "asked_back", "failures": None}
+    assert done.messages[0]["response"] == "utter_which_topic_meant"
+    assert [button["payload"] for button in done.messages[0]["buttons"]] == ["费用：佣金", "费用：最低佣金"]

@@ -9,20 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tightrope.knowledge.compose.decide import MAX_SUGGESTIONS, Answerable, decide
-from tightrope.knowledge.models import Chunk, NoAnswer, Passage, Thresholds
+from tightrope.infra.settings import REPOSITORY
+from tightrope.knowledge.compose.asking import load_forms, out_of_reach
+from tightrope.knowledge.compose.decide import MAX_SUGGESTIONS, Answerable, Limits, choice, decide
+from tightrope.knowledge.models import Chunk, NoAnswer, Passage
 
 DAY = date(2026, 11, 20)
-LIMITS = Thresholds(
-    similarity={"zh": 5000, "en": 5000},
-    near=500,
-    floor=0,
-    vector_weight={"zh": 2000, "en": 2000},
-    page_size=8,
-    whole_passage=4,
-    max_sentences=3,
-    max_characters=600,
-)
+LIMITS = Limits(answer=5000, ask=5000, near=500)
 
 
 def chunk(document: str, score: float, *, version: str = "v1", since: date = date(2026, 9, 1), until: date = date.max) -> Chunk:
@@ -43,7 +36,7 @@ def chunk(document: str, score: float, *, version: str = "v1", since: date = dat
     return Chunk(passage, score, score, score)
 
 
-def reason(*chunks: Chunk, limits: Thresholds = LIMITS) -> str:
+def reason(*chunks: Chunk, limits: Limits = LIMITS) -> str:
     found = decide("问题", "zh", chunks, limits, day=DAY)
     return found.reason if isinstance(found, NoAnswer) else "answer"
 
@@ -101,3 +94,49 @@ def test_an_answer_always_rests_on_a_passage_at_or_above_the_threshold(found: li
     else:
         assert len(decision.suggestions) <= MAX_SUGGESTIONS
         assert (decision.reason == "ask_back") == (len(decision.suggestions) >= 2)
+
+
+def test_between_the_levels_the_customer_is_asked_which_is_meant():
+    found = decide("问题", "zh", [chunk("a", 0.6), chunk("b", 0.1)], Limits(answer=8000, ask=3000, near=0), day=DAY)
+    assert isinstance(found, NoAnswer)
+    assert (found.reason, [passage.document_id for passage in found.suggestions]) == ("ask_back", ["a", "b"])
+
+
+def test_the_choice_that_was_offered_is_answered_whatever_its_confidence():
+    wanted = chunk("b", 0.1)
+    found = decide(choice(wanted.passage), "zh", [chunk("a", 0.9), wanted], LIMITS, day=DAY)
+    assert isinstance(found, Answerable)
+    assert found.chunks == (wanted,)
+
+
+@pytest.mark.parametrize(("year", "expected"), [("2008", "expired"), ("2026", "answer")])
+def test_a_year_of_which_the_passage_says_nothing_is_not_answered(year: str, expected: str):
+    found = decide(f"{year}年的标准", "zh", [chunk("a", 0.9)], LIMITS, day=DAY)
+    assert (found.reason if isinstance(found, NoAnswer) else "answer") == expected
+
+
+FORMS = load_forms(REPOSITORY / "data" / "knowledge")
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "expected"),
+    [
+        ("推荐一只基金吧", "zh", "advice"),
+        ("Which fund is best for me?", "en", "advice"),
+        ("大盘明天会涨吗", "zh", "advice"),
+        ("印花税以前的标准是多少", "zh", "expired"),
+        ("What was the commission years ago?", "en", "expired"),
+        ("What does Futu charge?", "en", "below_threshold"),
+        ("美股怎么开户", "zh", "below_threshold"),
+        ("卖股票的印花税是多少", "zh", None),
+        ("How do I open an account?", "en", None),
+    ],
+)
+def test_forms_of_questions_out_of_reach(question: str, language: str, expected: str | None):
+    assert out_of_reach(question, language, FORMS) == expected  # type: ignore[arg-type]
+
+
+def test_a_form_out_of_reach_is_refused_before_anything_is_quoted():
+    found = decide("推荐一只基金吧", "zh", [chunk("a", 0.99)], LIMITS, FORMS, day=DAY)
+    assert isinstance(found, NoAnswer)
+    assert found.reason == "advice"

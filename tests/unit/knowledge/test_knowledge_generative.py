@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from plain_judge import plain_judge
 
 from tightrope.generation import ledger
 from tightrope.generation.client import ModelClient
@@ -37,9 +38,7 @@ from tightrope.sandbox.model.faults import Fault
 from tightrope.sandbox.model.scripts import liar, obedient
 
 RULES = load_rules(REPOSITORY / "data" / "knowledge")
-THRESHOLDS: Thresholds = replace(
-    load_thresholds(REPOSITORY / "knowledge_base" / "thresholds.json"), similarity={"zh": 4000, "en": 4000}, near=0
-)
+THRESHOLDS: Thresholds = load_thresholds(REPOSITORY / "knowledge_base" / "thresholds.json")
 QUESTION = "融资融券的资产要求是多少？"
 
 
@@ -107,7 +106,7 @@ def service(
     settings: Settings, app: FastAPI, clock: FixedClock, chunks: Sequence[Chunk] = CHUNKS, mode: Any = "generative"
 ) -> KnowledgeService:
     composers = (composer(settings, app, mode), ExtractiveComposer(THRESHOLDS, RULES))
-    return KnowledgeService(Found(chunks), THRESHOLDS, RULES, clock, composers)  # type: ignore[arg-type]
+    return KnowledgeService(Found(chunks), THRESHOLDS, plain_judge(), RULES, clock, composers)  # type: ignore[arg-type]
 
 
 def says(output: Any) -> Any:

@@ -6,9 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from tightrope.knowledge.models import Chunk, Evidence, Language, NoAnswer, NoAnswerReason, Passage, Thresholds
+from tightrope.knowledge.compose.asking import QuestionForm, out_of_reach, years_missing
+from tightrope.knowledge.models import Chunk, Evidence, Language, NoAnswer, NoAnswerReason, Passage
 
 MAX_SUGGESTIONS = 3
+MAX_EVIDENCE = 8
+"""Of what was found, so much goes to the record beside what was quoted."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Calibrated levels of confidence in one language, integers of 1e-4 (knowledge_base/thresholds.json)."""
+
+    answer: int
+    """At this confidence the best passage is quoted."""
+    ask: int
+    """At this confidence the customer is asked whether it is meant."""
+    near: int
+    """Passages of different documents whose confidence differs by less are equally near."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +34,19 @@ class Answerable:
 
 
 def decide(
-    question: str, language: Language, chunks: Sequence[Chunk], thresholds: Thresholds, *, day: date
+    question: str,
+    language: Language,
+    chunks: Sequence[Chunk],
+    limits: Limits,
+    forms: Sequence[QuestionForm] = (),
+    *,
+    day: date,
 ) -> Answerable | NoAnswer:
     """Answer, ask back or refuse.
 
     Args:
-        chunks: what retrieval found, best first.
+        chunks: what was found, with the confidence that it answers as similarity, best first.
+        forms: questions that no passage in force can answer.
         day: Shanghai calendar day of the answer.
     """
     if not question.strip():
@@ -35,14 +57,27 @@ def decide(
     current = [chunk for chunk in usable if chunk.passage.effective_from <= day <= chunk.passage.effective_to]
     if not current:
         return _refuse("expired", usable)
+    if chosen := [chunk for chunk in current if choice(chunk.passage) == question.strip()]:
+        return Answerable(tuple(chosen))
+    if (reason := out_of_reach(question, language, forms)) is not None:
+        return _refuse(reason, usable)
     best = current[0]
-    if best.score < thresholds.similarity[language]:
+    if best.score < limits.ask:
         return _refuse("below_threshold", usable)
-    if _versions_differ(current, thresholds.similarity[language]):
+    if years_missing(question, best.passage, day):
+        return _refuse("expired", usable)
+    if _versions_differ(current, limits.ask):
         return _refuse("conflict", usable)
-    if near := _equally_near(current, thresholds.similarity[language], thresholds.near):
+    if best.score < limits.answer:
+        return NoAnswer("ask_back", evidence(usable), tuple(chunk.passage for chunk in current[:MAX_SUGGESTIONS]))
+    if near := _equally_near(current, limits.answer, limits.near):
         return NoAnswer("ask_back", evidence(usable), near)
     return Answerable(tuple(current))
+
+
+def choice(passage: Passage) -> str:
+    """What a button says and sends that offers this passage; `decide` answers it from no other."""
+    return f"{passage.title}：{passage.section}" if passage.language == "zh" else f"{passage.title}: {passage.section}"
 
 
 def _versions_differ(chunks: Sequence[Chunk], enough: int) -> bool:
@@ -67,7 +102,11 @@ def _equally_near(chunks: Sequence[Chunk], enough: int, near: int) -> tuple[Pass
 
 def evidence(chunks: Sequence[Chunk], used: Sequence[Passage] = ()) -> tuple[Evidence, ...]:
     """What was found, for the record."""
-    return tuple(Evidence(chunk.passage, chunk.score, chunk.passage in used) for chunk in chunks)
+    return tuple(
+        Evidence(chunk.passage, chunk.score, chunk.passage in used)
+        for at, chunk in enumerate(chunks)
+        if at < MAX_EVIDENCE or chunk.passage in used
+    )
 
 
 def _refuse(reason: NoAnswerReason, chunks: Sequence[Chunk]) -> NoAnswer:

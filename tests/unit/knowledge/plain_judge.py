@@ -1,0 +1,21 @@
+"""A judge that takes retrieval's own score for the confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tightrope.knowledge.compose.decide import Limits
+from tightrope.knowledge.compose.judging import Judge
+from tightrope.knowledge.models import Chunk
+
+
+class ByScore:
+    """In the place of the fitted model."""
+
+    def judge(self, question: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+        return tuple(chunks)
+
+
+def plain_judge(level: int = 4000) -> Judge:
+    limits = Limits(answer=level, ask=level, near=0)
+    return Judge(ByScore(), {"zh": limits, "en": limits}, ())  # type: ignore[arg-type]

@@ -1,0 +1,190 @@
+"""How sure we are that a passage answers a question, whatever server found it.
+
+Retrieval's scores say what is near, and a server of another make scores otherwise. So the passages found are judged again here, from the question's and
+the passage's own words and vectors, by a logistic model with a few dozen weights that was fitted on the calibration half of the labelled questions
+(benchmarks/knowledge/calibrate.py). What is decided upon is this confidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tightrope.knowledge.models import MICRO, Chunk, Language, Passage
+from tightrope.knowledge.passages import split_sentences
+from tightrope.knowledge.server.tokens import grams, idf, terms
+
+Rows = NDArray[np.float32]
+Features = dict[str, float]
+
+BIAS = "bias"
+GAPPED = (
+    "term",
+    "head_term",
+    "gram",
+    "sentence_term",
+    "head",
+    "named",
+    "whole",
+    "sentence",
+    "other_head",
+    "other_named",
+    "other_whole",
+)
+"""Of these, how far the passage lies behind the best of those found is a feature too."""
+
+
+class Vectors(Protocol):
+    """Vectors of questions and of pieces of passages, of length one."""
+
+    def question(self, text: str) -> Rows:
+        """One row."""
+        ...
+
+    def pieces(self, texts: Sequence[str]) -> Rows:
+        """A row a piece."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A fitted model and its calibrated levels, integers of 1e-4."""
+
+    weights: Mapping[str, int]
+    """Weight of each feature; `bias` is added."""
+    answer: Mapping[Language, int]
+    """At this confidence the passage is quoted."""
+    ask: Mapping[Language, int]
+    """At this confidence the customer is asked whether it is meant."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What of a passage is held against a question."""
+
+    head: str
+    named: str
+    whole: str
+    sentences: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of them, for their vectors."""
+        return (self.head, self.named, self.whole, *self.sentences)
+
+
+@lru_cache(maxsize=8192)
+def pieces(passage: Passage) -> Pieces:
+    """Title and heading, these with the keywords, these with the wording, and each sentence."""
+    head = f"{passage.title} > {passage.section}"
+    return Pieces(
+        f"{passage.title} {passage.section}",
+        f"{head}\n{' '.join(passage.keywords)}",
+        f"{head}\n{passage.text}",
+        tuple(split_sentences(passage.text)),
+    )
+
+
+@dataclass(frozen=True)
+class _Words:
+    everywhere: frozenset[str]
+    head: frozenset[str]
+    title: frozenset[str]
+    section: frozenset[str]
+    sentences: tuple[frozenset[str], ...]
+    parts: tuple[Mapping[str, float], ...]
+
+
+@lru_cache(maxsize=8192)
+def _words(passage: Passage) -> _Words:
+    named = "\n".join(passage.keywords)
+    head = f"{passage.title} > {passage.section}"
+    sentences = pieces(passage).sentences
+    return _Words(
+        everywhere=frozenset(terms(f"{head}\n{passage.text}\n{named}")),
+        head=frozenset(terms(f"{head}\n{named}")),
+        title=frozenset(terms(passage.title)),
+        section=frozenset(terms(passage.section)),
+        sentences=tuple(frozenset(terms(sentence)) for sentence in sentences),
+        parts=tuple(grams(part) for part in (head, *(f"{head} {word}" for word in passage.keywords), *sentences)),
+    )
+
+
+class Relevance:
+    """Judges passages of one knowledge base.
+
+    Args:
+        passages: of all languages; how rare a word is, and what a passage says in the other language, comes from them.
+        scale: fitted with vectors if there are any, else without.
+        vectors: None where there is no encoder: words alone.
+    """
+
+    def __init__(self, passages: Sequence[Passage], scale: Scale, vectors: Vectors | None) -> None:
+        self.scale = scale
+        self._vectors = vectors
+        self._total = len(passages)
+        self._frequency = Counter(term for passage in passages for term in _words(passage).everywhere)
+        self._twins = {(p.document_id, p.version, p.number, p.language): p for p in passages}
+
+    def judge(self, question: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+        """The chunks with this confidence as their similarity, most relevant first."""
+        judged = [
+            replace(chunk, similarity=confidence(features, self.scale.weights))
+            for chunk, features in zip(chunks, self.features(question, [chunk.passage for chunk in chunks]), strict=True)
+        ]
+        return tuple(sorted(judged, key=lambda chunk: (-chunk.similarity, chunk.passage.passage_id)))
+
+    def features(self, question: str, found: Sequence[Passage]) -> list[Features]:
+        """Of each passage, in the order given."""
+        if not found:
+            return []
+        weights = {term: idf(self._total, self._frequency.get(term, 0)) for term in terms(question)}
+        vector = grams(question)
+        rows = [_of_words(weights, vector, passage) for passage in found]
+        if self._vectors is not None:
+            asked = self._vectors.question(question)
+            rows = [row | self._of_vectors(self._vectors, asked, passage) for row, passage in zip(rows, found, strict=True)]
+        best = {name: max(row[name] for row in rows) for name in GAPPED if name in rows[0]}
+        return [row | {f"{name}_gap": row[name] - best[name] for name in best} for row in rows]
+
+    def _of_vectors(self, vectors: Vectors, asked: Rows, passage: Passage) -> Features:
+        made = _cosines(asked, vectors.pieces(pieces(passage).texts), "")
+        language: Language = "en" if passage.language == "zh" else "zh"
+        twin = self._twins.get((passage.document_id, passage.version, passage.number, language), passage)
+        return made | _cosines(asked, vectors.pieces(pieces(twin).texts), "other_")
+
+
+def _cosines(asked: Rows, rows: Rows, prefix: str) -> Features:
+    head, named, whole, *sentences = (rows @ asked).tolist()
+    return {f"{prefix}head": head, f"{prefix}named": named, f"{prefix}whole": whole, f"{prefix}sentence": max(sentences)}
+
+
+def _of_words(weights: Mapping[str, float], vector: Mapping[str, float], passage: Passage) -> Features:
+    words, asked = _words(passage), weights.keys()
+    whole = sum(weights.values()) or 1.0
+
+    def share(held: frozenset[str]) -> float:
+        return sum(weights[term] for term in asked & held) / whole
+
+    return {
+        "term": share(words.everywhere),
+        "head_term": share(words.head),
+        "sentence_term": max(map(share, words.sentences), default=0.0),
+        "section_asked": len(words.section & asked) / (len(words.section) or 1),
+        "title_asked": len(words.title & asked) / (len(words.title) or 1),
+        "missing": max((weights[term] for term in asked - words.everywhere), default=0.0) / whole,
+        "gram": max((sum(value * part.get(gram, 0.0) for gram, value in vector.items()) for part in words.parts), default=0.0),
+    }
+
+
+def confidence(features: Features, weights: Mapping[str, int]) -> float:
+    """The logistic of the weighted sum, 0 to 1; a feature without a weight counts nothing."""
+    total = weights.get(BIAS, 0) + sum(weights.get(name, 0) * value for name, value in features.items())
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, total / MICRO))))
