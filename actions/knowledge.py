@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actions.base import Declaration, DeclaredAction
 from actions.turn import Turn
-from tightrope.knowledge.compose.decide import choice
+from tightrope.knowledge.compose.decide import choice, chosen_by
 from tightrope.knowledge.models import Answer
 
 OUTCOMES = frozenset({"answered", "asked_back", "nothing_found", "unavailable"})
@@ -34,8 +34,7 @@ class AnswerQuestion(DeclaredAction):
             turn.set("failures", None)
             outcome = "answered"
         elif found.suggestions:
-            offered = [choice(passage) for passage in found.suggestions]
-            turn.say(ASKED_BACK, [{"title": name, "payload": name} for name in offered])
+            turn.say(ASKED_BACK, [{"title": choice(passage), "payload": chosen_by(passage)} for passage in found.suggestions])
             turn.set("failures", None)
             outcome = "asked_back"
         else:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tightrope.infra import encoder
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.calibration import Question, ask, choose_weights, count, load_questions
-from tightrope.knowledge.compose.asking import load_forms, out_of_reach
+from tightrope.knowledge.calibration import DAY, Question, ask, choose_weights, count, load_questions
+from tightrope.knowledge.compose.asking import load_forms, out_of_reach, years_missing
 from tightrope.knowledge.compose.judging import Judge
 from tightrope.knowledge.compose.relevance import Relevance, Scale
 from tightrope.knowledge.compose.vectors import KeptVectors
@@ -37,7 +37,8 @@ def examples(index: LocalIndex, relevance: Relevance, questions: list[Question],
     for question in questions:
         found = [chunk.passage for chunk in index.retrieve(question.question, question.language, thresholds)]
         within = out_of_reach(question.question, question.language, forms) is None
-        made.append(Example(question, found, relevance.features(question.question, found), within))
+        open_ = [within and not years_missing(question.question, passage, DAY) for passage in found]
+        made.append(Example(question, found, relevance.features(question.question, found), open_))
     return made
 
 

@@ -5,6 +5,7 @@ The levels are chosen on confidences out of fold (five folds, paraphrases of one
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from tightrope.knowledge.calibration import Question
+from tightrope.knowledge.calibration import Question, label
+from tightrope.knowledge.compose.extractive import quoted
 from tightrope.knowledge.compose.relevance import BIAS, Features, Scale, confidence
-from tightrope.knowledge.models import LANGUAGES, MICRO, Language, Passage
+from tightrope.knowledge.models import LANGUAGES, MICRO, Chunk, Language, Passage
 
 FOLDS = 5
 PENALTY = 0.03
 """Inverse strength of the L2 penalty on standardised features (scikit-learn's C)."""
-MAX_WRONG = 0.03
-"""Of the questions asked, at most this share may get an answer that is wrong or should not have been given."""
-MAX_IDLE = 0.25
+MAX_WRONG = 0.01
+"""Of the questions asked, at most this share may get an answer that is wrong or should not have been given: counted, and expected."""
+MAX_IDLE = 0.35
 """Of the questions that nothing answers, at most this share may be met with a choice of passages."""
 STEP = 50
 Matrix = NDArray[np.float64]
@@ -35,13 +37,13 @@ class Example:
     question: Question
     found: Sequence[Passage]
     features: Sequence[Features]
-    open: bool
-    """No form of words keeps it from being answered."""
+    open: Sequence[bool]
+    """Of each passage: nothing in the question's words keeps it from being quoted."""
 
     @property
     def labels(self) -> list[bool]:
         """Which of the passages answer."""
-        return [f"{passage.document_id}.{passage.number}" in self.question.answers for passage in self.found]
+        return [label(passage) in self.question.answers for passage in self.found]
 
     @property
     def fold(self) -> int:
@@ -49,20 +51,31 @@ class Example:
         return zlib.crc32((self.question.group or self.question.id).encode()) % FOLDS
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of an example that it was not fitted on."""
+
+    question: Question
+    confidence: int
+    """Of the best passage, in 1e-4."""
+    right: bool
+    """Whether what would be quoted answers."""
+    open: bool
+
+
 def fit(examples: Sequence[Example]) -> Scale:
     """Weights on all examples; levels by language on confidences out of fold."""
     told = [example for example in examples if example.features]
-    judged: list[tuple[Example, list[float]]] = []
+    judged: list[Judged] = []
     for fold in range(FOLDS):
         learned = weigh([example for example in told if example.fold != fold])
-        judged += [(example, _confidences(example, learned)) for example in told if example.fold == fold]
+        judged += [_judge(example, learned) for example in told if example.fold == fold]
     answer: dict[Language, int] = {}
     ask: dict[Language, int] = {}
     for language in LANGUAGES:
-        own = [(example, scores) for example, scores in judged if example.question.language == language]
-        answer[language] = _lowest(lambda level, own=own: _wrong(own, level) <= MAX_WRONG * len(own))  # type: ignore[misc]
-        asked = answer[language]
-        ask[language] = min(asked, _lowest(lambda level, own=own, asked=asked: _idle_is_rare(own, level, asked)))  # type: ignore[misc]
+        own = [one for one in judged if one.question.language == language]
+        answer[language] = _answer_level(own)
+        ask[language] = min(answer[language], _ask_level(own, answer[language]))
     return Scale(weigh(told), answer, ask)
 
 
@@ -78,20 +91,40 @@ def weigh(examples: Sequence[Example]) -> dict[str, int]:
     return weights | {BIAS: round(float(model.intercept_[0] - slopes @ mean) * MICRO)}
 
 
-def _confidences(example: Example, weights: dict[str, int]) -> list[float]:
-    return [confidence(features, weights) for features in example.features]
+def _judge(example: Example, weights: dict[str, int]) -> Judged:
+    scores = [confidence(features, weights) for features in example.features]
+    order = sorted(range(len(scores)), key=lambda at: (-scores[at], example.found[at].passage_id))
+    ranked = [Chunk(example.found[at], scores[at], scores[at], scores[at]) for at in order]
+    cited = {label(ranked[n - 1].passage) for n in quoted(ranked)}
+    return Judged(example.question, ranked[0].score, bool(cited & set(example.question.answers)), example.open[order[0]])
 
 
-def _wrong(judged: Sequence[tuple[Example, list[float]]], level: int) -> int:
-    """Answers at this level whose best passage does not answer."""
-    return sum(
-        example.open and max(scores) * MICRO >= level and not example.labels[int(np.argmax(scores))] for example, scores in judged
-    )
+def _answer_level(own: Sequence[Judged]) -> int:
+    expected = _expected(own)
+    return _lowest(lambda level: max(_wrong(own, level), expected(level)) <= MAX_WRONG * len(own))
 
 
-def _idle_is_rare(judged: Sequence[tuple[Example, list[float]]], level: int, answer: int) -> bool:
-    idle = sum(e.open and level <= max(s) * MICRO < answer for e, s in judged if not e.question.answers)
-    return idle <= MAX_IDLE * sum(not e.question.answers for e, _ in judged)
+def _ask_level(own: Sequence[Judged], answer: int) -> int:
+    return _lowest(lambda level: _idle_is_rare(own, level, answer))
+
+
+def _wrong(judged: Sequence[Judged], level: int) -> int:
+    """Answers at this level that do not answer."""
+    return sum(one.open and one.confidence >= level and not one.right for one in judged)
+
+
+def _expected(judged: Sequence[Judged]) -> Callable[[int], float]:
+    """Wrong answers to be expected at a level, by a smooth curve of how often a confidence is right (Platt 1999): a mere count is chance."""
+    own = [one for one in judged if one.open]
+    logits: Matrix = np.array([[math.log((one.confidence + 1) / (MICRO + 1 - one.confidence))] for one in own])
+    right = np.array([one.right for one in own])
+    wrong = 1 - LogisticRegression(C=100.0).fit(logits, right).predict_proba(logits)[:, 1]
+    return lambda level: sum(float(share) for one, share in zip(own, wrong, strict=True) if one.confidence >= level)
+
+
+def _idle_is_rare(judged: Sequence[Judged], level: int, answer: int) -> bool:
+    hopeless = [one for one in judged if not one.question.answers]
+    return sum(one.open and level <= one.confidence < answer for one in hopeless) <= MAX_IDLE * len(hopeless)
 
 
 def _lowest(good: Callable[[int], bool]) -> int:

@@ -44,6 +44,9 @@ SYNTAX = Topic(
     ),
 )
 
+LOOK_UP = Topic("look_up", any_of(r"^(查看资料|look up) ?: ?\S"))
+"""What the buttons send that offer a passage of the knowledge base (knowledge/compose/decide.py); its title may name any journey."""
+
 COMPLAINT = Topic(
     "complaint",
     any_of(

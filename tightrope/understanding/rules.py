@@ -17,6 +17,7 @@ from tightrope.understanding.models import (
     CANCEL,
     NO_FLOW,
     REPEAT,
+    SEARCH,
     WHICH_FLOW_SLOT,
     ActiveFlow,
     Command,
@@ -62,6 +63,8 @@ def decide(request: Request, text: str, typed: Typed, doubted: frozenset[str] = 
             return Decision(danger.name, in_danger(request, danger.name))
     if patterns.SYNTAX.found(text):
         return Decision("syntax", ())
+    if patterns.LOOK_UP.found(text):
+        return Decision("look_up", (SEARCH,))
     if (answered := _in_flow(request, text, typed, doubted)) is not None:
         return answered
     if "person" not in doubted and patterns.PERSON.found(text):

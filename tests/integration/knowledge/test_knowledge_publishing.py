@@ -15,6 +15,7 @@ import pytest
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge.client import RagflowClient
+from tightrope.knowledge.compose.decide import chosen_by
 from tightrope.knowledge.errors import KnowledgeRejected, PublishFailed
 from tightrope.knowledge.models import SHANGHAI, Answer, NoAnswer
 from tightrope.knowledge.passages import load_release
@@ -136,8 +137,11 @@ async def service(
 
 async def test_a_question_gets_its_cited_answer_in_its_language(published: httpx.ASGITransport, database: Settings):
     answers = await service(database, published)
-    zh = await answers.answer("卖股票的印花税是多少？", "zh")
-    en = await answers.answer("What is the rate of stamp duty when I sell shares?", "en")
+    asked_back = await answers.answer("卖股票的印花税是多少？", "zh")
+    assert isinstance(asked_back, NoAnswer)
+    assert asked_back.suggestions[0].passage_id == "trading-fees.v1.zh.2"
+    zh = await answers.answer(chosen_by(asked_back.suggestions[0]), "zh")
+    en = await answers.answer("Look up: Trading fees and taxes: Stamp duty", "en")
     assert isinstance(zh, Answer)
     assert isinstance(en, Answer)
     assert "0.05%" in zh.text
@@ -178,7 +182,7 @@ async def test_orders_and_code_in_a_question_are_words_like_any_other(
     if isinstance(found, Answer):
         wording = "".join(p.text for p in RELEASE.passages)
         assert all(sentence.text in wording for sentence in found.sentences)
-    plain = await answers.answer("印花税多少", "zh")
+    plain = await answers.answer("查看资料：交易费用与税收：印花税", "zh")
     assert isinstance(plain, Answer)
     await answers.aclose()
 

@@ -124,4 +124,4 @@ async def test_topics_equally_near_are_offered_as_buttons_and_are_no_failure(fak
     done = await run(AnswerQuestion(), tracker(None, text="佣金", slots={"failures": "once"}))
     assert done.slots == {"knowledge_outcome": "asked_back", "failures": None}
     assert done.messages[0]["response"] == "utter_which_topic_meant"
-    assert [button["payload"] for button in done.messages[0]["buttons"]] == ["费用：佣金", "费用：最低佣金"]
+    assert [button["payload"] for button in done.messages[0]["buttons"]] == ["查看资料：费用：佣金", "查看资料：费用：最低佣金"]

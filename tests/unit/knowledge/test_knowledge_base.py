@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.models import Document, Passage
+from tightrope.knowledge.compose.judging import load_scales
+from tightrope.knowledge.models import LANGUAGES, Document, Passage
 from tightrope.knowledge.passages import load_release, split_sentences
 from tightrope.knowledge.server.tokens import normalise
 from tightrope.knowledge.service import load_thresholds
@@ -94,6 +95,9 @@ def test_no_document_names_a_person_or_loads_anything():
         assert not re.search(r"1[3-9]\d{9}", text)
 
 
-def test_the_thresholds_are_readable():
-    thresholds = load_thresholds(FOLDER / "thresholds.json")
-    assert all(0 < limit < 10_000 for limit in thresholds.similarity.values())
+def test_the_levels_are_readable():
+    assert load_thresholds(FOLDER / "thresholds.json").page_size == 20
+    scales, near = load_scales(FOLDER / "thresholds.json")
+    assert near >= 0
+    for scale in scales.values():
+        assert all(0 < scale.ask[language] <= scale.answer[language] for language in LANGUAGES)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.compose.asking import load_forms, out_of_reach
-from tightrope.knowledge.compose.decide import MAX_SUGGESTIONS, Answerable, Limits, choice, decide
+from tightrope.knowledge.compose.decide import MAX_SUGGESTIONS, Answerable, Limits, chosen_by, decide
 from tightrope.knowledge.models import Chunk, NoAnswer, Passage
 
 DAY = date(2026, 11, 20)
@@ -104,7 +104,7 @@ def test_between_the_levels_the_customer_is_asked_which_is_meant():
 
 def test_the_choice_that_was_offered_is_answered_whatever_its_confidence():
     wanted = chunk("b", 0.1)
-    found = decide(choice(wanted.passage), "zh", [chunk("a", 0.9), wanted], LIMITS, day=DAY)
+    found = decide(chosen_by(wanted.passage), "zh", [chunk("a", 0.9), wanted], LIMITS, day=DAY)
     assert isinstance(found, Answerable)
     assert found.chunks == (wanted,)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DECLINES = frozenset({"decline_investment_advice", "decline_trade_instruction"})
 NOT_UNDERSTOOD = frozenset({"pattern_cannot_handle"})
+OFFERED = ("knowledge_outcome", "asked_back")
+"""The slot by which a choice of passages is known."""
 
 
 class Recording:
@@ -191,5 +193,7 @@ def _standing(spoken: Spoken, state: State, events: list[Event], *, held: bool) 
         return "completed"
     if any(not flow.startswith("pattern_") for flow in _flows(events, "flow_cancelled")):
         return "cancelled"
+    if any(event["event"] == "slot" and (event.get("name"), event.get("value")) == OFFERED for event in events):
+        return "clarifying"
     search = "pattern_search" in done or NOT_UNDERSTOOD & set(done)
     return "not_understood" if search else "told"

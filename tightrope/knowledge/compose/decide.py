@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,10 @@ from tightrope.knowledge.models import Chunk, Evidence, Language, NoAnswer, NoAn
 MAX_SUGGESTIONS = 3
 MAX_EVIDENCE = 8
 """Of what was found, so much goes to the record beside what was quoted."""
+
+
+LOOK_UP: Mapping[Language, str] = {"zh": "查看资料：", "en": "Look up: "}
+"""How the words begin that a button sends (understanding/patterns.py knows them)."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def decide(
     current = [chunk for chunk in usable if chunk.passage.effective_from <= day <= chunk.passage.effective_to]
     if not current:
         return _refuse("expired", usable)
-    if chosen := [chunk for chunk in current if choice(chunk.passage) == question.strip()]:
+    if chosen := [chunk for chunk in current if chosen_by(chunk.passage) == question.strip()]:
         return Answerable(tuple(chosen))
     if (reason := out_of_reach(question, language, forms)) is not None:
         return _refuse(reason, usable)
@@ -76,8 +80,13 @@ def decide(
 
 
 def choice(passage: Passage) -> str:
-    """What a button says and sends that offers this passage; `decide` answers it from no other."""
+    """What a button says that offers this passage."""
     return f"{passage.title}：{passage.section}" if passage.language == "zh" else f"{passage.title}: {passage.section}"
+
+
+def chosen_by(passage: Passage) -> str:
+    """What that button sends; understanding takes it to the search whatever the title says, and `decide` answers it from no other passage."""
+    return f"{LOOK_UP[passage.language]}{choice(passage)}"
 
 
 def _versions_differ(chunks: Sequence[Chunk], enough: int) -> bool:

@@ -36,7 +36,7 @@ def extract(
         return NoAnswer("nothing_found")
     sentences: list[Sentence] = []
     citations: list[Citation] = []
-    for n in _quoted(chunks):
+    for n in quoted(chunks):
         passage = chunks[n - 1].passage
         said = [Sentence(text, n) for text in choose(question, passage, thresholds)]
         if citations and sum(len(sentence.text) for sentence in (*sentences, *said)) > thresholds.max_characters:
@@ -47,7 +47,7 @@ def extract(
     return Draft(tuple(sentences), tuple(citations), language, required_clauses(rules, topics, language))
 
 
-def _quoted(chunks: Sequence[Chunk]) -> list[int]:
+def quoted(chunks: Sequence[Chunk]) -> list[int]:
     """Numbers of the best chunk and of the next best, if that is of the same document and has at least half its confidence."""
     best, *others = chunks
     if others and others[0].passage.document_id == best.passage.document_id and 2 * others[0].score >= best.score:
