@@ -172,8 +172,8 @@ async def test_the_switch_is_seen_at_once(server: Any, superuser: Any) -> None:
 @pytest.mark.parametrize(
     ("question", "language", "document"),
     [
-        ("融资融券有什么开通条件？", "zh", "margin-conditions"),
-        ("What are the conditions for margin trading?", "en", "margin-conditions"),
+        ("查看资料：融资融券开通条件：开通条件", "zh", "margin-conditions"),
+        ("Look up: Conditions for margin trading: Conditions for margin trading", "en", "margin-conditions"),
     ],
 )
 async def test_a_question_is_answered_from_an_approved_passage_with_its_source(

@@ -196,7 +196,7 @@ async def answering(
         await service.aclose()
 
 
-QUESTION = "卖股票的印花税由谁缴纳？"
+QUESTION = "查看资料：交易费用与税收：印花税"
 
 
 async def test_a_rollback_while_an_answer_is_made_mixes_no_two_releases(project: Settings, wire: httpx.ASGITransport):
@@ -244,8 +244,8 @@ async def test_midnight_in_shanghai_puts_in_force_and_out_of_force_without_a_pub
     for name, at in (("before", datetime(2026, 11, 30, 23, 59, 59, tzinfo=SHANGHAI)), ("after", midnight)):
         async with answering(project, wire, at) as service:
             asked[name] = (
-                await service.answer("印花税的税率是多少？", "zh"),
-                await service.answer("A股交易的资金什么时候交收？", "zh"),
+                await service.answer("查看资料：交易费用与税收：印花税", "zh"),
+                await service.answer("查看资料：清算与交收：A股什么时候交收", "zh"),
             )
     fee, settlement = asked["before"]
     assert isinstance(fee, Answer)

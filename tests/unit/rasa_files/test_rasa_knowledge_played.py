@@ -74,7 +74,7 @@ def ask(play: Play, settings: Settings, clock: FixedClock) -> Callable[[Server],
         transport = httpx.MockTransport(server)
         play.fake.knowledge = KnowledgeService.from_settings(settings, clock, transport=transport)  # type: ignore[assignment]
         play.may_fail = True
-        question = {"zh": "卖股票的印花税是多少？", "en": "What is the rate of stamp duty when I sell shares?"}[play.language]
+        question = {"zh": "查看资料：交易费用与税收：印花税", "en": "Look up: Trading fees and taxes: Stamp duty"}[play.language]
         return play.say(question, "search and reply")
 
     return asked
