@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NoReturn, final
 
-from tightrope.generation import figures, words
+from tightrope.generation import figures, names, words
 from tightrope.generation.folding import MAX_TEXT, fold
 from tightrope.generation.spans import Kind, Span, united
 
@@ -22,7 +22,7 @@ _RECOGNISERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     words.identifiers,
     figures.long_runs,
     figures.exact_amounts,
-    words.names,
+    names.names,
     words.addresses,
 )
 _SEAL: Final = object()

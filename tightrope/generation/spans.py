@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,3 +47,10 @@ def united(spans: Iterable[Span]) -> list[Span]:
         else:
             out.append(span)
     return out
+
+
+def found(pattern: re.Pattern[str], kind: Kind, text: str) -> Iterator[Span]:
+    """Where a pattern finds something: its group `x`, or all of it."""
+    group: str | int = "x" if "x" in pattern.groupindex else 0
+    for match in pattern.finditer(text):
+        yield Span(match.start(group), match.end(group), kind)

@@ -111,7 +111,8 @@ async def test_no_prompt_of_all_acceptance_cases_holds_an_account_a_customer_or_
     cases, problems = read_cases(case_files([REPOSITORY / "tests" / "uat"]), REPOSITORY)
     assert not problems
     standing = read_standing(REPOSITORY / "tests" / "uat" / "standing.yml", belongings(), securities(world.settings))
-    public = "\n".join([*world.passages.values(), *(path.read_text() for path in (REPOSITORY / "prompts").glob("*.v*.jinja2"))])
+    written = [*REPOSITORY.glob("prompts/*.v*.jinja2"), *REPOSITORY.glob("data/flows/*.yml"), *REPOSITORY.glob("domain/*.yml")]
+    public = "\n".join([*world.passages.values(), *(path.read_text(encoding="utf-8") for path in written)])
     stage = WatchingStage(world, frozenset(_seeded()), public)
     for case in sorted(cases, key=lambda case: case.at):
         await play(case, stage, standing)
