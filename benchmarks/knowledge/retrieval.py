@@ -1,10 +1,10 @@
 """How well and how fast passages are found.
 
-    python benchmarks/knowledge/retrieval.py quality          Recall@5 and MRR by language, beside BM25 and vectors alone
-    python benchmarks/knowledge/retrieval.py speed [sizes]    p95 of the server's search at 1000, 10000 and 100000 passages
+    python -m benchmarks.knowledge.retrieval quality          Recall@5 and MRR by language, beside BM25 and vectors alone
+    python -m benchmarks.knowledge.retrieval speed [sizes]    p95 of the server's search at 1000, 10000 and 100000 passages
 
 Quality: labelled questions over the knowledge base at hand. `unseen.jsonl` was written without sight of the documents. The calibration halves
-chose the weights of fusion, the test halves nothing. Speed: synthetic passages of real words with random vectors in a real Postgres; the
+chose the weights of fusion, the test halves nothing. Speed: synthetic passages of real words with vectors near real ones in a real Postgres; the
 encoder's own time, some 25 ms a question, is not in it.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.knowledge import speed
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.models import LANGUAGES, MICRO, Language, Passage
+from tightrope.knowledge.models import LANGUAGES, MICRO, Language, Passage, Release
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.server.scoring import index_terms, matched, weigh
 from tightrope.knowledge.server.search import Search
@@ -62,9 +63,8 @@ class Bm25:
         return made
 
 
-def methods(language: Language) -> tuple[list[Passage], dict[str, Callable[[str], Scores]]]:
+def methods(release: Release, search: Search, language: Language) -> tuple[list[Passage], dict[str, Callable[[str], Scores]]]:
     """The passages of a language, and each way of scoring them for a question."""
-    release, search = load_release(REPOSITORY / "knowledge_base"), Search.here(REPOSITORY)
     weight = load_thresholds(REPOSITORY / "knowledge_base" / "thresholds.json").vector_weight[language] / MICRO
     known = [index_terms(p.content, p.keywords) for p in release.passages]
     frequency = Counter(term for found in known for term in found.everywhere)
@@ -102,23 +102,33 @@ def interval(hits: int, of: int) -> str:
     return f"{p:.3f} ({(middle - half) / (1 + z * z / of):.3f} to {(middle + half) / (1 + z * z / of):.3f})"
 
 
+def mean(values: list[float]) -> str:
+    """Mean with its 95 % interval."""
+    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{statistics.mean(values):.3f} (± {half:.3f})"
+
+
 def quality() -> None:
     """One table for each set of questions and language."""
-    print("| questions | half | language | method | Recall@5 (95 %) | MRR |\n| --- | --- | --- | --- | --- | --- |")
+    release, search = load_release(REPOSITORY / "knowledge_base"), Search.here(REPOSITORY)
+    ways = {language: methods(release, search, language) for language in LANGUAGES}
+    print(f"{release.release_id}: {len(release.documents)} files, {len(release.passages)} passages; encoder {search.name}\n")
+    print(
+        "| questions | half | language | method | Recall@5 (95 %) | MRR (95 %) | Recall@20 |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
     for name in ("unseen", "questions"):
         asked = [json.loads(line) for line in (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
         for language in LANGUAGES:
-            passages, ways = methods(language)
+            passages, scored = ways[language]
             places = [f"{p.document_id}.{p.number}" for p in passages]
             for half in ("calibration", "test"):
                 mine = [q for q in asked if q["answers"] and q["language"] == language and q["split"] == half]
-                for way, score in ways.items():
+                for way, score in scored.items():
                     first = [_first(score(q["question"]), places, set(q["answers"])) for q in mine]
-                    hits, mrr = sum(rank <= 5 for rank in first), sum(1 / rank for rank in first) / len(first)
-                    print(
-                        f"| {name} | {half}, {len(mine)} | {language} | {way} | {interval(hits, len(mine))} | {mrr:.3f} |",
-                        flush=True,
-                    )
+                    found = interval(sum(rank <= 5 for rank in first), len(mine))
+                    deep = sum(rank <= 20 for rank in first) / len(first)
+                    row = (name, f"{half}, {len(mine)}", language, way, found, mean([1 / rank for rank in first]), f"{deep:.3f}")
+                    print(f"| {' | '.join(row)} |", flush=True)
 
 
 def _first(scores: Scores, places: list[str], right: set[str]) -> float:
