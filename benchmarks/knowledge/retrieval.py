@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from benchmarks.knowledge import speed
 from tightrope.infra.settings import REPOSITORY
+from tightrope.knowledge.compose.judging import Judge
 from tightrope.knowledge.models import LANGUAGES, MICRO, Language, Passage, Release
 from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.server.local import LocalIndex
 from tightrope.knowledge.server.scoring import index_terms, matched, weigh
 from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.server.tokens import normalise
@@ -65,11 +67,14 @@ class Bm25:
 
 def methods(release: Release, search: Search, language: Language) -> tuple[list[Passage], dict[str, Callable[[str], Scores]]]:
     """The passages of a language, and each way of scoring them for a question."""
-    weight = load_thresholds(REPOSITORY / "knowledge_base" / "thresholds.json").vector_weight[language] / MICRO
+    limits = load_thresholds(REPOSITORY / "knowledge_base" / "thresholds.json")
+    weight = limits.vector_weight[language] / MICRO
+    server, judge = LocalIndex(release, search), Judge.here(REPOSITORY, release.passages)
     known = [index_terms(p.content, p.keywords) for p in release.passages]
     frequency = Counter(term for found in known for term in found.everywhere)
     own = [at for at, p in enumerate(release.passages) if p.language == language]
     passages = [release.passages[at] for at in own]
+    place = {p.passage_id: at for at, p in enumerate(passages)}
     entries = [search.entry(p.content, p.keywords) for p in passages]
     rows = np.stack([entry.rows for entry in entries if entry.rows is not None])
 
@@ -86,12 +91,20 @@ def methods(release: Release, search: Search, language: Language) -> tuple[list[
             (1 / (60 + np.argsort(np.argsort(-score(question), kind="stable"))) for score in (term, vector)), np.zeros(len(own))
         )
 
+    def judged(question: str) -> Scores:
+        made = np.full(len(own), -np.inf)
+        found = judge.relevance.judge(question, server.retrieve(question, language, limits))
+        for rank, chunk in enumerate(found):
+            made[place[chunk.passage.passage_id]] = -rank
+        return made
+
     return passages, {
         "BM25": Bm25(passages).scores,
         "our terms alone": term,
         "vectors alone": vector,
         "reciprocal ranks": ranks,
-        f"weighted, {weight:.2f} (in use)": lambda question: weight * vector(question) + (1 - weight) * term(question),
+        f"weighted, {weight:.2f} (the server)": lambda question: weight * vector(question) + (1 - weight) * term(question),
+        f"its first {limits.page_size}, then judged (answers)": judged,
     }
 
 
@@ -134,6 +147,8 @@ def quality() -> None:
 def _first(scores: Scores, places: list[str], right: set[str]) -> float:
     """Rank of the first passage that answers; infinite where none of them is in the base."""
     for rank, at in enumerate(np.argsort(-scores, kind="stable"), 1):
+        if scores[at] == -math.inf:
+            break
         if places[at] in right:
             return rank
     return math.inf

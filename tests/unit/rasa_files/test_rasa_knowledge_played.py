@@ -14,7 +14,8 @@ from rasa_played import Play, is_chinese, person
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
-from tightrope.knowledge.models import Release
+from tightrope.knowledge.compose.decide import chosen_by
+from tightrope.knowledge.models import Passage, Release
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publishing.approvals import read_approvals
 from tightrope.knowledge.publishing.store import Store
@@ -34,8 +35,12 @@ def ok(data: Any) -> httpx.Response:
     return httpx.Response(200, json={"code": 0, "data": data})
 
 
+def quoted() -> Passage:
+    return next(p for p in release().passages if p.passage_id == "trading-fees.v1.zh.2")
+
+
 def chunk(**changes: Any) -> dict[str, Any]:
-    passage = next(p for p in release().passages if p.passage_id == "trading-fees.v1.zh.2")
+    passage = quoted()
     document = next(d for d in release().documents if d.file_name == "trading-fees.zh.md")
     scores = dict.fromkeys(("similarity", "term_similarity", "vector_similarity"), 0.95)
     whole = {"id": "a" * 16, "content": passage.content, "dataset_id": DATASET, "document_metadata": document.meta_fields}
@@ -126,7 +131,8 @@ def test_finding_nothing_reads_otherwise_than_a_failure(play: Play, ask: Callabl
 
 def test_a_server_that_is_well_is_quoted(play: Play, ask: Callable[[Server], list[str]]):
     if play.language == "zh":
-        (said,) = ask(Server(found(chunk())))
+        ask(Server(found(chunk())))
+        (said,) = play.say(chosen_by(quoted()), "search and reply")  # as the button says that offers this passage
         assert "0.05%" in said
         assert is_chinese(said)
         assert play.envelopes("citations")

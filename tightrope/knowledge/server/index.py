@@ -12,7 +12,7 @@ from tightrope.knowledge.server.vectors import Rows, written
 
 EXACT = 5_000
 """Up to so many chunks in the datasets that are asked, every vector is compared; above, pgvector's HNSW graph is walked
-(docs/reports/2026-11-22-knowledge-retrieval.md: 998 of 1,000 of the best eight are the same, in a third of the time)."""
+(docs/reports/2026-11-22-knowledge-retrieval.md: the best eight are the same at 10,000, in less time)."""
 AHEAD = 4 * WINDOW
 """Found on each side before documents are filtered; most questions need no more."""
 FURTHER = 16
