@@ -13,7 +13,7 @@ pytestmark = pytest.mark.acceptance
 
 BALANCE = {"zh": "我的账户余额是多少？", "en": "What is my account balance?"}
 MARGIN = {"zh": "我能开通融资融券吗？", "en": "Am I eligible for margin trading?"}
-QUESTION = {"zh": "开通科创板需要什么条件？", "en": "What are the trading hours?"}
+QUESTION = {"zh": "查看资料：科创板交易权限：开通条件", "en": "Look up: Trading hours and T+1 settlement: Trading hours"}
 AVAILABLE = {"C1001": "128,650.42", "C1002": "52,310.00", "C1012": "305,118.27"}
 CONDITIONS = {
     "zh": ["客户类别", "风险承受能力等级", "风险测评有效期", "风险揭示书", "资金账户状态", "证券交易经验", "日均资产"],
