@@ -26,7 +26,7 @@ log = get_logger()
 DRAFT = ".draft"
 TIMEOUT = httpx.Timeout(connect=3.0, read=60.0, write=30.0, pool=120.0)
 """RAGFlow encodes a passage while the request waits, on a busy machine for many seconds; nobody waits for an answer here."""
-_PARALLEL = 8
+_PARALLEL = 16
 _GROUP_FILES, _GROUP_BYTES = 20, 2 * 1024 * 1024
 _PAGE = 100
 
