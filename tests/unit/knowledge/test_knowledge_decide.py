@@ -109,6 +109,13 @@ def test_the_choice_that_was_offered_is_answered_whatever_its_confidence():
     assert found.chunks == (wanted,)
 
 
+def test_the_choice_is_known_in_half_width_too():
+    wanted = chunk("b", 0.1)
+    found = decide("查看资料:b: 段", "zh", [chunk("a", 0.9), wanted], LIMITS, day=DAY)
+    assert isinstance(found, Answerable)
+    assert found.chunks == (wanted,)
+
+
 @pytest.mark.parametrize(("year", "expected"), [("2008", "expired"), ("2026", "answer")])
 def test_a_year_of_which_the_passage_says_nothing_is_not_answered(year: str, expected: str):
     found = decide(f"{year}年的标准", "zh", [chunk("a", 0.9)], LIMITS, day=DAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -61,7 +62,7 @@ def decide(
     current = [chunk for chunk in usable if chunk.passage.effective_from <= day <= chunk.passage.effective_to]
     if not current:
         return _refuse("expired", usable)
-    if chosen := [chunk for chunk in current if chosen_by(chunk.passage) == question.strip()]:
+    if chosen := [chunk for chunk in current if _plain(chosen_by(chunk.passage)) == _plain(question)]:
         return Answerable(tuple(chosen))
     if (reason := out_of_reach(question, language, forms)) is not None:
         return _refuse(reason, usable)
@@ -87,6 +88,11 @@ def choice(passage: Passage) -> str:
 def chosen_by(passage: Passage) -> str:
     """What that button sends; understanding takes it to the search whatever the title says, and `decide` answers it from no other passage."""
     return f"{LOOK_UP[passage.language]}{choice(passage)}"
+
+
+def _plain(text: str) -> str:
+    """As it may come back from a channel: full width or half width, with other spaces."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _versions_differ(chunks: Sequence[Chunk], enough: int) -> bool:
