@@ -119,5 +119,5 @@ async def test_no_prompt_of_all_acceptance_cases_holds_an_account_a_customer_or_
     assert [leak for talk in stage.talks for leak in talk.leaks] == []
     prompts = set().union(*(talk.asked for talk in stage.talks))
     commands = sum(HEADING in prompt for prompt in prompts)
-    assert commands >= 50, "understanding asked the model"
+    assert commands >= 25, "understanding asked the model"
     assert len(prompts) - commands >= 50, "answering asked the model"
