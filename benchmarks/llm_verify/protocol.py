@@ -29,6 +29,8 @@ SCHEMA: dict[str, Any] = {
         "ids": {"type": "array", "maxItems": 3, "items": {"enum": ["1.1", "1.2", "2.1"]}},
     },
 }
+OURS = frozenset({"--print", "--check", "--quiet", "--strict"})
+"""Options in serve.sh that are its own or those of sha256sum."""
 QUESTIONS = ("How long does a transfer take?", "融资融券需要多少资产？", "What does it cost?", "几点可以转账？")
 
 
@@ -65,6 +67,23 @@ class Checks:
     async def raw(self, **fields: Any) -> httpx.Response:
         body = {"model": self.served.manifest.served_name, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
         return await self.http.post("/v1/chat/completions", json={**body, "temperature": 0, **fields})
+
+    async def flags(self) -> Seen:
+        """Each flag that any profile may send stands in the help of this vLLM."""
+        sent = (
+            set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (REPOSITORY / "deploy/vllm/serve.sh").read_text(encoding="utf-8"))) - OURS
+        )
+        vllm = (self.served.venv / "bin" / "vllm").resolve()
+        told = await asyncio.create_subprocess_exec(
+            str(vllm), "serve", "--help=all", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            env={**self.served.environment(), "COLUMNS": "200"},
+        )  # fmt: skip
+        help_text = (await told.communicate())[0].decode(errors="replace")
+        known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text))
+        missing = sorted(sent - known)
+        return Seen(
+            "every flag of serve.sh is one of this vLLM's", bool(known) and not missing, f"{len(sent)} flags, missing: {missing}"
+        )
 
     async def identity(self) -> Seen:
         models = (await self.http.get("/v1/models")).json()["data"]
@@ -198,7 +217,7 @@ class Checks:
 def in_order(checks: Checks) -> list[Callable[[], Awaitable[Seen]]]:
     """What needs a running server first; what ends it last."""
     return [
-        checks.identity, checks.request_id, checks.constrained, checks.cut, checks.misspelt, checks.refusals, checks.open_door,
+        checks.flags, checks.identity, checks.request_id, checks.constrained, checks.cut, checks.misspelt, checks.refusals, checks.open_door,
         checks.metrics, checks.repeatable, checks.shedding, checks.shed_to_client, checks.time_out, checks.restart, checks.drain, checks.altered,
     ]  # fmt: skip
 
