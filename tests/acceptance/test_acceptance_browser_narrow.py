@@ -68,10 +68,13 @@ async def test_customer_on_a_telephone_logs_in_asks_and_gets_a_person(browsers: 
     )
 
 
-async def test_cited_document_fits_a_telephone(browsers: Browsers):
+async def test_choice_of_titles_and_cited_document_fit_a_telephone(browsers: Browsers):
     chat = await browsers.customer("zh", narrow=True)
     await chat.open()
     await chat.say("开通科创板需要什么条件？")
+    await chat.last_reply("请选择一项")
+    await fits(chat.page, "the chat with a choice of titles")
+    await chat.press("科创板交易权限：开通条件")
     reply = await chat.last_reply("[1]")
     async with chat.page.context.expect_page() as opening:
         await reply.locator("a[href*='/knowledge/']").first.tap()
