@@ -37,7 +37,10 @@ except Exception as error:
 ASK
 )"
 echo "== RAGFlow's contract against $version at $RAGFLOW_URL"
-"$python" -m pytest tests/integration/knowledge/test_knowledge_ragflow_contract.py -rfExs -p no:cacheprovider "$@"
+# A folder of its own: pytest closes the folder that its runs share to other users, and a Postgres of another run may live in it.
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+"$python" -m pytest tests/integration/knowledge/test_knowledge_ragflow_contract.py -rfExs -p no:cacheprovider --basetemp="$scratch/run" "$@"
 if [[ "$version" == *tightrope* ]]; then
   echo "ragflow-verify: passed, but $RAGFLOW_URL is Tightrope's own embedded server: NO real RAGFlow was tested." >&2
 else

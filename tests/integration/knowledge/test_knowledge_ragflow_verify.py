@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -88,5 +90,10 @@ def test_a_server_that_breaks_the_contract_is_a_failure(liar: str):
     assert "keeps the contract" not in done.stdout
 
 
-def test_a_run_in_which_no_test_ran_is_a_failure(liar: str):
-    assert run("-k", "nothing_is_called_this", RAGFLOW_URL=liar, RAGFLOW_KEY="ragflow-x").returncode != 0
+def test_a_run_in_which_no_test_ran_is_a_failure_and_leaves_other_runs_their_folder(liar: str, tmp_path: Path):
+    shared = tmp_path / f"pytest-of-{getpass.getuser()}"
+    shared.mkdir()
+    shared.chmod(0o755)
+    done = run("-k", "nothing_is_called_this", RAGFLOW_URL=liar, RAGFLOW_KEY="ragflow-x", PYTEST_DEBUG_TEMPROOT=str(tmp_path))
+    assert done.returncode != 0
+    assert shared.stat().st_mode & 0o777 == 0o755, "a Postgres of another user may live below it"
