@@ -56,7 +56,9 @@ async def test_against_the_embedded_server_as_a_foreign_one_it_passes_and_says_t
     assert done.returncode == 0, done.stdout
     assert " failed" not in done.stdout
     assert "NO real RAGFlow was tested" in done.stderr
-    assert shared.stat().st_mode & 0o777 == 0o755, "pytest closed the folder that its runs share: a Postgres of another user may live there"
+    assert shared.stat().st_mode & 0o777 == 0o755, (
+        "pytest closed the folder that its runs share: a Postgres of another user may live there"
+    )
 
 
 class _Liar(BaseHTTPRequestHandler):
