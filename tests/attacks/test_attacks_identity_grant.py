@@ -139,7 +139,9 @@ async def test_subject_token_of_a_foreign_binding_does_not_open(world: World, su
         await world.reader.subject_token(mine.id)
 
 
-@pytest.mark.parametrize("binding_id", [uuid4(), str(uuid4()), "", "C1001", "' OR true --"])
+@pytest.mark.parametrize(
+    "binding_id", [uuid4(), str(uuid4()), "", "C1001", "' OR true --"], ids=["uuid", "text of a uuid", "empty", "customer", "sql"]
+)
 async def test_invented_binding_id_opens_nothing(world: World, binding_id: object):
     with pytest.raises(BindingEnded):
         await world.reader.subject_token(binding_id)  # type: ignore[arg-type]
