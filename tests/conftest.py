@@ -17,13 +17,6 @@ for _name in [name for name in os.environ if name.startswith("TIGHTROPE_")]:
     del os.environ[_name]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On two cores (`-n 2 --dist loadgroup`) a file stays together, and all that needs the whole demo as processes does, so that it is started once."""
-    for item in items:
-        whole_demo = "tests/acceptance/" in item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group("acceptance" if whole_demo else item.path.as_posix()))
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Unit tests open no sockets; everything else may use loopback only."""
     from pytest_socket import disable_socket, socket_allow_hosts
