@@ -25,7 +25,11 @@ SCRIPTS: list[Json] = [
     {"id": "balance, logged in at the portal", "session": "C1001", "turns": ["我的账户余额是多少？"]},
     {"id": "balance, sent to log in, answered", "session": "guest", "turns": ["What is my account balance?", {"login": "C1001"}]},
     {"id": "margin eligibility with reasons", "session": "C1002", "turns": ["我能开通融资融券吗？"]},
-    {"id": "question with a cited source", "session": "guest", "turns": ["开通科创板需要什么条件？", "查看资料：科创板交易权限：开通条件"]},
+    {
+        "id": "question with a cited source",
+        "session": "guest",
+        "turns": ["开通科创板需要什么条件？", "查看资料：科创板交易权限：开通条件"],
+    },
     {"id": "no investment advice", "session": "guest", "turns": ["Which stock should I buy now?"]},
     {
         "id": "a person, note, reply, give back",
