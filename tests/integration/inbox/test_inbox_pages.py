@@ -210,6 +210,30 @@ async def test_host_page_hands_over_attributes_before_the_conversation_exists(in
     await frame.get_by_text("Hello, how can we help?").wait_for()
 
 
+async def test_attributes_that_come_while_the_conversation_is_being_made_are_not_lost(inbox: Any, pages: Pages) -> None:
+    page = await pages.open("/health", width=1280)
+    await page.evaluate(HOST_PAGE.replace("TOKEN", f'"{WEBSITE_TOKEN}"'), pages.base)
+    await page.wait_for_function("heard.includes('ready')")
+    making, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held(route: Any) -> None:
+        making.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/widget/conversations?*", held)
+    frame = page.frame_locator("#chatwoot_live_chat_widget")
+    await frame.get_by_role("button", name="转人工", exact=True).click()
+    await asyncio.wait_for(making.wait(), 30)
+    await page.evaluate("$chatwoot.setConversationCustomAttributes({page: 'fees'})")
+    await page.evaluate("$chatwoot.deleteConversationCustomAttribute('gw_session')")
+    await page.evaluate("new Promise((done) => setTimeout(done, 50))")  # the frame has read both
+    go_on.set()
+    await frame.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
+    shown = (await inbox.api("GET", f"conversations/{await newest(inbox)}", inbox.as_bot)).json()
+    assert shown["custom_attributes"] == {"page": "fees"}
+
+
 async def test_agent_takes_over_answers_notes_and_gives_back(inbox: Any, pages: Pages) -> None:
     customer = await inbox.customer()
     await customer.call("PATCH", "contact", {"name": "Desk Test"})

@@ -17,7 +17,7 @@ const state = {
   conversation: null,
   messages: new Map(),
   outgoing: [],
-  attributes: null,
+  attributes: {},
   open: !framed,
   connected: false,
   reachable: true,
@@ -182,6 +182,7 @@ function say(content, file = null) {
 
 async function deliver(message) {
   const first = state.conversation === null;
+  const attributes = state.attributes;
   const body = { content: message.content, echo_id: message.echo_id, timestamp: new Date().toString(), referer_url: document.referrer || location.href };
   try {
     if (message.file) {
@@ -191,10 +192,12 @@ async function deliver(message) {
       if (message.content) form.append("message[content]", message.content);
       keep(await call("POST", "messages", form));
       if (first) await refresh();
+      if (first) await catchUp({});
     } else if (first) {
-      const made = await call("POST", "conversations", { message: body, custom_attributes: state.attributes ?? {} });
+      const made = await call("POST", "conversations", { message: body, custom_attributes: attributes });
       state.conversation = { id: made.id, status: made.status };
       made.messages.forEach(keep);
+      await catchUp(attributes);
       tellHost("onEvent", { eventIdentifier: "on-start-conversation", data: { hasConversation: true } });
     } else {
       keep(await call("POST", "messages", { message: body }));
@@ -243,6 +246,20 @@ async function setConversationAttributes(attributes) {
   if (state.conversation) await call("POST", "conversations/set_custom_attributes", { custom_attributes: attributes });
 }
 
+async function deleteConversationAttribute(name) {
+  const { [name]: _, ...kept } = state.attributes;
+  state.attributes = kept;
+  if (state.conversation) await call("POST", "conversations/destroy_custom_attributes", { custom_attribute: [name] });
+}
+
+// What the host page set or deleted while the conversation was being made: there was nothing yet to set it on.
+async function catchUp(sent) {
+  if (!state.conversation || state.attributes === sent) return;
+  const gone = Object.keys(sent).filter((name) => !(name in state.attributes));
+  if (gone.length) await call("POST", "conversations/destroy_custom_attributes", { custom_attribute: gone });
+  await call("POST", "conversations/set_custom_attributes", { custom_attributes: state.attributes });
+}
+
 // ---- beginning -----------------------------------------------------------------------------------------------------------------
 
 async function begin() {
@@ -274,10 +291,7 @@ const commands = {
   "set-user": setUser,
   "set-custom-attributes": ({ customAttributes }) => call("PATCH", "contact", { custom_attributes: customAttributes }),
   "set-conversation-custom-attributes": ({ customAttributes }) => setConversationAttributes(customAttributes),
-  "delete-conversation-custom-attribute": async ({ customAttribute }) => {
-    if (state.attributes) delete state.attributes[customAttribute];
-    if (state.conversation) await call("POST", "conversations/destroy_custom_attributes", { custom_attribute: [customAttribute] });
-  },
+  "delete-conversation-custom-attribute": ({ customAttribute }) => deleteConversationAttribute(customAttribute),
   "set-locale": ({ locale }) => setLocale(locale),
   "set-color-scheme": ({ darkMode }) => (document.documentElement.dataset.scheme = darkMode === "dark" ? "dark" : darkMode === "light" ? "light" : "auto"),
   "toggle-open": ({ isOpen }) => {
