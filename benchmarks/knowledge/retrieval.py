@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.knowledge import speed
 from tightrope.infra.settings import REPOSITORY
+from tightrope.knowledge.calibration import DAY
 from tightrope.knowledge.compose.judging import Judge
 from tightrope.knowledge.models import LANGUAGES, MICRO, Language, Passage, Release
 from tightrope.knowledge.passages import load_release
@@ -93,8 +94,7 @@ def methods(release: Release, search: Search, language: Language) -> tuple[list[
 
     def judged(question: str) -> Scores:
         made = np.full(len(own), -np.inf)
-        found = judge.relevance.judge(question, server.retrieve(question, language, limits))
-        for rank, chunk in enumerate(found):
+        for rank, chunk in enumerate(judge.judged(question, language, server.retrieve(question, language, limits), day=DAY)):
             made[place[chunk.passage.passage_id]] = -rank
         return made
 

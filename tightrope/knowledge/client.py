@@ -263,4 +263,4 @@ class RagflowClient:
             )
             raise KnowledgeRejected(f"{len(suspect)} of {len(checked)} chunks were refused: {suspect[0].reason}")
         chunks.sort(key=lambda chunk: -chunk.score)
-        return Retrieved(quotable.release.release_id, dataset, tuple(chunks), tuple(dropped), server)
+        return Retrieved(quotable, dataset, tuple(chunks), tuple(dropped), server)

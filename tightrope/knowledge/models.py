@@ -55,9 +55,11 @@ class Section:
     """Position in the document, from 1; the same in both languages of a pair."""
     heading: str
     body: str
-    """The approved wording, verbatim, without the comment that holds keywords."""
+    """The approved wording, verbatim, without the comments that hold keywords and questions."""
     keywords: tuple[str, ...] = ()
     """Words that customers use for this section; searched, never shown and never quoted."""
+    asked: tuple[str, ...] = ()
+    """Questions in customers' own words that this section answers; held against a question, never shown and never quoted."""
     line: int = 1
     """Line of the heading in the file."""
 
@@ -142,6 +144,8 @@ class Passage:
     sha256: str
     """SHA-256 of `text` in UTF-8."""
     keywords: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    """See `Section.asked`; the pieces of a long section share them."""
     topic: str = ""
     """The topic of its document, one of TOPICS: approved clauses hang on it."""
 
@@ -163,6 +167,19 @@ class Release:
     def by_content(self) -> dict[str, Passage]:
         """Passages by their whole chunk content."""
         return {passage.content: passage for passage in self.passages}
+
+
+@dataclass(frozen=True)
+class Quotable:
+    """What an answer may quote now: the active release without what was withdrawn."""
+
+    release: Release
+    withdrawn: frozenset[tuple[str, str]] = frozenset()
+    """Document ids with versions."""
+
+    def allows(self, document_id: str, version: str) -> bool:
+        """Whether this version may be quoted (its dates are another matter)."""
+        return (document_id, version) not in self.withdrawn
 
 
 @dataclass(frozen=True)
@@ -192,7 +209,8 @@ class Dropped:
 class Retrieved:
     """What the client accepted and refused of one retrieval."""
 
-    release_id: str
+    quotable: Quotable
+    """What could be quoted when it was asked."""
     dataset_id: str
     chunks: tuple[Chunk, ...]
     dropped: tuple[Dropped, ...] = ()

@@ -59,6 +59,7 @@ def cut(document: Document) -> list[Passage]:
                     text=text,
                     sha256=hashlib.sha256(text.encode()).hexdigest(),
                     keywords=section.keywords,
+                    asked=section.asked,
                     topic=document.topic,
                 )
             )

@@ -14,6 +14,8 @@ from tightrope.knowledge.models import LANGUAGES, TOPICS, Document, Problem, Sec
 _FRONT_MATTER = re.compile(r"\A---\n(?P<head>.*?)\n---\n(?P<body>.*)\Z", re.DOTALL)
 _HEADING = re.compile(r"^##[ \t]+(?P<heading>\S.*?)[ \t]*$", re.MULTILINE)
 _KEYWORDS = re.compile(r"^<!--\s*keywords:\s*(?P<words>.*?)\s*-->[ \t]*\n?", re.MULTILINE)
+_ASKED = re.compile(r"^<!--\s*asked:[ \t]*\n(?P<lines>.*?)\n?[ \t]*-->[ \t]*\n?", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"<!--|-->")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _VERSION = re.compile(r"v[1-9]\d{0,5}")
 _FIELDS = {"id", "version", "language", "title", "topic", "audience", "effective_from", "effective_to", "source"}
@@ -130,8 +132,14 @@ def _sections(body: str, name: str, first: int) -> tuple[tuple[Section, ...], li
         line = first + body[: head.start()].count("\n")
         found = _KEYWORDS.search(rest)
         words = tuple(word.strip() for word in re.split(r"[,，、]", found["words"]) if word.strip()) if found else ()
-        wording = _KEYWORDS.sub("", rest).strip()
+        rest = _KEYWORDS.sub("", rest)
+        asked = _ASKED.search(rest)
+        lines = tuple(text.strip() for text in asked["lines"].split("\n") if text.strip()) if asked else ()
+        wording = _ASKED.sub("", rest).strip()
+        if _COMMENT.search(wording) or any(_COMMENT.search(text) for text in lines):
+            what = f"the section {head['heading']!r} holds a comment that is neither keywords nor asked, or one that does not end"
+            problems.append(Problem(name, line, what, "Mend it: what is not read as a comment would be quoted"))
         if not wording:
             problems.append(Problem(name, line, f"the section {head['heading']!r} is empty", "Write it or delete the heading"))
-        sections.append(Section(number, head["heading"], wording, words, line))
+        sections.append(Section(number, head["heading"], wording, words, lines, line))
     return tuple(sections), problems

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,13 +19,13 @@ from tightrope.infra.settings import Settings
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.compose import Composer
 from tightrope.knowledge.compose.checked import checked
-from tightrope.knowledge.compose.decide import evidence
+from tightrope.knowledge.compose.decide import Answerable, evidence
 from tightrope.knowledge.compose.extractive import ExtractiveComposer
 from tightrope.knowledge.compose.generative import GenerativeComposer
-from tightrope.knowledge.compose.judging import Judge
+from tightrope.knowledge.compose.judging import Judge, Judges
+from tightrope.knowledge.errors import KnowledgeError
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Answer, Chunk, GateRules, Language, NoAnswer, Thresholds
-from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Answer, GateRules, Language, NoAnswer, Release, Retrieved, Thresholds
 from tightrope.knowledge.publishing.store import Active, Store
 
 log = get_logger()
@@ -54,7 +56,7 @@ class KnowledgeService:
     Args:
         client: retrieves from the active release.
         thresholds: limits of retrieval.
-        judge: decides whether what was found answers.
+        judges: makes, of a release, what decides whether passages of it answer.
         rules: what the gate holds an answer to beside its sources.
         composers: tried in this order until the gate lets a draft through; the last is the extractive one.
     """
@@ -63,14 +65,14 @@ class KnowledgeService:
         self,
         client: RagflowClient,
         thresholds: Thresholds,
-        judge: Judge,
+        judges: Callable[[Release], Judge],
         rules: GateRules,
         clock: Clock,
         composers: Sequence[Composer],
     ) -> None:
         self._client = client
         self._thresholds = thresholds
-        self._judge = judge
+        self._judges = judges
         self._rules = rules
         self._clock = clock
         self._composers = composers
@@ -81,15 +83,19 @@ class KnowledgeService:
     ) -> KnowledgeService:
         """The service on the published knowledge and the server that the settings name; make one per process."""
         folder = settings.project_dir / "knowledge_base"
-        client = RagflowClient(settings, Active(Store.from_settings(settings)), clock, transport=transport)
+        store = Store.from_settings(settings)
+        client = RagflowClient(settings, Active(store), clock, transport=transport)
         rules = load_rules(settings.project_dir / "data" / "knowledge")
         thresholds = load_thresholds(folder / "thresholds.json")
         composers: list[Composer] = [ExtractiveComposer(thresholds, rules)]
         if settings.answer_composer != "extractive":
             model = ModelClient(settings, transport=transport)
             composers.insert(0, GenerativeComposer(model, settings.project_dir / "prompts", rules, settings.answer_composer))
-        judge = Judge.here(settings.project_dir, load_release(folder).passages)
-        return cls(client, thresholds, judge, rules, clock, composers)
+        judges = Judges(settings.project_dir)
+        with suppress(KnowledgeError):  # nothing published, or nothing that can be read: answers say it
+            if (state := store.state()) is not None:
+                judges(store.load(state.active))  # now, and not while the first customer waits
+        return cls(client, thresholds, judges, rules, clock, composers)
 
     async def answer(self, question: str, language: Language) -> Answer | NoAnswer:
         """A cited answer in the customer's language, or the reason for none.
@@ -100,21 +106,21 @@ class KnowledgeService:
         if not question.strip():
             return NoAnswer("empty_question")
         retrieved = await self._client.retrieve(question, language, self._thresholds)
-        result = await self._answer(question, language, retrieved.chunks)
+        result = await self._answer(question, language, retrieved)
         log.info(
             "question answered" if isinstance(result, Answer) else "question not answered",
             action="knowledge_answer",
             outcome="answered" if isinstance(result, Answer) else result.reason,
-            release=retrieved.release_id,
+            release=retrieved.quotable.release.release_id,
             server=retrieved.server,
             passages=[chunk.passage.passage_id for chunk in retrieved.chunks[:3]],
             dropped=len(retrieved.dropped),
         )
         return result
 
-    async def _answer(self, question: str, language: Language, chunks: Sequence[Chunk]) -> Answer | NoAnswer:
+    async def _answer(self, question: str, language: Language, retrieved: Retrieved) -> Answer | NoAnswer:
         day = self._clock.now().astimezone(SHANGHAI).date()
-        decision = await asyncio.to_thread(self._judge.decide, question, language, chunks, day=day)
+        decision = await asyncio.to_thread(self._decide, question, language, retrieved, day)
         if isinstance(decision, NoAnswer):
             return decision
         result: Answer | NoAnswer = NoAnswer("gate")
@@ -127,6 +133,10 @@ class KnowledgeService:
                 # It found no answer in these passages; quoting them all the same would be beside the point.
                 return NoAnswer("declined", evidence(decision.chunks))
         return result
+
+    def _decide(self, question: str, language: Language, retrieved: Retrieved, day: date) -> Answerable | NoAnswer:
+        judge = self._judges(retrieved.quotable.release)
+        return judge.decide(question, language, retrieved.chunks, day=day, withdrawn=retrieved.quotable.withdrawn)
 
     async def aclose(self) -> None:
         """Close the connections."""

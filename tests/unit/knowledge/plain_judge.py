@@ -6,14 +6,25 @@ from collections.abc import Sequence
 
 from tightrope.knowledge.compose.decide import Limits
 from tightrope.knowledge.compose.judging import Judge
-from tightrope.knowledge.models import Chunk
+from tightrope.knowledge.models import Chunk, Language, Passage, Release
 
 
 class ByScore:
     """In the place of the fitted model."""
 
-    def judge(self, question: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+    def query(self, question: str) -> str:
+        return question
+
+    def near(self, query: str, language: Language) -> tuple[Passage, ...]:
+        return ()
+
+    def judge(self, query: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
         return tuple(chunks)
+
+
+def plain_judges(_: Release) -> Judge:
+    """The same for every release."""
+    return plain_judge()
 
 
 def plain_judge(level: int = 4000) -> Judge:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from plain_judge import plain_judge
+from plain_judge import plain_judges
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY, Settings
@@ -254,7 +254,7 @@ async def test_a_release_that_is_not_published_is_rejected(settings: Settings, r
 
 async def test_the_service_answers_with_citation_and_evidence(settings: Settings):
     service = KnowledgeService(
-        client(settings, answering([raw()])), THRESHOLDS, plain_judge(), RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
+        client(settings, answering([raw()])), THRESHOLDS, plain_judges, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
     )
     found = await service.answer("印花税多少", "zh")
     assert isinstance(found, Answer)
@@ -268,7 +268,7 @@ async def test_an_empty_question_is_not_even_sent(settings: Settings):
         raise AssertionError(request.url)
 
     service = KnowledgeService(
-        client(settings, handle), THRESHOLDS, plain_judge(), RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
+        client(settings, handle), THRESHOLDS, plain_judges, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
     )
     assert await service.answer(" \n", "zh") == NoAnswer("empty_question")
 
@@ -276,7 +276,7 @@ async def test_an_empty_question_is_not_even_sent(settings: Settings):
 async def test_a_server_that_is_down_is_an_error_and_never_an_empty_answer(settings: Settings):
     handle, _ = failing([httpx.ConnectError("a"), httpx.ConnectError("b")])
     service = KnowledgeService(
-        client(settings, handle), THRESHOLDS, plain_judge(), RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
+        client(settings, handle), THRESHOLDS, plain_judges, RULES, NOON, (ExtractiveComposer(THRESHOLDS, RULES),)
     )
     with pytest.raises(KnowledgeUnavailable):
         await service.answer("印花税多少", "zh")

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from plain_judge import plain_judge
+from plain_judge import plain_judges
 
 from tightrope.generation import ledger
 from tightrope.generation.client import ModelClient
@@ -30,7 +30,7 @@ from tightrope.knowledge.compose.generative import (
     quoted,
 )
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import Answer, Chunk, Draft, NoAnswer, Passage, Retrieved, Thresholds
+from tightrope.knowledge.models import Answer, Chunk, Draft, NoAnswer, Passage, Quotable, Release, Retrieved, Thresholds
 from tightrope.knowledge.passages import split_sentences
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
 from tightrope.sandbox.model.api import create_app
@@ -74,7 +74,7 @@ class Found:
         self.chunks = tuple(chunks)
 
     async def retrieve(self, *_: Any) -> Retrieved:
-        return Retrieved("kb-1", "d", self.chunks)
+        return Retrieved(Quotable(Release("kb-1", (), ())), "d", self.chunks)
 
     async def aclose(self) -> None: ...
 
@@ -106,7 +106,7 @@ def service(
     settings: Settings, app: FastAPI, clock: FixedClock, chunks: Sequence[Chunk] = CHUNKS, mode: Any = "generative"
 ) -> KnowledgeService:
     composers = (composer(settings, app, mode), ExtractiveComposer(THRESHOLDS, RULES))
-    return KnowledgeService(Found(chunks), THRESHOLDS, plain_judge(), RULES, clock, composers)  # type: ignore[arg-type]
+    return KnowledgeService(Found(chunks), THRESHOLDS, plain_judges, RULES, clock, composers)  # type: ignore[arg-type]
 
 
 def says(output: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from tightrope.knowledge.compose.asking import QuestionForm, load_forms
 from tightrope.knowledge.compose.decide import Answerable, Limits, decide
 from tightrope.knowledge.compose.relevance import Relevance, Scale
 from tightrope.knowledge.compose.vectors import KeptVectors
-from tightrope.knowledge.models import LANGUAGES, Chunk, Language, NoAnswer, Passage
+from tightrope.knowledge.models import LANGUAGES, Chunk, Language, NoAnswer, Passage, Release
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,45 @@ class Judge:
     limits: Mapping[Language, Limits]
     forms: tuple[QuestionForm, ...]
 
-    def decide(self, question: str, language: Language, chunks: Sequence[Chunk], *, day: date) -> Answerable | NoAnswer:
-        """See `decide.decide`; takes the encoder's time for the question."""
-        own = [chunk for chunk in chunks if chunk.passage.language == language]
-        return decide(question, language, self.relevance.judge(question, own), self.limits[language], self.forms, day=day)
+    def decide(
+        self,
+        question: str,
+        language: Language,
+        chunks: Sequence[Chunk],
+        *,
+        day: date,
+        withdrawn: Collection[tuple[str, str]] = frozenset(),
+    ) -> Answerable | NoAnswer:
+        """See `decide.decide`; takes the encoder's time for the question.
+
+        Args:
+            chunks: what retrieval found. What customers' questions lead to is judged beside it, if it is in force.
+            withdrawn: documents with versions that may not be quoted.
+        """
+        judged = self.judged(question, language, chunks, day=day, withdrawn=withdrawn)
+        return decide(question, language, judged, self.limits[language], self.forms, day=day)
+
+    def judged(
+        self,
+        question: str,
+        language: Language,
+        chunks: Sequence[Chunk],
+        *,
+        day: date,
+        withdrawn: Collection[tuple[str, str]] = frozenset(),
+    ) -> tuple[Chunk, ...]:
+        """What retrieval and customers' questions found in this language, with the confidence that it answers, best first."""
+        query = self.relevance.query(question)
+        found = [chunk for chunk in chunks if chunk.passage.language == language]
+        seen = {chunk.passage.passage_id for chunk in found}
+        found += [
+            Chunk(passage, 0.0, 0.0, 0.0)
+            for passage in self.relevance.near(query, language)
+            if passage.passage_id not in seen
+            and (passage.document_id, passage.version) not in withdrawn
+            and passage.effective_from <= day <= passage.effective_to
+        ]
+        return self.relevance.judge(query, found)
 
     @classmethod
     def here(cls, project: Path, passages: Sequence[Passage]) -> Judge:
@@ -44,6 +80,29 @@ class Judge:
         scale = scales["words" if found is None else "vectors"]
         relevance = Relevance(passages, scale, None if found is None else KeptVectors.load(project, found))
         return cls(relevance, limits(scale, near), load_forms(project / "data" / "knowledge"))
+
+
+class Judges:
+    """The judge of each release, made when it is first asked for (a second or two) and kept for the last two: a switch is under way at most between these.
+
+    Raises:
+        ValueError: the levels or the forms of questions are missing or break their form.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._lock = Lock()
+        self._made: dict[str, Judge] = {}
+        Judge.here(project, ())
+
+    def __call__(self, release: Release) -> Judge:
+        """The judge of this release's passages."""
+        with self._lock:
+            judge = self._made.pop(release.release_id, None) or Judge.here(self._project, release.passages)
+            self._made[release.release_id] = judge
+            for oldest in list(self._made)[:-2]:
+                del self._made[oldest]
+            return judge
 
 
 def limits(scale: Scale, near: int) -> dict[Language, Limits]:

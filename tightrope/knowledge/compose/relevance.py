@@ -14,18 +14,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tightrope.knowledge.compose.customers import Customers, Rows, section
 from tightrope.knowledge.models import MICRO, Chunk, Language, Passage
 from tightrope.knowledge.passages import split_sentences
 from tightrope.knowledge.server.tokens import grams, idf, terms
 
-Rows = NDArray[np.float32]
 Features = dict[str, float]
 
 BIAS = "bias"
 GAPPED = (
+    "asked",
+    "asked_gram",
+    "asked_term",
+    "other_asked",
+    "votes",
     "term",
     "head_term",
     "gram",
@@ -40,6 +42,9 @@ GAPPED = (
 )
 """Of these, how far the passage lies behind the best of those found is a feature too."""
 
+NEAR = 8
+"""Passages that customers' questions add to what retrieval found."""
+
 
 class Vectors(Protocol):
     """Vectors of questions and of pieces of passages, of length one."""
@@ -50,6 +55,10 @@ class Vectors(Protocol):
 
     def pieces(self, texts: Sequence[str]) -> Rows:
         """A row a piece."""
+        ...
+
+    def asked(self, texts: Sequence[str]) -> Rows:
+        """A row for each question in customers' words; of noughts where none is kept."""
         ...
 
 
@@ -100,6 +109,7 @@ class _Words:
     section: frozenset[str]
     sentences: tuple[frozenset[str], ...]
     parts: tuple[Mapping[str, float], ...]
+    asked: tuple[tuple[frozenset[str], Mapping[str, float]], ...]
 
 
 @lru_cache(maxsize=8192)
@@ -114,7 +124,19 @@ def _words(passage: Passage) -> _Words:
         section=frozenset(terms(passage.section)),
         sentences=tuple(frozenset(terms(sentence)) for sentence in sentences),
         parts=tuple(grams(part) for part in (head, *(f"{head} {word}" for word in passage.keywords), *sentences)),
+        asked=tuple((frozenset(terms(line)), grams(line)) for line in passage.asked),
     )
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question, ready to be held against passages."""
+
+    weights: Mapping[str, float]
+    """How rare each of its terms is."""
+    grams: Mapping[str, float]
+    row: Rows | None
+    """None without an encoder."""
 
 
 class Relevance:
@@ -132,46 +154,61 @@ class Relevance:
         self._total = len(passages)
         self._frequency = Counter(term for passage in passages for term in _words(passage).everywhere)
         self._twins = {(p.document_id, p.version, p.number, p.language): p for p in passages}
+        self._customers = None if vectors is None else Customers(passages, vectors)
 
-    def judge(self, question: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+    def query(self, question: str) -> Query:
+        """Takes the encoder's time, once a question."""
+        weights = {term: idf(self._total, self._frequency.get(term, 0)) for term in terms(question)}
+        return Query(weights, grams(question), None if self._vectors is None else self._vectors.question(question))
+
+    def near(self, query: Query, language: Language) -> tuple[Passage, ...]:
+        """The passages that customers' questions nearest to this one lead to: NEAR at most, nearest first; none without an encoder."""
+        return () if query.row is None or self._customers is None else self._customers.near(query.row, language, NEAR)
+
+    def judge(self, query: Query, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
         """The chunks with this confidence as their similarity, most relevant first."""
         judged = [
             replace(chunk, similarity=confidence(features, self.scale.weights))
-            for chunk, features in zip(chunks, self.features(question, [chunk.passage for chunk in chunks]), strict=True)
+            for chunk, features in zip(chunks, self.features(query, [chunk.passage for chunk in chunks]), strict=True)
         ]
         return tuple(sorted(judged, key=lambda chunk: (-chunk.similarity, chunk.passage.passage_id)))
 
-    def features(self, question: str, found: Sequence[Passage]) -> list[Features]:
+    def features(self, query: Query, found: Sequence[Passage]) -> list[Features]:
         """Of each passage, in the order given."""
         if not found:
             return []
-        weights = {term: idf(self._total, self._frequency.get(term, 0)) for term in terms(question)}
-        vector = grams(question)
-        rows = [_of_words(weights, vector, passage) for passage in found]
-        if self._vectors is not None:
-            asked = self._vectors.question(question)
-            rows = [row | self._of_vectors(self._vectors, asked, passage) for row, passage in zip(rows, found, strict=True)]
+        rows = [_of_words(query, passage) for passage in found]
+        if self._vectors is not None and self._customers is not None and query.row is not None:
+            votes = self._customers.votes(query.row, found[0].language)
+            rows = [
+                row | self._of_vectors(self._vectors, query.row, passage) | {"votes": votes.get(section(passage), 0.0)}
+                for row, passage in zip(rows, found, strict=True)
+            ]
         best = {name: max(row[name] for row in rows) for name in GAPPED if name in rows[0]}
         return [row | {f"{name}_gap": row[name] - best[name] for name in best} for row in rows]
 
     def _of_vectors(self, vectors: Vectors, asked: Rows, passage: Passage) -> Features:
-        made = _cosines(asked, vectors.pieces(pieces(passage).texts), "")
         language: Language = "en" if passage.language == "zh" else "zh"
         twin = self._twins.get((passage.document_id, passage.version, passage.number, language), passage)
-        return made | _cosines(asked, vectors.pieces(pieces(twin).texts), "other_")
+        return _cosines(vectors, asked, passage, "") | _cosines(vectors, asked, twin, "other_")
 
 
-def _cosines(asked: Rows, rows: Rows, prefix: str) -> Features:
-    head, named, whole, *sentences = (rows @ asked).tolist()
-    return {f"{prefix}head": head, f"{prefix}named": named, f"{prefix}whole": whole, f"{prefix}sentence": max(sentences)}
+def _cosines(vectors: Vectors, asked: Rows, passage: Passage, prefix: str) -> Features:
+    head, named, whole, *sentences = (vectors.pieces(pieces(passage).texts) @ asked).tolist()
+    lines = sorted((vectors.asked(passage.asked) @ asked).tolist() if passage.asked else [0.0], reverse=True)
+    made = {"head": head, "named": named, "whole": whole, "sentence": max(sentences), "asked": lines[0], "asked_next": lines[:2][-1]}
+    return {f"{prefix}{name}": value for name, value in made.items()}
 
 
-def _of_words(weights: Mapping[str, float], vector: Mapping[str, float], passage: Passage) -> Features:
-    words, asked = _words(passage), weights.keys()
+def _of_words(query: Query, passage: Passage) -> Features:
+    words, weights, asked = _words(passage), query.weights, query.weights.keys()
     whole = sum(weights.values()) or 1.0
 
     def share(held: frozenset[str]) -> float:
         return sum(weights[term] for term in asked & held) / whole
+
+    def alike(other: Mapping[str, float]) -> float:
+        return sum(value * other.get(gram, 0.0) for gram, value in query.grams.items())
 
     return {
         "term": share(words.everywhere),
@@ -180,7 +217,9 @@ def _of_words(weights: Mapping[str, float], vector: Mapping[str, float], passage
         "section_asked": len(words.section & asked) / (len(words.section) or 1),
         "title_asked": len(words.title & asked) / (len(words.title) or 1),
         "missing": max((weights[term] for term in asked - words.everywhere), default=0.0) / whole,
-        "gram": max((sum(value * part.get(gram, 0.0) for gram, value in vector.items()) for part in words.parts), default=0.0),
+        "gram": max(map(alike, words.parts), default=0.0),
+        "asked_term": max((share(held) * len(asked & held) / (len(held) or 1) for held, _ in words.asked), default=0.0) ** 0.5,
+        "asked_gram": max((alike(line) for _, line in words.asked), default=0.0),
     }
 
 

@@ -13,7 +13,7 @@ from tightrope.knowledge.models import LANGUAGES, Document, Problem
 from tightrope.knowledge.publishing.approvals import FOLDER, Void, key_of, read_approvals, signed
 from tightrope.knowledge.publishing.check_figures import contradictions, figures_that_differ, figures_without_unit
 from tightrope.knowledge.publishing.check_prompts import prompts
-from tightrope.knowledge.publishing.check_wording import wording
+from tightrope.knowledge.publishing.check_wording import asked_twice, wording
 from tightrope.knowledge.publishing.signers import FILE, load_signers
 from tightrope.knowledge.reading import inspect
 
@@ -71,6 +71,7 @@ def problems_of(documents: Sequence[Document], day: date) -> Iterator[Problem]:
     for document in documents:
         yield from wording(document)
         yield from figures_without_unit(document)
+    yield from asked_twice(documents)
     yield from figures_that_differ(documents)
     yield from contradictions([document for document in documents if document.audience == "public"])
 

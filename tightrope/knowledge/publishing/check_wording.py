@@ -1,9 +1,9 @@
-"""Rules for the wording of one document: passages that are short enough, sentences that stand alone, keywords. Pure."""
+"""Rules for the wording of one document: passages that are short enough, sentences that stand alone, keywords, questions asked. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tightrope.knowledge.cutting import MAX_TOKENS, count_tokens
@@ -20,7 +20,7 @@ _LEANS: Final[dict[Language, re.Pattern[str]]] = {
 
 
 def wording(document: Document) -> Iterator[Problem]:
-    """Passages over MAX_TOKENS, sentences that lean on another one, sections without keywords."""
+    """Passages over MAX_TOKENS, sentences that lean on another one, sections without keywords or questions."""
     lines = document.raw.decode().replace("\r\n", "\n").split("\n")
     for passage in cut(document):
         tokens = count_tokens(passage.content)
@@ -32,11 +32,39 @@ def wording(document: Document) -> Iterator[Problem]:
         if not section.keywords:
             what = f"the section {section.heading!r} has no keywords"
             yield Problem(document.file_name, section.line, what, "Add <!-- keywords: … --> with customers' words", "warning")
+        if not section.asked and document.audience == "public":
+            what = f"the section {section.heading!r} has no questions in customers' words"
+            remedy = "Add <!-- asked: with four or more below, one a line (README.md): without them it is found by its own words alone"
+            yield Problem(document.file_name, section.line, what, remedy, "warning")
         for sentence in split_sentences(section.body):
             found = _LEANS[document.language].match(sentence)
             if found:
                 what = f"a sentence starts with {found[0]!r} and does not stand alone: {shown(sentence)}"
                 yield Problem(document.file_name, line_of(lines, section, sentence), what, "Name what it is about")
+
+
+def asked_twice(documents: Sequence[Document]) -> Iterator[Problem]:
+    """The same question, but for spaces and marks, below two sections of one language: it says of neither that it is meant."""
+    seen: dict[tuple[Language, str], tuple[Document, Section]] = {}
+    for document in documents:
+        for section in document.sections:
+            for question in section.asked:
+                before, there = seen.setdefault((document.language, _bare(question)), (document, section))
+                if there is section or not _overlap(before, document):
+                    continue
+                lines = document.raw.decode().replace("\r\n", "\n").split("\n")
+                what = f"the question {shown(question)} stands below {there.heading!r} of {before.file_name} too"
+                remedy = "Leave it where it is answered best"
+                yield Problem(document.file_name, line_of(lines, section, question), what, remedy, "warning")
+
+
+def _bare(question: str) -> str:
+    return "".join(character for character in question.casefold() if character.isalnum())
+
+
+def _overlap(one: Document, other: Document) -> bool:
+    """Versions that follow each other may ask alike."""
+    return one.effective_from <= other.effective_to and other.effective_from <= one.effective_to
 
 
 def line_of(lines: list[str], section: Section, sentence: str) -> int:

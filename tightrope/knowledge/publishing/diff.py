@@ -95,6 +95,9 @@ def _section(document: Document, old: Section | None, new: Section | None) -> It
         yield change(f"## {old.heading}", f"## {new.heading}")
     if old and new and old.keywords != new.keywords:
         yield change(f"keywords: {', '.join(old.keywords)}", f"keywords: {', '.join(new.keywords)}")
+    before, after = (old.asked if old else ()), (new.asked if new else ())
+    yield from (change(f"asked: {line}", "") for line in before if line not in after)
+    yield from (change("", f"asked: {line}") for line in after if line not in before)
     a, b = (split_sentences(old.body) if old else []), (split_sentences(new.body) if new else [])
     for kind, a0, a1, b0, b1 in SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes():
         if kind == "equal":

@@ -43,7 +43,7 @@ def changed_sections(document_id: str, old: Release | None, new: Release) -> set
 
 def _passages(document_id: str, release: Release | None) -> Mapping[tuple[str, str, str], int]:
     return {
-        (passage.language, passage.content, ",".join(passage.keywords)): passage.number
+        (passage.language, passage.content, "\n".join((*passage.keywords, *passage.asked))): passage.number
         for passage in (release.passages if release else ())
         if passage.document_id == document_id
     }

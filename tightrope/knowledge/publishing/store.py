@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from tightrope.infra.files import write_atomically
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import DocumentInvalid, PublishFailed, ReleaseBroken
-from tightrope.knowledge.models import Document, Release
+from tightrope.knowledge.models import Document, Quotable, Release
 from tightrope.knowledge.passages import build_release, parse_document
 from tightrope.knowledge.publishing.approvals import Approvals, signed
 from tightrope.knowledge.publishing.signers import FILE, load_signers
@@ -70,19 +70,6 @@ class Kept:
     made: str
     documents: int
     passages: int
-
-
-@dataclass(frozen=True)
-class Quotable:
-    """What an answer may quote now: the active release without what was withdrawn."""
-
-    release: Release
-    withdrawn: frozenset[tuple[str, str]] = frozenset()
-    """Document ids with versions."""
-
-    def allows(self, document_id: str, version: str) -> bool:
-        """Whether this version may be quoted (its dates are another matter)."""
-        return (document_id, version) not in self.withdrawn
 
 
 class Quotables(Protocol):
