@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tightrope.engine.models import Project
-from tightrope.uat.models import Act, Break, Case, Expect, FaultOrder, Login, Press, Problem, Say, Switch
+from tightrope.uat.models import Act, Break, Case, Choose, Expect, FaultOrder, Login, Press, Problem, Say, Switch
 
 OTHER_JOURNEYS = frozenset({"search", "chitchat", "out_of_scope", "cross"})
 """What a case can be about beside a journey: a question, small talk, something that is not ours, several journeys at once."""
@@ -153,4 +153,6 @@ def _did(act: object, names: Collection[str]) -> str:
             return f"say {folded(text, names) or text}"
         case Press(title):
             return f"press {folded(title, names)}"
+        case Choose(title):
+            return f"choose {folded(title, names)}"
     return repr(act)

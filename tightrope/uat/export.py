@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from tightrope.engine.models import Project
-from tightrope.uat.models import NO_HANDOFF, Break, Case, Expect, GiveBack, Login, Logout, Press, Say, Step, Switch, Wait
+from tightrope.uat.models import NO_HANDOFF, Break, Case, Choose, Expect, GiveBack, Login, Logout, Press, Say, Step, Switch, Wait
 
 LOGGED_IN: Final = "/SetSlots(login_state=done)"
 
@@ -105,6 +105,8 @@ def _untellable(step: Step) -> str:
     match step.act:
         case Logout():
             return "the customer logs out"
+        case Choose():
+            return "the customer chooses a section, if asked which"
         case Wait(minutes):
             return f"{minutes:g} minutes pass"
         case Switch(scope, off):

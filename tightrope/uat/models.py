@@ -76,6 +76,17 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
+class Choose:
+    """The customer presses the button with this title if the assistant asks which section of the knowledge base is meant.
+
+    If it answered at once nothing happens, and what the turn has to show is looked for in that answer: how sure the assistant must be to answer at
+    once is a matter of calibration, and no case may break when a firm calibrates anew.
+    """
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     """Somebody logs in through the login link or at the portal."""
 
@@ -114,7 +125,7 @@ class Break:
     faults: tuple[FaultOrder, ...]
 
 
-Act = Say | Press | Login | Logout | Wait | Switch | GiveBack | Break
+Act = Say | Press | Choose | Login | Logout | Wait | Switch | GiveBack | Break
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tightrope.engine.errors import EngineError
 from tightrope.uat.judge import forbidden, judge
-from tightrope.uat.models import Case, CaseResult, Finding, Played, Press, Say, Step
+from tightrope.uat.models import Case, CaseResult, Choose, Finding, Played, Press, Say, Step
 from tightrope.uat.observed import CannotPlay, Observed, Stage, Talk
 from tightrope.uat.standing import Standing, breaches
 
@@ -22,11 +22,12 @@ async def play(case: Case, stage: Stage, standing: Standing) -> CaseResult:
     standing_at = ""
     broke = ""
     talk: Talk | None = None
+    seen: Observed | None = None
     try:
         talk = await stage.open(case)
         for step in case.steps:
-            seen = await _step(talk, step, said)
-            played.append(_told(case, step, seen, standing, said, shown))
+            before, seen = seen, await _step(talk, step, said, seen)
+            played.append(_told(case, step, seen, standing, said, shown) if seen is not before else _again(case, step, seen))
             shown |= {message.shown.text for message in seen.messages}
             standing_at = seen.standing
     except CannotPlay as error:
@@ -45,17 +46,29 @@ async def play(case: Case, stage: Stage, standing: Standing) -> CaseResult:
     return CaseResult(case, tuple(played), findings, standing_at, time.perf_counter() - started, broke)
 
 
-async def _step(talk: Talk, step: Step, said: list[str]) -> Observed:
-    if isinstance(step.act, Say):
-        said.append(step.act.text)
-    elif isinstance(step.act, Press):
-        said.append(step.act.title)
-    return await talk.do(step.act)
+async def _step(talk: Talk, step: Step, said: list[str], before: Observed | None) -> Observed:
+    act = step.act
+    if isinstance(act, Choose):
+        if before is None:
+            raise CannotPlay("`choose` needs a turn before it")
+        if not any(act.title in message.shown.buttons for message in before.messages):
+            return before  # answered at once, or the section is not offered: what has to show says which
+        act = Press(act.title)
+    if isinstance(act, Say):
+        said.append(act.text)
+    elif isinstance(act, Press):
+        said.append(act.title)
+    return await talk.do(act)
 
 
 def _told(case: Case, step: Step, seen: Observed, standing: Standing, said: list[str], shown: set[str]) -> Played:
     findings = (*judge(step.expect, seen), *forbidden(case.forbids, seen), *breaches(seen, standing, said, shown))
     return Played(step.act, tuple(message.shown for message in seen.messages), tuple(_asides(seen)), findings)
+
+
+def _again(case: Case, step: Step, seen: Observed) -> Played:
+    """Nothing happened: what this step has to show is looked for in what the one before showed."""
+    return Played(step.act, (), (), (*judge(step.expect, seen), *forbidden(case.forbids, seen)))
 
 
 def _asides(seen: Observed) -> list[str]:

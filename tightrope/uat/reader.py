@@ -23,6 +23,7 @@ from tightrope.uat.models import (
     Act,
     Break,
     Case,
+    Choose,
     Expect,
     FaultOrder,
     GiveBack,
@@ -41,7 +42,7 @@ SCHEMA: Final = REPOSITORY / "contracts" / "uat" / "cases.schema.json"
 DEFAULT_TIME: Final = "2026-11-20T10:31:00+08:00"
 """A Friday morning while the markets of Shanghai and Shenzhen trade."""
 ANONYMOUS: Final = "anonymous"
-_ACTS: Final = ("say", "press", "login", "logout", "wait", "switch_off", "switch_on", "give_back", "faults")
+_ACTS: Final = ("say", "press", "choose", "login", "logout", "wait", "switch_off", "switch_on", "give_back", "faults")
 
 
 @lru_cache(maxsize=1)
@@ -174,6 +175,8 @@ def _act(name: str, value: Any) -> Act:
             return Say(value)
         case "press":
             return Press(value)
+        case "choose":
+            return Choose(value)
         case "login":
             return Login(value)
         case "logout":

@@ -16,6 +16,7 @@ from tightrope.uat.models import (
     Act,
     Break,
     CaseResult,
+    Choose,
     Finding,
     GiveBack,
     Login,
@@ -102,6 +103,8 @@ def did(act: Act) -> dict[str, Any]:
             return {"say": text}
         case Press(title):
             return {"press": title}
+        case Choose(title):
+            return {"choose": title}
         case Login(customer):
             return {"login": customer}
         case Logout():

@@ -8,7 +8,7 @@ import pytest
 from uat_samples import read_text
 
 from tightrope.infra.settings import REPOSITORY
-from tightrope.uat.models import NO_HANDOFF, Break, FaultOrder, GiveBack, Handoff, Login, Logout, Press, Say, Switch, Wait
+from tightrope.uat.models import NO_HANDOFF, Break, Choose, FaultOrder, GiveBack, Handoff, Login, Logout, Press, Say, Switch, Wait
 from tightrope.uat.reader import case_files, read_cases
 
 HEAD = "defaults: {journey: check_balance, customer: C1001}\n"
@@ -32,6 +32,7 @@ cases:
     turns:
       - {say: hello, expect: {starts: [check_balance], slots: {a: true, b: null}, handoff: none}}
       - {press: Yes, expect: {handoff: {reason: complaint, priority: high}, silent: false, login: true, told: error}}
+      - choose: "Fees: Stamp duty"
       - login: C1002
       - logout: true
       - wait: 2.5
@@ -47,6 +48,7 @@ cases:
     assert [step.act for step in made.steps] == [
         Say("hello"),
         Press("Yes"),
+        Choose("Fees: Stamp duty"),
         Login("C1002"),
         Logout(),
         Wait(2.5),

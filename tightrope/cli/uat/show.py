@@ -14,7 +14,7 @@ from tightrope.uat.results import did, share, twins
 
 _WORDS: Mapping[str, str] = {
     "say": "customer",
-    "press": "presses",
+    "press": "presses", "choose": "chooses, if asked,",
     "login": "logs in",
     "logout": "logs out",
     "wait": "minutes pass",

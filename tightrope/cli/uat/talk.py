@@ -28,7 +28,7 @@ from tightrope.gateway.wording import say
 from tightrope.identity.models import Binding
 from tightrope.sandbox.brokerage.faults import Fault, FaultOrder
 from tightrope.uat import models
-from tightrope.uat.models import Act, Break, Case, GiveBack, Login, Logout, Press, Say, Switch, Wait
+from tightrope.uat.models import Act, Break, Case, Choose, GiveBack, Login, Logout, Press, Say, Switch, Wait
 from tightrope.uat.observed import CannotPlay, Observed
 from tightrope.understanding.language import detect, requested
 
@@ -113,6 +113,8 @@ class UatTalk:
                 spoken = await self._say(text)
             case Press(title):
                 spoken = await self._press(title)
+            case Choose(title):
+                raise CannotPlay(f"whether {title!r} is to be pressed is for the player to see")
             case Login(customer):
                 spoken = await self._login(customer)
             case Logout():

@@ -196,7 +196,14 @@ class Relevance:
 def _cosines(vectors: Vectors, asked: Rows, passage: Passage, prefix: str) -> Features:
     head, named, whole, *sentences = (vectors.pieces(pieces(passage).texts) @ asked).tolist()
     lines = sorted((vectors.asked(passage.asked) @ asked).tolist() if passage.asked else [0.0], reverse=True)
-    made = {"head": head, "named": named, "whole": whole, "sentence": max(sentences), "asked": lines[0], "asked_next": lines[:2][-1]}
+    made = {
+        "head": head,
+        "named": named,
+        "whole": whole,
+        "sentence": max(sentences),
+        "asked": lines[0],
+        "asked_next": lines[:2][-1],
+    }
     return {f"{prefix}{name}": value for name, value in made.items()}
 
 

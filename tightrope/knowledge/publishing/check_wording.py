@@ -34,7 +34,9 @@ def wording(document: Document) -> Iterator[Problem]:
             yield Problem(document.file_name, section.line, what, "Add <!-- keywords: … --> with customers' words", "warning")
         if not section.asked and document.audience == "public":
             what = f"the section {section.heading!r} has no questions in customers' words"
-            remedy = "Add <!-- asked: with four or more below, one a line (README.md): without them it is found by its own words alone"
+            remedy = (
+                "Add <!-- asked: with four or more below, one a line (README.md): without them it is found by its own words alone"
+            )
             yield Problem(document.file_name, section.line, what, remedy, "warning")
         for sentence in split_sentences(section.body):
             found = _LEANS[document.language].match(sentence)
