@@ -20,10 +20,13 @@ CHECKER = Ed25519PrivateKey.from_private_bytes(b"c" * 32)
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
 
 _TEXTS = {
-    "zh": ("样例收费", "## 收费\n<!-- keywords: 多少钱 -->\n样例业务的佣金为0.1%。\n样例业务每笔最低5元。\n"),
+    "zh": (
+        "样例收费",
+        "## 收费\n<!-- keywords: 多少钱 -->\n<!-- asked:\n做一笔要花多少\n-->\n样例业务的佣金为0.1%。\n样例业务每笔最低5元。\n",
+    ),
     "en": (
         "Sample fees",
-        "## Fees\n<!-- keywords: how much -->\nThe sample commission is 0.1%.\nThe sample minimum is CNY 5 per trade.\n",
+        "## Fees\n<!-- keywords: how much -->\n<!-- asked:\nwhat does one trade cost me\n-->\nThe sample commission is 0.1%.\nThe sample minimum is CNY 5 per trade.\n",
     ),
 }
 

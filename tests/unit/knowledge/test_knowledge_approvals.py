@@ -52,7 +52,10 @@ def test_any_changed_character_of_either_language_voids_both_signatures(tmp_path
     place = start + 4 + at % (len(good) - start - 4)
     path.write_text(good[:place] + "甲" + good[place:], encoding="utf-8")
     try:
-        assert not any(document.approvals for document in read_documents(folder))
+        try:
+            assert not any(document.approvals for document in read_documents(folder))
+        except DocumentInvalid:  # a broken comment: nothing of the folder is read
+            return
         assert "have changed since" in why_not(folder)
     finally:
         path.write_text(good, encoding="utf-8")

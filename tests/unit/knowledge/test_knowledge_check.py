@@ -37,18 +37,22 @@ def test_a_good_base_has_no_problem(tmp_path: Path):
 @pytest.mark.parametrize(
     ("language", "old", "new", "line", "what"),
     [
-        ("zh", "样例业务每笔", "这项业务每笔", 15, "does not stand alone"),
-        ("zh", "样例业务每笔", "上述业务每笔", 15, "does not stand alone"),
-        ("en", "The sample minimum", "This minimum", 15, "does not stand alone"),
-        ("en", "The sample minimum", "The above minimum", 15, "does not stand alone"),
+        ("zh", "样例业务每笔", "这项业务每笔", 18, "does not stand alone"),
+        ("zh", "样例业务每笔", "上述业务每笔", 18, "does not stand alone"),
+        ("en", "The sample minimum", "This minimum", 18, "does not stand alone"),
+        ("en", "The sample minimum", "The above minimum", 18, "does not stand alone"),
         ("zh", "<!-- keywords: 多少钱 -->\n", "", 12, "no keywords"),
+        ("zh", "<!-- asked:\n做一笔要花多少\n-->\n", "", 12, "no questions in customers' words"),
+        ("en", "-->\nThe sample com", "\nThe sample com", 12, "a comment that is neither"),
+        ("en", "what does one", "what <!-- does one", 12, "a comment that is neither"),
+        ("zh", "样例业务每笔", "<!-- 备注 -->样例业务每笔", 12, "a comment that is neither"),
         ("zh", "样例业务每笔", "样例业务" * 150 + "每笔", 12, "tokens in one passage"),
         ("en", "topic: fees", "topic: tax", 2, "topic is tax"),
         ("en", "version: v1", "version: v2", 2, "no twin in zh"),
         ("en", "## Fees", "## More\nMore is said here.\n\n## Fees", 1, "2 sections"),
         ("zh", "9999-12-31", "2026-11-21", 2, "ended on"),
         ("en", "0.1%", "0.2%", 12, "figures differ between the languages: zh has 0.1, en has 0.2"),
-        ("en", "CNY 5 per trade", "50", 15, "50 has no unit"),
+        ("en", "CNY 5 per trade", "50", 18, "50 has no unit"),
         ("zh", "topic: fees", "topic: gold", 6, "topic must be"),
         ("zh", "effective_from: 2026-09-01", "effective_from: 2026-13-01", 8, "month"),
         ("zh", "## 收费", "前言\n## 收费", 12, "before the first heading"),
@@ -99,6 +103,39 @@ def test_two_documents_that_say_two_figures_of_one_thing_are_told_with_both_plac
         later = text(language, id="more", effective_to="2026-08-31", effective_from="2026-01-01")
         (folder / f"more.{language}.md").write_text(later.replace("最低5元", "最低8元"), encoding="utf-8")
     assert not [problem for problem in found(folder) if " here, " in problem.what]
+
+
+def test_a_question_that_two_sections_claim_is_told_once_with_the_other_place(tmp_path: Path):
+    folder = base(tmp_path)
+    (folder / "more.zh.md").write_text(text("zh", id="more").replace("做一笔要花多少", "做一笔，要花多少？"), encoding="utf-8")
+    (folder / "more.en.md").write_text(text("en", id="more").replace("cost me", "cost"), encoding="utf-8")
+    told = [problem for problem in found(folder) if "too" in problem.what and "question" in problem.what]
+    assert [(problem.file, problem.line, problem.grade) for problem in told] == [("sample.zh.md", 15, "warning")]
+    assert "more.zh.md" in told[0].what
+    for language in ("zh", "en"):  # versions that follow each other may ask alike
+        later = text(language, id="more", effective_to="2026-08-31", effective_from="2026-01-01")
+        (folder / f"more.{language}.md").write_text(later, encoding="utf-8")
+    assert not [problem for problem in found(folder) if "question" in problem.what]
+
+
+def test_what_customers_ask_is_read_and_never_quoted(tmp_path: Path):
+    release = build_release(read_documents(signed_base(tmp_path)))
+    zh = next(passage for passage in release.passages if passage.language == "zh")
+    assert zh.asked == ("做一笔要花多少",)
+    assert "要花多少" not in zh.content
+    assert zh.text.startswith("样例业务的佣金")
+
+
+def test_a_changed_question_is_another_release_and_is_told(tmp_path: Path):
+    folder = signed_base(tmp_path)
+    old = build_release(read_documents(folder))
+    change(folder, "zh", "做一笔要花多少", "一笔几块钱")
+    for duty, key in (("maker", MAKER), ("checker", CHECKER)):
+        sign(folder, duty, key)
+    new = build_release(read_documents(folder))
+    assert new.release_id != old.release_id
+    assert [(c.before, c.after) for c in diff(old, new)] == [("asked: 做一笔要花多少", ""), ("", "asked: 一笔几块钱")]
+    assert impact("sample", old, new, (), ()).changed == (1,)
 
 
 def test_nothing_in_our_own_documents_keeps_them_from_being_published():

@@ -123,7 +123,8 @@ def test_a_server_that_fails_is_said_with_a_person_and_nothing_of_what_it_sent(
 
 
 def test_finding_nothing_reads_otherwise_than_a_failure(play: Play, ask: Callable[[Server], list[str]]):
-    (said,) = ask(Server(found()))
+    ask(Server(found()))
+    (said,) = play.say("鲸鱼怎么睡觉" if play.language == "zh" else "how do whales sleep?", "search and reply")
     (response,) = RESPONSES["utter_no_relevant_answer_found"]
     assert said == (response["text"] if play.language == "zh" else response["translation"]["en"])
     assert play.buttons == [person(play)]

@@ -8,7 +8,7 @@ import pytest
 from uat_samples import FakeStage, case, says, seen
 
 from tightrope.uat.judge import judge
-from tightrope.uat.models import NO_HANDOFF, Expect, Finding, Handoff, Say, Shown
+from tightrope.uat.models import NO_HANDOFF, Choose, Expect, Finding, Handoff, Press, Say, Shown
 from tightrope.uat.observed import Call, CannotPlay, Message, Observed, Source
 from tightrope.uat.player import play
 from tightrope.uat.standing import Standing, breaches, numbers
@@ -180,6 +180,37 @@ async def test_a_failed_step_fails_the_case_and_the_rest_is_played() -> None:
     result = await play(two, FakeStage(seen("hi"), seen("bye")), STANDING)
     assert not result.passed
     assert [len(step.findings) for step in result.played] == [1, 0]
+
+
+def which(*titles: str) -> Observed:
+    """The assistant asks which section is meant."""
+    return Observed(messages=(Message(Shown("Which?", "utter_which_topic_meant", titles)),), standing="clarifying")
+
+
+CHOOSES = case((Say("a"), Expect()), (Choose("Fees"), Expect(cites=("fees",))), outcome="answered")
+
+
+async def test_a_choice_is_pressed_where_it_is_offered_and_an_answer_at_once_is_as_good() -> None:
+    asked = FakeStage(which("Fees", "Hours"), seen("so it is", cited=("fees",), standing="answered"))
+    result = await play(CHOOSES, asked, STANDING)
+    assert result.passed
+    assert asked.talk.did == [Say("a"), Press("Fees")]
+    at_once = FakeStage(seen("so it is", cited=("fees",), standing="answered"))
+    result = await play(CHOOSES, at_once, STANDING)
+    assert result.passed
+    assert at_once.talk.did == [Say("a")]
+    assert result.played[1].shown == ()
+
+
+async def test_another_answer_at_once_and_a_choice_without_the_section_fail() -> None:
+    beside = FakeStage(seen("then", cited=("hours",), standing="answered"))
+    assert [f.what for f in (await play(CHOOSES, beside, STANDING)).played[1].findings] == ["cites"]
+    without = FakeStage(which("Tax", "Hours"))
+    result = await play(CHOOSES, without, STANDING)
+    assert [f.what for f in result.played[1].findings] == ["cites"]
+    assert [f.what for f in result.findings] == ["outcome"]
+    first = case((Choose("Fees"), Expect()))
+    assert "needs a turn before it" in (await play(first, FakeStage(), STANDING)).broke
 
 
 async def test_another_outcome_fails_the_case() -> None:

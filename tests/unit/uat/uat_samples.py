@@ -63,8 +63,10 @@ class FakeTalk:
     def __init__(self, shows: Sequence[Observed | Exception]) -> None:
         self._shows = list(shows)
         self.closed = False
+        self.did: list[Act] = []
 
-    async def do(self, _act: Act) -> Observed:
+    async def do(self, act: Act) -> Observed:
+        self.did.append(act)
         shown = self._shows.pop(0)
         if isinstance(shown, Exception):
             raise shown

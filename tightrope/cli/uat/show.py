@@ -14,7 +14,8 @@ from tightrope.uat.results import did, share, twins
 
 _WORDS: Mapping[str, str] = {
     "say": "customer",
-    "press": "presses", "choose": "chooses, if asked,",
+    "press": "presses",
+    "choose": "chooses, if asked,",
     "login": "logs in",
     "logout": "logs out",
     "wait": "minutes pass",
