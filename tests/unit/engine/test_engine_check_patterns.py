@@ -44,9 +44,12 @@ def test_what_is_told_is_so(pattern, pumped):
     """Eight more letters take many times as long."""
 
     def seconds(length: int) -> float:
-        began = time.process_time()
-        re.compile(pattern).search(pumped * (length // len(pumped)) + "!")
-        return time.process_time() - began
+        def once() -> float:
+            began = time.process_time()
+            re.compile(pattern).search(pumped * (length // len(pumped)) + "!")
+            return time.process_time() - began
+
+        return min(once() for _ in range(5))  # a machine that is busy adds time, and takes none away
 
     assert seconds(20) > 10 * seconds(12)
 

@@ -26,7 +26,8 @@ _TEXTS = {
     ),
     "en": (
         "Sample fees",
-        "## Fees\n<!-- keywords: how much -->\n<!-- asked:\nwhat does one trade cost me\n-->\nThe sample commission is 0.1%.\nThe sample minimum is CNY 5 per trade.\n",
+        "## Fees\n<!-- keywords: how much -->\n<!-- asked:\nwhat does one trade cost me\n-->\nThe sample commission is 0.1%.\n"
+        "The sample minimum is CNY 5 per trade.\n",
     ),
 }
 
