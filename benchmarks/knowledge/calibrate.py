@@ -35,9 +35,9 @@ def examples(index: LocalIndex, relevance: Relevance, questions: list[Question],
     forms = load_forms(REPOSITORY / "data" / "knowledge")
     made = []
     for question in questions:
-        query = relevance.query(question.question)
+        query = relevance.query(question.question, question.language)
         found = [chunk.passage for chunk in index.retrieve(question.question, question.language, thresholds)]
-        found += [passage for passage in relevance.near(query, question.language) if passage not in found]
+        found += [passage for passage in relevance.near(query) if passage not in found]
         within = out_of_reach(question.question, question.language, forms) is None
         open_ = [within and not years_missing(question.question, passage, DAY) for passage in found]
         made.append(Example(question, found, relevance.features(query, found), open_))

@@ -12,10 +12,10 @@ from tightrope.knowledge.models import Chunk, Language, Passage, Release
 class ByScore:
     """In the place of the fitted model."""
 
-    def query(self, question: str) -> str:
+    def query(self, question: str, language: Language) -> str:
         return question
 
-    def near(self, query: str, language: Language) -> tuple[Passage, ...]:
+    def near(self, query: str) -> tuple[Passage, ...]:
         return ()
 
     def judge(self, query: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:

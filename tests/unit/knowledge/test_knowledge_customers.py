@@ -69,7 +69,8 @@ ALL = (FEES, HOURS, HOURS_EN, TAX)
 
 def near(question: str, passages: Sequence[Passage] = ALL, language: Language = "zh", most: int = 8) -> list[str]:
     letters = Letters()
-    found = Customers(passages, letters).near(letters.question(question), language, most)
+    customers = Customers(passages, letters)
+    found = customers.near(customers.cosines(letters.question(question), language), language, most)
     return [one.document_id for one in found]
 
 
@@ -81,23 +82,26 @@ def test_the_nearest_questions_lead_to_their_passages_once_each_and_in_the_custo
     assert near("ef", (FEES, HOURS_EN), "en") == ["hours"]
 
 
+def voted(customers: Customers, question: str) -> dict[tuple[str, str, int], float]:
+    return customers.votes(customers.cosines(Letters().question(question), "zh"))
+
+
 def test_votes_are_shares_over_both_languages():
-    letters = Letters()
-    votes = Customers(ALL, letters).votes(letters.question("ccd"), "zh")
+    votes = voted(Customers(ALL, Letters()), "ccd")
     assert sum(votes.values()) == pytest.approx(1)
     assert max(votes, key=lambda one: votes[one]) == section(HOURS) == section(HOURS_EN)
     many = [passage(f"n{at}", "ab" + chr(99 + at % 20) * (at % 7)) for at in range(60)]
-    assert len(Customers(many, letters).votes(letters.question("ab"), "zh")) <= VOTERS
+    assert len(voted(Customers(many, Letters()), "ab")) <= VOTERS
 
 
 def test_no_questions_and_none_that_is_kept_lead_nowhere_and_break_nothing():
     letters = Letters("aab", "abb")
     assert near("ab", ()) == []
     assert near("ab", (passage("silent"),)) == []
-    assert Customers((), letters).votes(letters.question("ab"), "zh") == {}
+    assert voted(Customers((), letters), "ab") == {}
     unkept = Customers((FEES,), letters)
-    assert [one.document_id for one in unkept.near(letters.question("aab"), "zh", 3)] == ["fees"]
-    assert np.isfinite(list(unkept.votes(letters.question("aab"), "zh").values())).all()
+    assert [one.document_id for one in unkept.near(unkept.cosines(letters.question("aab"), "zh"), "zh", 3)] == ["fees"]
+    assert np.isfinite(list(voted(unkept, "aab").values())).all()
 
 
 def judge(passages: Sequence[Passage], weights: dict[str, int] | None = None) -> Judge:
@@ -125,8 +129,8 @@ def test_a_passage_that_may_not_be_quoted_does_not_come_in_by_its_questions(why:
 def test_without_an_encoder_questions_count_by_their_words_alone():
     scale = Scale({"asked_gram": 100_000}, {"zh": 9000, "en": 9000}, {"zh": 100, "en": 100})
     relevance = Relevance((replace(FEES, asked=("转账要多久",)), HOURS), scale, None)
-    query = relevance.query("转账多久")
-    assert relevance.near(query, "zh") == ()
+    query = relevance.query("转账多久", "zh")
+    assert relevance.near(query) == ()
     (features,) = relevance.features(query, [replace(FEES, asked=("转账要多久",))])
     assert features["asked_gram"] > 0.5
     assert "votes" not in features

@@ -49,16 +49,15 @@ class Customers:
         rows = [_off(found[language], self._means[language]) for language in LANGUAGES if len(found[language])]
         self._rows: Rows = np.concatenate(rows) if rows else np.zeros((0, 0), dtype=np.float32)
 
-    def _cosines(self, row: Rows, language: Language) -> Rows:
-        made: Rows = self._rows @ _off(row[None], self._means[language])[0]
+    def cosines(self, row: Rows, language: Language) -> Rows:
+        """Of a question in this language, with each of theirs."""
+        made: Rows = self._rows @ _off(row[None], self._means[language])[0] if self._passages else np.zeros(0, dtype=np.float32)
         return made
 
-    def near(self, row: Rows, language: Language, most: int) -> tuple[Passage, ...]:
+    def near(self, cosines: Rows, language: Language, most: int) -> tuple[Passage, ...]:
         """The passages of this language that the nearest questions of this language lead to, nearest first."""
-        if not self._passages:
-            return ()
         found: dict[str, Passage] = {}
-        for at in np.argsort(-self._cosines(row, language), kind="stable").tolist():
+        for at in np.argsort(-cosines, kind="stable").tolist():
             passage = self._passages[at]
             if passage.language == language:
                 found.setdefault(passage.passage_id, passage)
@@ -66,11 +65,10 @@ class Customers:
                 break
         return tuple(found.values())
 
-    def votes(self, row: Rows, language: Language) -> dict[tuple[str, str, int], float]:
+    def votes(self, cosines: Rows) -> dict[tuple[str, str, int], float]:
         """The share of each section in the votes of the nearest questions, of both languages."""
         if not self._passages:
             return {}
-        cosines = self._cosines(row, language)
         nearest = np.argsort(-cosines, kind="stable")[:VOTERS]
         weights = np.exp((cosines[nearest] - cosines[nearest[0]]) / SHARPNESS)
         shares: dict[tuple[str, str, int], float] = {}

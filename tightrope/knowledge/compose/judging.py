@@ -56,12 +56,12 @@ class Judge:
         withdrawn: Collection[tuple[str, str]] = frozenset(),
     ) -> tuple[Chunk, ...]:
         """What retrieval and customers' questions found in this language, with the confidence that it answers, best first."""
-        query = self.relevance.query(question)
+        query = self.relevance.query(question, language)
         found = [chunk for chunk in chunks if chunk.passage.language == language]
         seen = {chunk.passage.passage_id for chunk in found}
         found += [
             Chunk(passage, 0.0, 0.0, 0.0)
-            for passage in self.relevance.near(query, language)
+            for passage in self.relevance.near(query)
             if passage.passage_id not in seen
             and (passage.document_id, passage.version) not in withdrawn
             and passage.effective_from <= day <= passage.effective_to

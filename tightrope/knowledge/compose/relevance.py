@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
+import numpy as np
+
 from tightrope.knowledge.compose.customers import Customers, Rows, section
 from tightrope.knowledge.models import MICRO, Chunk, Language, Passage
 from tightrope.knowledge.passages import split_sentences
@@ -135,8 +137,19 @@ class Query:
     weights: Mapping[str, float]
     """How rare each of its terms is."""
     grams: Mapping[str, float]
+    language: Language
     row: Rows | None
     """None without an encoder."""
+    customers: Rows
+    """Its cosine with each of customers' questions; empty without an encoder."""
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What there is where there is an encoder."""
+
+    vectors: Vectors
+    customers: Customers
 
 
 class Relevance:
@@ -150,20 +163,22 @@ class Relevance:
 
     def __init__(self, passages: Sequence[Passage], scale: Scale, vectors: Vectors | None) -> None:
         self.scale = scale
-        self._vectors = vectors
         self._total = len(passages)
         self._frequency = Counter(term for passage in passages for term in _words(passage).everywhere)
         self._twins = {(p.document_id, p.version, p.number, p.language): p for p in passages}
-        self._customers = None if vectors is None else Customers(passages, vectors)
+        self._meaning = None if vectors is None else _Meaning(vectors, Customers(passages, vectors))
 
-    def query(self, question: str) -> Query:
+    def query(self, question: str, language: Language) -> Query:
         """Takes the encoder's time, once a question."""
         weights = {term: idf(self._total, self._frequency.get(term, 0)) for term in terms(question)}
-        return Query(weights, grams(question), None if self._vectors is None else self._vectors.question(question))
+        if self._meaning is None:
+            return Query(weights, grams(question), language, None, np.zeros(0, dtype=np.float32))
+        row = self._meaning.vectors.question(question)
+        return Query(weights, grams(question), language, row, self._meaning.customers.cosines(row, language))
 
-    def near(self, query: Query, language: Language) -> tuple[Passage, ...]:
+    def near(self, query: Query) -> tuple[Passage, ...]:
         """The passages that customers' questions nearest to this one lead to: NEAR at most, nearest first; none without an encoder."""
-        return () if query.row is None or self._customers is None else self._customers.near(query.row, language, NEAR)
+        return () if self._meaning is None else self._meaning.customers.near(query.customers, query.language, NEAR)
 
     def judge(self, query: Query, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
         """The chunks with this confidence as their similarity, most relevant first."""
@@ -178,10 +193,10 @@ class Relevance:
         if not found:
             return []
         rows = [_of_words(query, passage) for passage in found]
-        if self._vectors is not None and self._customers is not None and query.row is not None:
-            votes = self._customers.votes(query.row, found[0].language)
+        if self._meaning is not None and query.row is not None:
+            votes, vectors = self._meaning.customers.votes(query.customers), self._meaning.vectors
             rows = [
-                row | self._of_vectors(self._vectors, query.row, passage) | {"votes": votes.get(section(passage), 0.0)}
+                row | self._of_vectors(vectors, query.row, passage) | {"votes": votes.get(section(passage), 0.0)}
                 for row, passage in zip(rows, found, strict=True)
             ]
         best = {name: max(row[name] for row in rows) for name in GAPPED if name in rows[0]}
