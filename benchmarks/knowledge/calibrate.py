@@ -27,7 +27,13 @@ from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import load_thresholds
 
 FOLDER = REPOSITORY / "knowledge_base"
+
 UNFITTED = Scale({}, dict.fromkeys(LANGUAGES, 0), dict.fromkeys(LANGUAGES, 0))
+
+
+def in_force(passage: Passage) -> bool:
+    """On the day of the labels."""
+    return passage.effective_from <= DAY <= passage.effective_to
 
 
 def examples(index: LocalIndex, relevance: Relevance, questions: list[Question], thresholds: Thresholds) -> list[Example]:
@@ -37,10 +43,10 @@ def examples(index: LocalIndex, relevance: Relevance, questions: list[Question],
     for question in questions:
         query = relevance.query(question.question, question.language)
         found = [chunk.passage for chunk in index.retrieve(question.question, question.language, thresholds)]
-        found += [passage for passage in relevance.near(query) if passage not in found]
+        found += [passage for passage in relevance.near(query, in_force) if passage not in found]
         within = out_of_reach(question.question, question.language, forms) is None
         open_ = [within and not years_missing(question.question, passage, DAY) for passage in found]
-        made.append(Example(question, found, relevance.features(query, found), open_))
+        made.append(Example(question, found, relevance.features(query, found, in_force), open_))
     return made
 
 

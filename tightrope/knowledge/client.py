@@ -21,8 +21,9 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
-from tightrope.knowledge.models import MICRO, SHANGHAI, Chunk, Dropped, Language, Passage, Release, Retrieved, Thresholds
+from tightrope.knowledge.models import MICRO, SHANGHAI, Chunk, Language, Passage, Release, Thresholds
 from tightrope.knowledge.publishing.store import Fixed, Quotables
+from tightrope.knowledge.retrieved import Dropped, Retrieved
 from tightrope.knowledge.transport import Unauthorised, call, knowledge_client, server_version
 from tightrope.knowledge.versions import CALIBRATED, Version
 

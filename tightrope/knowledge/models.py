@@ -170,19 +170,6 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Quotable:
-    """What an answer may quote now: the active release without what was withdrawn."""
-
-    release: Release
-    withdrawn: frozenset[tuple[str, str]] = frozenset()
-    """Document ids with versions."""
-
-    def allows(self, document_id: str, version: str) -> bool:
-        """Whether this version may be quoted (its dates are another matter)."""
-        return (document_id, version) not in self.withdrawn
-
-
-@dataclass(frozen=True)
 class Chunk:
     """A passage as the knowledge server found it, after every check on arrival."""
 
@@ -195,27 +182,6 @@ class Chunk:
     def score(self) -> int:
         """Similarity in 1e-4."""
         return round(self.similarity * MICRO)
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A chunk that the client refused, and why."""
-
-    chunk_id: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Retrieved:
-    """What the client accepted and refused of one retrieval."""
-
-    quotable: Quotable
-    """What could be quoted when it was asked."""
-    dataset_id: str
-    chunks: tuple[Chunk, ...]
-    dropped: tuple[Dropped, ...] = ()
-    server: str = ""
-    """RAGFlow's version, as the server names it."""
 
 
 @dataclass(frozen=True)

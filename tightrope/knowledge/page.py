@@ -19,9 +19,10 @@ from fastapi.responses import HTMLResponse
 from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.settings import Settings, get_settings
 from tightrope.knowledge.errors import ReleaseBroken
-from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Document, Language, Quotable, Release
+from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Document, Language, Release
 from tightrope.knowledge.passages import cut
 from tightrope.knowledge.publishing.store import Active, Store
+from tightrope.knowledge.retrieved import Quotable
 
 _HERE = Path(__file__).parent
 _STYLE = (_HERE / "templates" / "page.css").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -116,6 +117,12 @@ def _field_rules(fields: dict[str, Any]) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
+def _questions(rest: str) -> Iterator[str]:
+    """Customers' questions of a section, each once; a list's hyphen is none of theirs."""
+    found = (text.strip().removeprefix("- ").strip() for asked in _ASKED.finditer(rest) for text in asked["lines"].split("\n"))
+    yield from dict.fromkeys(text for text in found if text)
+
+
 def _sections(body: str, name: str, first: int) -> tuple[tuple[Section, ...], list[Problem]]:
     """The sections of a body whose first line is the file's line `first`."""
     heads = list(_HEADING.finditer(body))
@@ -133,8 +140,7 @@ def _sections(body: str, name: str, first: int) -> tuple[tuple[Section, ...], li
         found = _KEYWORDS.search(rest)
         words = tuple(word.strip() for word in re.split(r"[,，、]", found["words"]) if word.strip()) if found else ()
         rest = _KEYWORDS.sub("", rest)
-        asked = _ASKED.search(rest)
-        lines = tuple(text.strip() for text in asked["lines"].split("\n") if text.strip()) if asked else ()
+        lines = tuple(_questions(rest))
         wording = _ASKED.sub("", rest).strip()
         if _COMMENT.search(wording) or any(_COMMENT.search(text) for text in lines):
             what = f"the section {head['heading']!r} holds a comment that is neither keywords nor asked, or one that does not end"

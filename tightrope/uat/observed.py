@@ -60,7 +60,8 @@ class Observed:
         started, completed, cancelled: flows, in order.
         set_slots: (slot, value) in the order in which they were set in this step; `slots` are all after it.
         offered: flows of a clarification.
-        cited: ids of the documents cited.
+        cited: ids of the documents cited; `sections` are their titles and sections, as a button that offers one says it.
+        which: the titles offered, if the assistant asked which section is meant.
         told: key of a sentence of the gateway's own that was said instead of asking the assistant.
         silent: why nothing was said; empty when something was, or might have been.
         standing: where the conversation stands now (models.OUTCOMES).
@@ -78,6 +79,8 @@ class Observed:
     slots: Mapping[str, Any] = field(default_factory=dict)
     offered: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    which: tuple[str, ...] = ()
     handoff: tuple[str, str] | None = None
     login: bool = False
     told: str = ""

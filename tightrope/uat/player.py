@@ -51,8 +51,8 @@ async def _step(talk: Talk, step: Step, said: list[str], before: Observed | None
     if isinstance(act, Choose):
         if before is None:
             raise CannotPlay("`choose` needs a turn before it")
-        if not any(act.title in message.shown.buttons for message in before.messages):
-            return before  # answered at once, or the section is not offered: what has to show says which
+        if act.title not in before.which:
+            return before  # answered at once, or offered without this section: `_again` says which
         act = Press(act.title)
     if isinstance(act, Say):
         said.append(act.text)
@@ -67,8 +67,13 @@ def _told(case: Case, step: Step, seen: Observed, standing: Standing, said: list
 
 
 def _again(case: Case, step: Step, seen: Observed) -> Played:
-    """Nothing happened: what this step has to show is looked for in what the one before showed."""
-    return Played(step.act, (), (), (*judge(step.expect, seen), *forbidden(case.forbids, seen)))
+    """Nothing was pressed: what this step has to show is looked for in what the one before showed, and it must be this very section."""
+    title = step.act.title if isinstance(step.act, Choose) else ""
+    wrong: tuple[Finding, ...] = ()
+    if seen.which or not any(name.startswith(title) for name in seen.sections):  # a button's title may be cut short
+        wrong = (Finding("choose", title, "; ".join(seen.which or seen.sections) or "no source"),)
+    asides = () if wrong else ("answered at once",)
+    return Played(step.act, (), asides, (*wrong, *judge(step.expect, seen), *forbidden(case.forbids, seen)))
 
 
 def _asides(seen: Observed) -> list[str]:

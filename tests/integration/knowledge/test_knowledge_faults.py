@@ -13,8 +13,8 @@ from tightrope.infra.settings import REPOSITORY, Settings
 from tightrope.knowledge import client as ragflow
 from tightrope.knowledge.client import RagflowClient
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
-from tightrope.knowledge.models import Retrieved
 from tightrope.knowledge.passages import load_release
+from tightrope.knowledge.retrieved import Retrieved
 from tightrope.knowledge.service import load_thresholds
 from tightrope.sandbox.knowledge.faults import Fault, Faulty
 

@@ -15,10 +15,10 @@ class ByScore:
     def query(self, question: str, language: Language) -> str:
         return question
 
-    def near(self, query: str) -> tuple[Passage, ...]:
+    def near(self, query: str, allowed: object) -> tuple[Passage, ...]:
         return ()
 
-    def judge(self, query: str, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+    def judge(self, query: str, chunks: Sequence[Chunk], allowed: object) -> tuple[Chunk, ...]:
         return tuple(chunks)
 
 

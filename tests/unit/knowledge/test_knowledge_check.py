@@ -118,10 +118,28 @@ def test_a_question_that_two_sections_claim_is_told_once_with_the_other_place(tm
     assert not [problem for problem in found(folder) if "question" in problem.what]
 
 
+def test_a_question_is_claimed_by_whoever_is_in_force_with_it_and_public(tmp_path: Path):
+    folder = base(tmp_path)
+    for language in ("zh", "en"):
+        gone = text(language, id="gone", effective_to="2026-08-31", effective_from="2026-01-01")
+        (folder / f"gone.{language}.md").write_text(gone, encoding="utf-8")
+        (folder / f"internal-more.{language}.md").write_text(
+            text(language, id="internal-more", audience="internal"), encoding="utf-8"
+        )
+    assert not [problem for problem in found(folder) if "question" in problem.what]
+    for language in ("zh", "en"):
+        (folder / f"more.{language}.md").write_text(text(language, id="more"), encoding="utf-8")
+    assert sum("question" in problem.what for problem in found(folder)) == 2
+
+
 def test_what_customers_ask_is_read_and_never_quoted(tmp_path: Path):
-    release = build_release(read_documents(signed_base(tmp_path)))
+    folder = base(tmp_path)
+    change(folder, "zh", "做一笔要花多少\n-->", "- 做一笔要花多少\n-->\n<!-- asked:\n做一笔要花多少\n收几块\n-->")
+    for duty, key in (("maker", MAKER), ("checker", CHECKER)):
+        sign(folder, duty, key)
+    release = build_release(read_documents(folder))
     zh = next(passage for passage in release.passages if passage.language == "zh")
-    assert zh.asked == ("做一笔要花多少",)
+    assert zh.asked == ("做一笔要花多少", "收几块")
     assert "要花多少" not in zh.content
     assert zh.text.startswith("样例业务的佣金")
 

@@ -18,10 +18,11 @@ from tightrope.knowledge.client import RagflowClient, check_chunk
 from tightrope.knowledge.compose.extractive import ExtractiveComposer
 from tightrope.knowledge.errors import KnowledgeRejected, KnowledgeUnavailable
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import Answer, Chunk, Dropped, NoAnswer
+from tightrope.knowledge.models import Answer, Chunk, NoAnswer
 from tightrope.knowledge.passages import load_release
 from tightrope.knowledge.publishing.approvals import read_approvals
 from tightrope.knowledge.publishing.store import Store
+from tightrope.knowledge.retrieved import Dropped
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
 
 RELEASE = load_release(REPOSITORY / "knowledge_base")

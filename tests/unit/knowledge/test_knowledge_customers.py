@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -100,8 +102,45 @@ def test_no_questions_and_none_that_is_kept_lead_nowhere_and_break_nothing():
     assert near("ab", (passage("silent"),)) == []
     assert voted(Customers((), letters), "ab") == {}
     unkept = Customers((FEES,), letters)
-    assert [one.document_id for one in unkept.near(unkept.cosines(letters.question("aab"), "zh"), "zh", 3)] == ["fees"]
-    assert np.isfinite(list(voted(unkept, "aab").values())).all()
+    assert unkept.unkept == 2
+    assert unkept.near(unkept.cosines(letters.question("aab"), "zh"), "zh", 3) == ()
+    assert voted(unkept, "aab") == {}
+    some = Customers((FEES, HOURS), letters)
+    assert some.near(some.cosines(letters.question("aab"), "zh"), "zh", 3) == (HOURS,)
+    assert voted(some, "aab") == {section(HOURS): pytest.approx(1)}
+
+
+def test_a_passage_without_questions_or_their_vectors_is_no_worse_for_it():
+    """Nothing asked is no sign against a passage: its heading and keywords stand for what is missing."""
+    wanted = replace(FEES, title="aab", section="abb", keywords=("aab",))
+    scale = Scale({}, {"zh": 0, "en": 0}, {"zh": 0, "en": 0})
+
+    def asked(passage: Passage, *unkept: str) -> dict[str, float]:
+        relevance = Relevance((passage, HOURS), scale, Letters(*unkept))
+        return relevance.features(relevance.query("aab", "zh"), [passage, HOURS])[0]
+
+    with_them, without, unkept = asked(wanted), asked(replace(wanted, asked=())), asked(wanted, "aab", "abb")
+    assert without["asked"] == unkept["asked"] == without["named"] > 0.9
+    assert without["asked_gram"] == without["gram"]
+    assert with_them["asked"] == pytest.approx(1)
+    assert min(without["asked_gap"], with_them["asked_gap"]) > -0.1
+
+
+def test_all_pieces_of_a_long_section_come_by_its_questions_and_count_as_one():
+    pieces = [replace(FEES, passage_id=f"fees.v1.zh.1-{at}") for at in range(1, 9)]
+    customers = Customers((*pieces, HOURS), Letters())
+    cosines = customers.cosines(Letters().question("aab"), "zh")
+    assert customers.near(cosines, "zh", 2) == (*pieces, HOURS)
+    assert voted(customers, "aab") == voted(Customers((FEES, HOURS), Letters()), "aab")
+
+
+def test_what_may_not_be_quoted_takes_no_place_and_no_vote():
+    ended = [replace(FEES, passage_id=f"x{at}.v1.zh.1", document_id=f"x{at}", effective_to=date(2026, 1, 2)) for at in range(30)]
+    judged = judge((*ended, FEES)).judged("aab", "zh", (), day=DAY)
+    assert [chunk.passage for chunk in judged] == [FEES]
+    customers = Customers((*ended, FEES), Letters())
+    votes = customers.votes(customers.cosines(Letters().question("aab"), "zh"), lambda one: one.effective_to > DAY)
+    assert votes == {section(FEES): pytest.approx(1)}
 
 
 def judge(passages: Sequence[Passage], weights: dict[str, int] | None = None) -> Judge:
@@ -156,6 +195,29 @@ def test_each_release_has_its_own_judge_and_two_are_kept(tmp_path: Path, monkeyp
     assert judges(release) is first  # asked for last but one: still kept
     judges(other)
     assert made == [release.passages, other.passages, third.passages, other.passages]
+
+
+def test_while_a_judge_is_made_another_release_is_answered_and_it_is_made_once(monkeypatch: pytest.MonkeyPatch):
+    judges = Judges(REPOSITORY)
+    old, new = Release("kb-1", (), (FEES,)), Release("kb-2", (), (HOURS,))
+    judges(old)
+    begun, go_on, made = Event(), Event(), []
+    here = Judge.here
+
+    def slow(project: Path, passages: Sequence[Passage]) -> Judge:
+        made.append(passages)
+        begun.set()
+        assert go_on.wait(20)
+        return here(project, passages)
+
+    monkeypatch.setattr(judging.Judge, "here", staticmethod(slow))
+    with ThreadPoolExecutor(3) as pool:
+        first, second = pool.submit(judges, new), pool.submit(judges, new)
+        assert begun.wait(20)
+        assert pool.submit(judges, old).result(20) is not None  # does not wait for the new one
+        go_on.set()
+        assert first.result(20) is second.result(20)
+    assert made == [(HOURS,)]
 
 
 def test_a_project_without_levels_is_refused_at_the_start_and_not_at_the_first_question(tmp_path: Path):

@@ -30,8 +30,9 @@ from tightrope.knowledge.compose.generative import (
     quoted,
 )
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import Answer, Chunk, Draft, NoAnswer, Passage, Quotable, Release, Retrieved, Thresholds
+from tightrope.knowledge.models import Answer, Chunk, Draft, NoAnswer, Passage, Release, Thresholds
 from tightrope.knowledge.passages import split_sentences
+from tightrope.knowledge.retrieved import Quotable, Retrieved
 from tightrope.knowledge.service import KnowledgeService, load_thresholds
 from tightrope.sandbox.model.api import create_app
 from tightrope.sandbox.model.faults import Fault

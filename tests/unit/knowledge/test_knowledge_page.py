@@ -16,10 +16,11 @@ from fastapi import FastAPI
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.models import Approval, Quotable, Release
+from tightrope.knowledge.models import Approval, Release
 from tightrope.knowledge.page import Block, blocks, get_clock, get_quotable, router
 from tightrope.knowledge.passages import build_release, load_release, parse_document
 from tightrope.knowledge.publishing.signers import Duty
+from tightrope.knowledge.retrieved import Quotable
 
 RELEASE = load_release(REPOSITORY / "knowledge_base")
 

@@ -11,10 +11,11 @@ from kb_samples import AT, CHECKER, MAKER, base, sign, signed_base, signer, text
 
 from tightrope.knowledge.client import check_chunk
 from tightrope.knowledge.errors import DocumentInvalid, PublishFailed, ReleaseBroken
-from tightrope.knowledge.models import SHANGHAI, Chunk, Dropped, Release
+from tightrope.knowledge.models import SHANGHAI, Chunk, Release
 from tightrope.knowledge.passages import build_release, cut, read_documents
 from tightrope.knowledge.publishing.approvals import read_approvals
 from tightrope.knowledge.publishing.store import Active, Store
+from tightrope.knowledge.retrieved import Dropped
 
 FILES = "knowledge_base"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,10 +185,10 @@ async def test_a_failed_step_fails_the_case_and_the_rest_is_played() -> None:
 
 def which(*titles: str) -> Observed:
     """The assistant asks which section is meant."""
-    return Observed(messages=(Message(Shown("Which?", "utter_which_topic_meant", titles)),), standing="clarifying")
+    return Observed(messages=(Message(Shown("Which?", "utter_which", titles)),), which=titles, standing="clarifying")
 
 
-CHOOSES = case((Say("a"), Expect()), (Choose("Fees"), Expect(cites=("fees",))), outcome="answered")
+CHOOSES = case((Say("a"), Expect()), (Choose("Fees"), Expect()), outcome="answered")
 
 
 async def test_a_choice_is_pressed_where_it_is_offered_and_an_answer_at_once_is_as_good() -> None:
@@ -195,7 +196,7 @@ async def test_a_choice_is_pressed_where_it_is_offered_and_an_answer_at_once_is_
     result = await play(CHOOSES, asked, STANDING)
     assert result.passed
     assert asked.talk.did == [Say("a"), Press("Fees")]
-    at_once = FakeStage(seen("so it is", cited=("fees",), standing="answered"))
+    at_once = FakeStage(seen("so it is", cited=("fees",), sections=("Fees, in full",), standing="answered"))
     result = await play(CHOOSES, at_once, STANDING)
     assert result.passed
     assert at_once.talk.did == [Say("a")]
@@ -203,12 +204,15 @@ async def test_a_choice_is_pressed_where_it_is_offered_and_an_answer_at_once_is_
 
 
 async def test_another_answer_at_once_and_a_choice_without_the_section_fail() -> None:
-    beside = FakeStage(seen("then", cited=("hours",), standing="answered"))
-    assert [f.what for f in (await play(CHOOSES, beside, STANDING)).played[1].findings] == ["cites"]
-    without = FakeStage(which("Tax", "Hours"))
-    result = await play(CHOOSES, without, STANDING)
-    assert [f.what for f in result.played[1].findings] == ["cites"]
-    assert [f.what for f in result.findings] == ["outcome"]
+    beside = FakeStage(seen("then", cited=("hours",), sections=("Hours",), standing="answered"))
+    (finding,) = (await play(CHOOSES, beside, STANDING)).played[1].findings
+    assert finding == Finding("choose", "Fees", "Hours")
+    (finding,) = (await play(CHOOSES, FakeStage(which("Tax", "Hours")), STANDING)).played[1].findings
+    assert finding == Finding("choose", "Fees", "Tax; Hours")
+    failed = FakeStage(seen("sorry", standing="answered"))  # neither a choice nor an answer
+    assert [f.what for f in (await play(CHOOSES, failed, STANDING)).played[1].findings] == ["choose"]
+    elsewhere = FakeStage(replace(seen("so"), messages=(Message(Shown("Which?", "utter_other", ("Fees",))),)))
+    assert [f.what for f in (await play(CHOOSES, elsewhere, STANDING)).played[1].findings] == ["choose"]
     first = case((Choose("Fees"), Expect()))
     assert "needs a turn before it" in (await play(first, FakeStage(), STANDING)).broke
 

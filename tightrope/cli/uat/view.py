@@ -21,6 +21,8 @@ DECLINES = frozenset({"decline_investment_advice", "decline_trade_instruction"})
 NOT_UNDERSTOOD = frozenset({"pattern_cannot_handle"})
 OFFERED = ("knowledge_outcome", "asked_back")
 """The slot by which a choice of passages is known."""
+WHICH = "utter_which_topic_meant"
+"""The response that asks which section is meant."""
 
 
 class Recording:
@@ -78,8 +80,9 @@ def observed(world: World, recording: Recording, spoken: Spoken, state: State, *
     passages = tuple(_passages(world, spoken.result))
     started = _flows(events, "flow_started")
     slots = {**world.project.initials, **state.slots}
+    messages = tuple(_messages(world.project, recording, spoken, events, passages))
     return Observed(
-        messages=tuple(_messages(world.project, recording, spoken, events, passages)),
+        messages=messages,
         bound=spoken.bound,
         started=started,
         completed=_flows(events, "flow_completed"),
@@ -88,6 +91,8 @@ def observed(world: World, recording: Recording, spoken: Spoken, state: State, *
         slots=slots,
         offered=_offered(events),
         cited=tuple(citation["document_id"] for reply in spoken.replies for citation in reply.citations),
+        sections=tuple(_choice(citation) for reply in spoken.replies for citation in reply.citations),
+        which=tuple(title for one in messages if one.shown.response == WHICH for title in one.shown.buttons),
         handoff=spoken.handoff,
         login=spoken.result is not None and spoken.result.login is not None,
         told=spoken.told,
@@ -100,6 +105,11 @@ def observed(world: World, recording: Recording, spoken: Spoken, state: State, *
         switched_off=frozenset(scope.removeprefix("journey:") for scope in spoken.off),
         problems=(*spoken.problems, *(spoken.turn.problems if spoken.turn else ())),
     )
+
+
+def _choice(citation: Mapping[str, Any]) -> str:
+    """A cited section as the button says that offers it (knowledge/compose/decide.py)."""
+    return f"{citation['title']}{'：' if citation['language'] == 'zh' else ': '}{citation['section']}"
 
 
 def _from_user(events: list[Event]) -> list[Event]:

@@ -6,7 +6,9 @@ their questions is judged beside what retrieval found, and how many of the neare
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -34,59 +36,84 @@ def section(passage: Passage) -> tuple[str, str, int]:
     return passage.document_id, passage.version, passage.number
 
 
+def everything(_: Passage) -> bool:
+    """Nothing is kept out."""
+    return True
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A question, with the passages of its section: several where a long section was cut."""
+
+    language: Language
+    passages: tuple[Passage, ...]
+
+
 class Customers:
-    """The questions of all passages, in both languages.
+    """The questions of all sections, in both languages.
 
     Vectors of short questions have much in common, whatever they ask: the mean of each language is taken off before they are compared.
+
+    Attributes:
+        unkept: questions without a vector; they lead nowhere.
     """
 
     def __init__(self, passages: Sequence[Passage], vectors: AskedVectors) -> None:
-        own = {language: [p for p in passages if p.language == language and p.asked] for language in LANGUAGES}
-        self._passages = [passage for language in LANGUAGES for passage in own[language] for _ in passage.asked]
-        self._sections = [section(passage) for passage in self._passages]
-        found = {language: vectors.asked([line for p in own[language] for line in p.asked]) for language in LANGUAGES}
-        self._means = {language: _mean(rows) for language, rows in found.items()}
-        rows = [_off(found[language], self._means[language]) for language in LANGUAGES if len(found[language])]
-        self._rows: Rows = np.concatenate(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+        self._lines: list[_Line] = []
+        self._means: dict[Language, Rows] = {}
+        self.unkept = 0
+        parts = []
+        for language in LANGUAGES:
+            sections: dict[tuple[str, str, int], list[Passage]] = {}
+            for passage in passages:
+                if passage.language == language and passage.asked:
+                    sections.setdefault(section(passage), []).append(passage)
+            lines = [(text, _Line(language, tuple(own))) for own in sections.values() for text in own[0].asked]
+            rows = vectors.asked([text for text, _ in lines])
+            there: NDArray[np.bool_] = np.abs(rows).max(axis=1, initial=0) > 0
+            self.unkept += int((~there).sum())
+            self._lines += [line for (_, line), kept in zip(lines, there.tolist(), strict=True) if kept]
+            self._means[language] = rows[there].mean(axis=0) if there.any() else np.zeros(rows.shape[1], dtype=np.float32)
+            parts.append(_off(rows[there], self._means[language]))
+        self._rows: Rows = np.concatenate(parts)
 
     def cosines(self, row: Rows, language: Language) -> Rows:
-        """Of a question in this language, with each of theirs."""
-        made: Rows = self._rows @ _off(row[None], self._means[language])[0] if self._passages else np.zeros(0, dtype=np.float32)
+        """Of a question in this language, with each of theirs that has a vector."""
+        made: Rows = self._rows @ _off(row[None], self._means[language])[0]
         return made
 
-    def near(self, cosines: Rows, language: Language, most: int) -> tuple[Passage, ...]:
-        """The passages of this language that the nearest questions of this language lead to, nearest first."""
-        found: dict[str, Passage] = {}
+    def near(
+        self, cosines: Rows, language: Language, most: int, allowed: Callable[[Passage], bool] = everything
+    ) -> tuple[Passage, ...]:
+        """The passages of this language that the nearest questions of this language lead to, nearest first, of `most` sections."""
+        found: dict[tuple[str, str, int], list[Passage]] = {}
         for at in np.argsort(-cosines, kind="stable").tolist():
-            passage = self._passages[at]
-            if passage.language == language:
-                found.setdefault(passage.passage_id, passage)
+            line = self._lines[at]
+            own = [passage for passage in line.passages if allowed(passage)]
+            if line.language == language and own:
+                found.setdefault(section(own[0]), own)
             if len(found) == most:
                 break
-        return tuple(found.values())
+        return tuple(passage for own in found.values() for passage in own)
 
-    def votes(self, cosines: Rows) -> dict[tuple[str, str, int], float]:
+    def votes(self, cosines: Rows, allowed: Callable[[Passage], bool] = everything) -> dict[tuple[str, str, int], float]:
         """The share of each section in the votes of the nearest questions, of both languages."""
-        if not self._passages:
-            return {}
-        nearest = np.argsort(-cosines, kind="stable")[:VOTERS]
-        weights = np.exp((cosines[nearest] - cosines[nearest[0]]) / SHARPNESS)
+        voters: list[tuple[float, tuple[str, str, int]]] = []
+        for at in np.argsort(-cosines, kind="stable").tolist():
+            own = next((passage for passage in self._lines[at].passages if allowed(passage)), None)
+            if own is not None:
+                voters.append((float(cosines[at]), section(own)))
+            if len(voters) == VOTERS:
+                break
+        weights = [math.exp((cosine - voters[0][0]) / SHARPNESS) for cosine, _ in voters]
         shares: dict[tuple[str, str, int], float] = {}
-        for at, weight in zip(nearest.tolist(), (weights / weights.sum()).tolist(), strict=True):
-            shares[self._sections[at]] = shares.get(self._sections[at], 0.0) + weight
+        for (_, name), weight in zip(voters, weights, strict=True):
+            shares[name] = shares.get(name, 0.0) + weight / sum(weights)
         return shares
 
 
-def _mean(rows: Rows) -> Rows:
-    """Of those that are kept."""
-    there = rows[np.abs(rows).sum(axis=1) > 0] if len(rows) else rows
-    mean: Rows = there.mean(axis=0) if len(there) else np.zeros(rows.shape[1] if rows.ndim == 2 else 0, dtype=np.float32)
-    return mean
-
-
 def _off(rows: Rows, mean: Rows) -> Rows:
-    """Less the mean, of length one again; what was not kept stays noughts."""
-    there = np.abs(rows).sum(axis=1, keepdims=True) > 0
-    moved = np.where(there, rows - mean, 0.0)
+    """Less the mean, of length one again."""
+    moved = rows - mean
     made: Rows = (moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)).astype(np.float32)
     return made

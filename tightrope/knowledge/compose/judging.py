@@ -13,11 +13,14 @@ from typing import Any
 import orjson
 
 from tightrope.infra import encoder
+from tightrope.infra.logging import get_logger
 from tightrope.knowledge.compose.asking import QuestionForm, load_forms
 from tightrope.knowledge.compose.decide import Answerable, Limits, decide
 from tightrope.knowledge.compose.relevance import Relevance, Scale
 from tightrope.knowledge.compose.vectors import KeptVectors
 from tightrope.knowledge.models import LANGUAGES, Chunk, Language, NoAnswer, Passage, Release
+
+log = get_logger()
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,17 @@ class Judge:
         withdrawn: Collection[tuple[str, str]] = frozenset(),
     ) -> tuple[Chunk, ...]:
         """What retrieval and customers' questions found in this language, with the confidence that it answers, best first."""
+
+        def allowed(passage: Passage) -> bool:
+            in_force = passage.effective_from <= day <= passage.effective_to
+            return in_force and (passage.document_id, passage.version) not in withdrawn
+
         query = self.relevance.query(question, language)
         found = [chunk for chunk in chunks if chunk.passage.language == language]
         seen = {chunk.passage.passage_id for chunk in found}
-        found += [
-            Chunk(passage, 0.0, 0.0, 0.0)
-            for passage in self.relevance.near(query)
-            if passage.passage_id not in seen
-            and (passage.document_id, passage.version) not in withdrawn
-            and passage.effective_from <= day <= passage.effective_to
-        ]
-        return self.relevance.judge(query, found)
+        near = self.relevance.near(query, allowed)
+        found += [Chunk(passage, 0.0, 0.0, 0.0) for passage in near if passage.passage_id not in seen]
+        return self.relevance.judge(query, found, allowed)
 
     @classmethod
     def here(cls, project: Path, passages: Sequence[Passage]) -> Judge:
@@ -83,7 +86,7 @@ class Judge:
 
 
 class Judges:
-    """The judge of each release, made when it is first asked for (a second or two) and kept for the last two: a switch is under way at most between these.
+    """The judge of each release, made when it is first asked for (some three seconds) and kept for the last two: a switch is under way at most between these.
 
     Raises:
         ValueError: the levels or the forms of questions are missing or break their form.
@@ -93,16 +96,40 @@ class Judges:
         self._project = project
         self._lock = Lock()
         self._made: dict[str, Judge] = {}
+        self._making: dict[str, Lock] = {}
         Judge.here(project, ())
 
     def __call__(self, release: Release) -> Judge:
-        """The judge of this release's passages."""
+        """The judge of this release's passages. While one is made, answers from another release do not wait."""
         with self._lock:
-            judge = self._made.pop(release.release_id, None) or Judge.here(self._project, release.passages)
-            self._made[release.release_id] = judge
-            for oldest in list(self._made)[:-2]:
-                del self._made[oldest]
+            if (judge := self._kept(release)) is not None:
+                return judge
+            making = self._making.setdefault(release.release_id, Lock())
+        with making:
+            with self._lock:
+                if (judge := self._kept(release)) is not None:
+                    return judge
+            judge = Judge.here(self._project, release.passages)
+            if judge.relevance.unkept:
+                log.error(
+                    "questions in customers' words have no vector and lead nowhere: run `make knowledge` for this release's documents",
+                    action="knowledge_questions_unkept",
+                    release=release.release_id,
+                    questions=judge.relevance.unkept,
+                )
+            with self._lock:
+                self._made[release.release_id] = judge
+                self._making.pop(release.release_id, None)
+                for oldest in list(self._made)[:-2]:
+                    del self._made[oldest]
             return judge
+
+    def _kept(self, release: Release) -> Judge | None:
+        """If it is, from now on the one asked for last."""
+        judge = self._made.pop(release.release_id, None)
+        if judge is not None:
+            self._made[release.release_id] = judge
+        return judge
 
 
 def limits(scale: Scale, near: int) -> dict[Language, Limits]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
-from tightrope.knowledge.compose.customers import Customers, Rows, section
+from tightrope.knowledge.compose.customers import Customers, Rows, everything, section
 from tightrope.knowledge.models import MICRO, Chunk, Language, Passage
 from tightrope.knowledge.passages import split_sentences
 from tightrope.knowledge.server.tokens import grams, idf, terms
@@ -45,7 +45,7 @@ GAPPED = (
 """Of these, how far the passage lies behind the best of those found is a feature too."""
 
 NEAR = 8
-"""Passages that customers' questions add to what retrieval found."""
+"""Sections whose passages customers' questions add to what retrieval found."""
 
 
 class Vectors(Protocol):
@@ -176,25 +176,31 @@ class Relevance:
         row = self._meaning.vectors.question(question)
         return Query(weights, grams(question), language, row, self._meaning.customers.cosines(row, language))
 
-    def near(self, query: Query) -> tuple[Passage, ...]:
-        """The passages that customers' questions nearest to this one lead to: NEAR at most, nearest first; none without an encoder."""
-        return () if self._meaning is None else self._meaning.customers.near(query.customers, query.language, NEAR)
+    @property
+    def unkept(self) -> int:
+        """Customers' questions that lead nowhere, since no vector of theirs is kept."""
+        return 0 if self._meaning is None else self._meaning.customers.unkept
 
-    def judge(self, query: Query, chunks: Sequence[Chunk]) -> tuple[Chunk, ...]:
+    def near(self, query: Query, allowed: Callable[[Passage], bool] = everything) -> tuple[Passage, ...]:
+        """The allowed passages that customers' questions nearest to this one lead to: of NEAR sections, nearest first; none without an encoder."""
+        return () if self._meaning is None else self._meaning.customers.near(query.customers, query.language, NEAR, allowed)
+
+    def judge(self, query: Query, chunks: Sequence[Chunk], allowed: Callable[[Passage], bool] = everything) -> tuple[Chunk, ...]:
         """The chunks with this confidence as their similarity, most relevant first."""
+        found = self.features(query, [chunk.passage for chunk in chunks], allowed)
         judged = [
             replace(chunk, similarity=confidence(features, self.scale.weights))
-            for chunk, features in zip(chunks, self.features(query, [chunk.passage for chunk in chunks]), strict=True)
+            for chunk, features in zip(chunks, found, strict=True)
         ]
         return tuple(sorted(judged, key=lambda chunk: (-chunk.similarity, chunk.passage.passage_id)))
 
-    def features(self, query: Query, found: Sequence[Passage]) -> list[Features]:
-        """Of each passage, in the order given."""
+    def features(self, query: Query, found: Sequence[Passage], allowed: Callable[[Passage], bool] = everything) -> list[Features]:
+        """Of each passage, in the order given; customers' questions vote for allowed passages alone."""
         if not found:
             return []
         rows = [_of_words(query, passage) for passage in found]
         if self._meaning is not None and query.row is not None:
-            votes, vectors = self._meaning.customers.votes(query.customers), self._meaning.vectors
+            votes, vectors = self._meaning.customers.votes(query.customers, allowed), self._meaning.vectors
             rows = [
                 row | self._of_vectors(vectors, query.row, passage) | {"votes": votes.get(section(passage), 0.0)}
                 for row, passage in zip(rows, found, strict=True)
@@ -210,7 +216,9 @@ class Relevance:
 
 def _cosines(vectors: Vectors, asked: Rows, passage: Passage, prefix: str) -> Features:
     head, named, whole, *sentences = (vectors.pieces(pieces(passage).texts) @ asked).tolist()
-    lines = sorted((vectors.asked(passage.asked) @ asked).tolist() if passage.asked else [0.0], reverse=True)
+    rows = vectors.asked(passage.asked)
+    # Without questions, or without their vectors, the heading with its keywords stands for them: nothing asked is no sign against a passage.
+    lines = sorted((rows[rows.any(axis=1)] @ asked).tolist(), reverse=True) or [named]
     made = {
         "head": head,
         "named": named,
@@ -232,17 +240,23 @@ def _of_words(query: Query, passage: Passage) -> Features:
     def alike(other: Mapping[str, float]) -> float:
         return sum(value * other.get(gram, 0.0) for gram, value in query.grams.items())
 
+    gram, head_term = max(map(alike, words.parts), default=0.0), share(words.head)
     return {
         "term": share(words.everywhere),
-        "head_term": share(words.head),
+        "head_term": head_term,
         "sentence_term": max(map(share, words.sentences), default=0.0),
         "section_asked": len(words.section & asked) / (len(words.section) or 1),
         "title_asked": len(words.title & asked) / (len(words.title) or 1),
         "missing": max((weights[term] for term in asked - words.everywhere), default=0.0) / whole,
-        "gram": max(map(alike, words.parts), default=0.0),
-        "asked_term": max((share(held) * len(asked & held) / (len(held) or 1) for held, _ in words.asked), default=0.0) ** 0.5,
-        "asked_gram": max((alike(line) for _, line in words.asked), default=0.0),
+        "gram": gram,
+        "asked_term": max((_both_ways(share(held), asked, held) for held, _ in words.asked), default=head_term),
+        "asked_gram": max((alike(line) for _, line in words.asked), default=gram),
     }
+
+
+def _both_ways(share: float, asked: Collection[str], held: frozenset[str]) -> float:
+    """How much of the question stands in a line, and of the line in the question."""
+    return math.sqrt(share * len(held.intersection(asked)) / (len(held) or 1))
 
 
 def confidence(features: Features, weights: Mapping[str, int]) -> float:

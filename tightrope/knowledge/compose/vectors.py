@@ -44,7 +44,7 @@ class KeptVectors:
         return rows if rows is not None else self._encoder.encode(texts, "passage", cap=PASSAGE_TOKENS)
 
     def asked(self, texts: Sequence[str]) -> Rows:
-        """See `relevance.Vectors`: what is not kept is near nothing, rather than that a customer waits for its encoding."""
+        """See `relevance.Vectors`: what is not kept leads nowhere, rather than that a customer waits for its encoding."""
         made = np.zeros((len(texts), self._encoder.dimensions), dtype=np.float32)
         places, there = self._asked.find(_keys(texts))
         if there.any():
@@ -61,12 +61,15 @@ def build(project: Path, encoder: Encoder, passages: Sequence[Passage], told: Ca
     served = vectors.load(project / server.FILE, encoder.name)
     texts = _texts(passages)
     texts = [text for text, there in zip(texts, served.find(_keys(texts))[1].tolist(), strict=True) if not there]
-    return _build(project / FILE, encoder, texts, "passage", told) + _build(
-        project / ASKED, encoder, _lines(passages), "query", told
-    )
+    lines = _lines(passages)
+    made = _build(project / FILE, encoder, texts, "passage", told)
+    return made + _build(project / ASKED, encoder, lines, "query", told, keep=True)
 
 
-def _build(path: Path, encoder: Encoder, texts: Sequence[str], kind: Kind, told: Callable[[int, int], None]) -> int:
+def _build(
+    path: Path, encoder: Encoder, texts: Sequence[str], kind: Kind, told: Callable[[int, int], None], *, keep: bool = False
+) -> int:
+    """`keep`: also the vectors of texts that are no more, which the release that is quoted now, or one rolled back to, still has."""
     kept, keys = vectors.load(path, encoder.name), _keys(texts)
 
     def make(place: int) -> Rows:
@@ -75,6 +78,8 @@ def _build(path: Path, encoder: Encoder, texts: Sequence[str], kind: Kind, told:
         return row
 
     rows, new = vectors.gather(keys, kept, encoder.dimensions, make, told)
+    if keep and len(kept.keys):
+        keys, rows = np.concatenate([keys, kept.keys]), np.concatenate([rows, kept.rows])
     if new or len(kept.keys) != len(np.unique(keys)):
         vectors.save(path, encoder.name, keys, rows)
     return new

@@ -47,13 +47,16 @@ def wording(document: Document) -> Iterator[Problem]:
 
 def asked_twice(documents: Sequence[Document]) -> Iterator[Problem]:
     """The same question, but for spaces and marks, below two sections of one language: it says of neither that it is meant."""
-    seen: dict[tuple[Language, str], tuple[Document, Section]] = {}
+    seen: dict[tuple[Language, str], list[tuple[Document, Section]]] = {}
     for document in documents:
-        for section in document.sections:
+        for section in document.sections if document.audience == "public" else ():
             for question in section.asked:
-                before, there = seen.setdefault((document.language, _bare(question)), (document, section))
-                if there is section or not _overlap(before, document):
+                holders = seen.setdefault((document.language, _bare(question)), [])
+                claimed = [(other, there) for other, there in holders if _overlap(other, document)]
+                holders.append((document, section))
+                if not claimed:
                     continue
+                before, there = claimed[0]
                 lines = document.raw.decode().replace("\r\n", "\n").split("\n")
                 what = f"the question {shown(question)} stands below {there.heading!r} of {before.file_name} too"
                 remedy = "Leave it where it is answered best"

@@ -21,10 +21,11 @@ from typing import Any, Protocol
 from tightrope.infra.files import write_atomically
 from tightrope.infra.settings import Settings
 from tightrope.knowledge.errors import DocumentInvalid, PublishFailed, ReleaseBroken
-from tightrope.knowledge.models import Document, Quotable, Release
+from tightrope.knowledge.models import Document, Release
 from tightrope.knowledge.passages import build_release, parse_document
 from tightrope.knowledge.publishing.approvals import Approvals, signed
 from tightrope.knowledge.publishing.signers import FILE, load_signers
+from tightrope.knowledge.retrieved import Quotable
 
 MAX_HISTORY = 1000
 
