@@ -188,7 +188,7 @@ async def test_a_question_is_answered_from_an_approved_passage_with_its_source(
 
 
 async def test_a_question_without_an_answer_says_nothing(server: Any) -> None:
-    answered = await server.run("action_answer_question", None, text="zzz qqq xyzzy")
+    answered = await server.run("action_answer_question", None, text="鲸鱼怎么睡觉")
     assert answered.slots == {"knowledge_outcome": "nothing_found"}
     assert len(answered.body["responses"]) == 1
 

@@ -192,12 +192,12 @@ async function deliver(message) {
       if (message.content) form.append("message[content]", message.content);
       keep(await call("POST", "messages", form));
       if (first) await refresh();
-      if (first) await catchUp({});
+      if (first) catchUp({});
     } else if (first) {
       const made = await call("POST", "conversations", { message: body, custom_attributes: attributes });
       state.conversation = { id: made.id, status: made.status };
       made.messages.forEach(keep);
-      await catchUp(attributes);
+      catchUp(attributes);
       tellHost("onEvent", { eventIdentifier: "on-start-conversation", data: { hasConversation: true } });
     } else {
       keep(await call("POST", "messages", { message: body }));
@@ -253,11 +253,14 @@ async function deleteConversationAttribute(name) {
 }
 
 // What the host page set or deleted while the conversation was being made: there was nothing yet to set it on.
+// The message was delivered either way, so a failure here is told to the page and is none of the message's.
 async function catchUp(sent) {
-  if (!state.conversation || state.attributes === sent) return;
-  const gone = Object.keys(sent).filter((name) => !(name in state.attributes));
-  if (gone.length) await call("POST", "conversations/destroy_custom_attributes", { custom_attribute: gone });
-  await call("POST", "conversations/set_custom_attributes", { custom_attributes: state.attributes });
+  if (!state.conversation || JSON.stringify(state.attributes) === JSON.stringify(sent)) return;
+  try {
+    await call("POST", "conversations/set_custom_attributes", { custom_attributes: state.attributes });
+  } catch (error) {
+    tellHost("error", { data: { command: "set-conversation-custom-attributes", status: error.status ?? 0 } });
+  }
 }
 
 // ---- beginning -----------------------------------------------------------------------------------------------------------------
