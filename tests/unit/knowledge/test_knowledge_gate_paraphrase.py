@@ -145,3 +145,21 @@ def test_without_approved_wording_no_paraphrase_passes():
     )
     verdict = check(draft, {1: SOURCES["zh"]}, replace(RULES, wording={}), day=DAY)
     assert [item.reason for item in verdict.refused] == ["not verbatim"]
+
+
+@pytest.mark.parametrize(
+    ("text", "quote"),
+    [
+        ("资金当日可用但不可取", "today"),
+        ("资金当日可用但不可取。资金当", "today"),
+        ("Orders can be cancelled only before 15:00", "en cancel"),
+        ("Orders can be cancelled only before 15:00. Orders", "en cancel"),
+        ("Orders can be cancelled only before 15:00,", "en cancel"),
+    ],
+)
+def test_a_sentence_that_was_cut_off_is_refused(text: str, quote: str):
+    """Seen of a real model: the end of its output stood in the middle of a sentence (docs/reports/2026-11-22-llm-verify.md)."""
+    refused = gate(text, QUOTES[quote])
+    assert not refused.passed
+    assert "cut off" in str(refused)
+    assert gate(QUOTES[quote], QUOTES[quote]).passed

@@ -29,6 +29,8 @@ MIN_PAIRS: dict[Language, int] = {"zh": 6000, "en": 3000}
 MIN_PART = 5000
 """Share, in 1e-4, of each part of the quote that the text must take up: a condition left out is a lie."""
 _MARKUP = re.compile(r"[<>{}\[\]|\\`*_#^~@]|https?:|www\.|://")
+_END = re.compile(r"[。！？.!?；;][”’」』）)\"']*\s*$")
+"""How a sentence ends; what ends otherwise was cut off, and nobody knows what its rest would have said."""
 _PARTS = {
     "zh": re.compile(r"[,;:!?()、。]|以及|并且|并(?!非)|且"),
     "en": re.compile(
@@ -84,6 +86,8 @@ def paraphrase_fault(sentence: Sentence, source: Passage, wording: Wording) -> F
         return "not verbatim", "the quote is not made of whole sentences of the cited passage"
     if found := [mark for mark in _MARKUP.findall(sentence.text) if mark not in sentence.quote]:
         return "not supported", f"markup: {found[0]}"
+    if not _END.search(sentence.text):
+        return "not supported", "the sentence is cut off"
     around = f"{source.title}\n{source.section}"
     return (
         figure_fault(sentence.text, sentence.quote)
