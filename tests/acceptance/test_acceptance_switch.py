@@ -18,7 +18,7 @@ from tightrope.cli.operate import turn_switch
 
 pytestmark = pytest.mark.acceptance
 
-QUESTION = "银证转账多久到账？"
+QUESTION = "查看资料：银证转账：资金到账时间"
 Turn = Callable[..., Awaitable[str]]
 
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.long, pytest.mark.acceptance]
 
 PARTS = ("inbox", "sandbox", "knowledge", "understanding", "actions", "assistant", "sealer", "gateway", "worker")
 BALANCE = "我的账户余额是多少？"
-QUESTION = "银证转账多久到账？"
+QUESTION = "查看资料：银证转账：资金到账时间"
 
 
 async def say_when_possible(customer: Customer, text: str) -> int:
