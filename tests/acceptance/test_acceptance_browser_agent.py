@@ -12,7 +12,10 @@ from playwright.async_api import expect
 pytestmark = pytest.mark.acceptance
 
 GREETING = {"zh": "您好，我是人工坐席，这就为您核实。", "en": "Hello, this is a person. Let me look into that."}
-QUESTION = {"zh": "查看资料：银证转账：资金到账时间", "en": "Look up: Transfers between bank and securities account: When the money arrives"}
+QUESTION = {
+    "zh": "查看资料：银证转账：资金到账时间",
+    "en": "Look up: Transfers between bank and securities account: When the money arrives",
+}
 BALANCE = "我的账户余额是多少？"
 
 
