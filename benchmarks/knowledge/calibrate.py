@@ -27,7 +27,6 @@ from tightrope.knowledge.server.search import Search
 from tightrope.knowledge.service import load_thresholds
 
 FOLDER = REPOSITORY / "knowledge_base"
-
 UNFITTED = Scale({}, dict.fromkeys(LANGUAGES, 0), dict.fromkeys(LANGUAGES, 0))
 
 

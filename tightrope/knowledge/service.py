@@ -114,7 +114,7 @@ class KnowledgeService:
             outcome="answered" if isinstance(result, Answer) else result.reason,
             release=retrieved.quotable.release.release_id,
             server=retrieved.server,
-            passages=[chunk.passage.passage_id for chunk in retrieved.chunks[:3]],
+            passages=[item.passage.passage_id for item in result.evidence[:3]],
             dropped=len(retrieved.dropped),
         )
         return result

@@ -1,8 +1,8 @@
 """Acceptance cases in Rasa's e2e format, as far as that format can say them (docs/test-suites.md).
 
 What the customer types and presses, and what flows, slots and replies must show, goes over. Rasa's format knows no login, no time that
-passes, no switch and no fault: a case is exported up to the first of these, and a comment says what was left out. A login that a question
-waits for becomes the payload that the gateway sends for it.
+passes, no switch, no fault and no press that depends on whether something was asked (`choose`): a case is exported up to the first of
+these, and a comment says what was left out. A login that a question waits for becomes the payload that the gateway sends for it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import date
 
@@ -222,5 +223,8 @@ def test_weights_are_chosen_on_their_own_half_only(index: LocalIndex):
 def test_every_piece_of_a_passage_has_its_vector_kept():
     encoder = obtain()
     if encoder is None:
-        pytest.skip("no encoder on this machine")
+        assert os.environ.get("CI") != "true", (
+            "there is no encoder on this machine, so nobody knows whether every piece has its vector"
+        )
+        pytest.skip("NOT CHECKED whether every piece has its vector: there is no encoder on this machine")
     assert missing(REPOSITORY, encoder, RELEASE.passages) == 0

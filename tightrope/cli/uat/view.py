@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from actions.knowledge import ASKED_BACK
 from tightrope.engine.prompt import Prompt
 from tightrope.engine.state import Event, State
 from tightrope.engine.turn import History, RunsActions, Turn, Understands, Understood
 from tightrope.gateway.models import Reply, TurnResult
+from tightrope.knowledge.compose.decide import named
 from tightrope.uat.models import Shown
 from tightrope.uat.observed import Message, Observed, Source
 
@@ -21,8 +23,6 @@ DECLINES = frozenset({"decline_investment_advice", "decline_trade_instruction"})
 NOT_UNDERSTOOD = frozenset({"pattern_cannot_handle"})
 OFFERED = ("knowledge_outcome", "asked_back")
 """The slot by which a choice of passages is known."""
-WHICH = "utter_which_topic_meant"
-"""The response that asks which section is meant."""
 
 
 class Recording:
@@ -91,8 +91,8 @@ def observed(world: World, recording: Recording, spoken: Spoken, state: State, *
         slots=slots,
         offered=_offered(events),
         cited=tuple(citation["document_id"] for reply in spoken.replies for citation in reply.citations),
-        sections=tuple(_choice(citation) for reply in spoken.replies for citation in reply.citations),
-        which=tuple(title for one in messages if one.shown.response == WHICH for title in one.shown.buttons),
+        sections=tuple(named(c["title"], c["section"], c["language"]) for reply in spoken.replies for c in reply.citations),
+        which=tuple(title for one in messages if one.shown.response == ASKED_BACK for title in one.shown.buttons),
         handoff=spoken.handoff,
         login=spoken.result is not None and spoken.result.login is not None,
         told=spoken.told,
@@ -105,11 +105,6 @@ def observed(world: World, recording: Recording, spoken: Spoken, state: State, *
         switched_off=frozenset(scope.removeprefix("journey:") for scope in spoken.off),
         problems=(*spoken.problems, *(spoken.turn.problems if spoken.turn else ())),
     )
-
-
-def _choice(citation: Mapping[str, Any]) -> str:
-    """A cited section as the button says that offers it (knowledge/compose/decide.py)."""
-    return f"{citation['title']}{'：' if citation['language'] == 'zh' else ': '}{citation['section']}"
 
 
 def _from_user(events: list[Event]) -> list[Event]:

@@ -82,7 +82,12 @@ def decide(
 
 def choice(passage: Passage) -> str:
     """What a button says that offers this passage."""
-    return f"{passage.title}：{passage.section}" if passage.language == "zh" else f"{passage.title}: {passage.section}"
+    return named(passage.title, passage.section, passage.language)
+
+
+def named(title: str, section: str, language: str) -> str:
+    """A section by its title, as buttons and acceptance cases name it."""
+    return f"{title}{'：' if language == 'zh' else ': '}{section}"
 
 
 def chosen_by(passage: Passage) -> str:
