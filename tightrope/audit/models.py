@@ -66,6 +66,26 @@ class Event(StrEnum):
     CONVERSATION_READ = "audit:conversation:read"
     LOG_VERIFIED = "audit:log:verified"
     EXPORT_MADE = "audit:export:made"
+    INDEX_QUERIED = "audit:index:queried"
+    CONVERSATION_REPLAYED = "audit:conversation:replayed"
+    LOG_RECONCILED = "audit:log:reconciled"
+    SUBJECT_RESTRICTED = "audit:subject:restricted"
+    SUBJECT_OPENED = "audit:subject:opened"
+    HOLD_PLACED = "audit:hold:placed"
+    HOLD_LIFTED = "audit:hold:lifted"
+    DESTRUCTION_PROPOSED = "audit:destruction:proposed"
+    DESTRUCTION_REFUSED = "audit:destruction:refused"
+    KEY_DESTROYED = "audit:key:destroyed"
+
+    RELEASE_APPROVED = "operator:release:approved"
+    FRAMES_COUNTED = "gateway:frames:counted"
+
+    SHARD_OPENED = "log:shard:opened"
+    LOG_KEY_ADDED = "log:key:added"
+    SEQUENCER_BEAT = "log:sequencer:beat"
+    GAP_DECLARED = "log:gap:declared"
+    ANCHOR_RECEIVED = "log:anchor:received"
+    ANCHOR_LATE = "log:anchor:late"
 
 
 @dataclass(frozen=True, slots=True)
