@@ -60,7 +60,9 @@ class TestAuthority:
         self._lock = threading.Lock()
         self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", "30",
                       "-subj", f"/CN={name} root", "-extensions", "ca")  # fmt: skip
-        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{signer}.key", "-out", f"{signer}.csr", "-subj", f"/CN={name}")
+        self._openssl(
+            "req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{signer}.key", "-out", f"{signer}.csr", "-subj", f"/CN={name}"
+        )
         self._openssl("x509", "-req", "-in", f"{signer}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "20",
                       "-out", f"{signer}.crt", "-extfile", "openssl.cnf", "-extensions", signer)  # fmt: skip
 
@@ -73,7 +75,9 @@ class TestAuthority:
         """A DER TimeStampResp for a DER TimeStampReq."""
         with self._lock:
             (self.folder / "query.tsq").write_bytes(query)
-            self._openssl("ts", "-reply", "-config", "openssl.cnf", "-section", "stamping", "-queryfile", "query.tsq", "-out", "reply.tsr")
+            self._openssl(
+                "ts", "-reply", "-config", "openssl.cnf", "-section", "stamping", "-queryfile", "query.tsq", "-out", "reply.tsr"
+            )
             return (self.folder / "reply.tsr").read_bytes()
 
     def openssl_verifies(self, message: bytes, reply: bytes) -> bool:

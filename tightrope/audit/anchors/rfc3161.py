@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC
 
 import httpx
 from cryptography import x509
@@ -71,9 +71,7 @@ class TimeStampAnchor:
         verdict = check(point.note, body, self._roots, nonce=asked.nonce)
         if not verdict.ok:
             raise ReceiptInvalid(f"the time stamp of {self._url} does not hold: {verdict.why}")
-        return Receipt(
-            self.name, self.kind, point.place.shard, point.place.size, self._clock.now(), verdict.asserted, body
-        )
+        return Receipt(self.name, self.kind, point.place.shard, point.place.size, self._clock.now(), verdict.asserted, body)
 
     async def _post(self, asked: TimeStampRequest) -> bytes:
         headers = {"content-type": "application/timestamp-query", "accept": "application/timestamp-reply"}
@@ -84,9 +82,13 @@ class TimeStampAnchor:
         if answer.status_code >= 500 or answer.status_code == 429:
             raise AnchorUnavailable(f"the time-stamp authority {self._url} answered {answer.status_code}")
         if answer.status_code != 200:
-            raise AnchorRefused(f"the time-stamp authority {self._url} answered {answer.status_code}: check TIGHTROPE_AUDIT_TSA_URL")
+            raise AnchorRefused(
+                f"the time-stamp authority {self._url} answered {answer.status_code}: check TIGHTROPE_AUDIT_TSA_URL"
+            )
         if len(answer.content) > MAX_ANSWER:
-            raise ReceiptInvalid(f"the time-stamp authority {self._url} answered {len(answer.content)} bytes; at most {MAX_ANSWER}")
+            raise ReceiptInvalid(
+                f"the time-stamp authority {self._url} answered {len(answer.content)} bytes; at most {MAX_ANSWER}"
+            )
         return answer.content
 
     async def health(self) -> str | None:
@@ -107,7 +109,9 @@ def check(note: bytes, body: bytes, roots: tuple[bytes, ...], *, nonce: int | No
         nonce: compared where given, that is when the answer has just come.
     """
     if not roots:
-        return Verdict(False, None, "a time-stamp authority", "no trusted certificate is given (TIGHTROPE_AUDIT_TSA_CERTIFICATES)")
+        return Verdict(
+            False, None, "a time-stamp authority", "no trusted certificate is given (TIGHTROPE_AUDIT_TSA_CERTIFICATES)"
+        )
     try:
         stamp = decode_timestamp_response(body)
         status = stamp.status
@@ -131,7 +135,6 @@ def check(note: bytes, body: bytes, roots: tuple[bytes, ...], *, nonce: int | No
             return Verdict(False, None, who, "the stamp is over other bytes than this checkpoint")
         return Verdict(False, None, who, f"the stamp does not verify: {error}")
     return Verdict(True, asserted.astimezone(UTC), who, f"RFC 3161 stamp number {stamp.tst_info.serial_number}")
-
 
 
 def _imprint(stamp: TimeStampResponse) -> bytes | None:

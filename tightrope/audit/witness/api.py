@@ -34,7 +34,8 @@ def create_app(witness: Witness, clock: Clock) -> FastAPI:
             line = await run_in_threadpool(witness.add_checkpoint, bytes(body))
         except Refusal as refusal:
             log.warning("not cosigned", action="witness_refused", status=refusal.status, reason=refusal.text.strip())
-            return Response(refusal.text, refusal.status, media_type=refusal.media_type)
+            # As a header: given as media type, it would grow a charset, which the specification does not have.
+            return Response(refusal.text, refusal.status, headers={"content-type": refusal.media_type})
         except (WitnessUnready, sqlite3.Error) as error:
             log.error("the witness cannot work", action="witness_unready", reason=str(error))
             return PlainTextResponse("the witness cannot work; its own log says why\n", 503)
@@ -54,7 +55,13 @@ def create_app(witness: Witness, clock: Clock) -> FastAPI:
 
 def _health(witness: Witness, clock: Clock) -> tuple[int, dict[str, Any]]:
     """Failing when a fork was seen, the logs cannot be read, or the clock stands before a cosignature."""
-    body: dict[str, Any] = {"status": "ok", "part": "witness", "version": tightrope.__version__, "name": witness.name, "vkey": witness.vkey}
+    body: dict[str, Any] = {
+        "status": "ok",
+        "part": "witness",
+        "version": tightrope.__version__,
+        "name": witness.name,
+        "vkey": witness.vkey,
+    }
     problems: list[str] = []
     try:
         if not witness.logs():

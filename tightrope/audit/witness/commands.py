@@ -27,7 +27,10 @@ def witness_init(
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error
     typer.echo(signer.vkey)
-    typer.secho(f"Give this key to the log's keepers and to everybody who verifies. Then write the log's key into {state / LOGS_FILE}.", err=True)
+    typer.secho(
+        f"Give this key to the log's keepers and to everybody who verifies. Then write the log's key into {state / LOGS_FILE}.",
+        err=True,
+    )
 
 
 @witness_app.command("serve")
@@ -52,4 +55,6 @@ def witness_serve(
     except WitnessUnready as error:
         typer.secho(str(error), fg="red", err=True)
         raise typer.Exit(1) from error
-    uvicorn.run(create_app(witness, clock), host=host, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
+    uvicorn.run(
+        create_app(witness, clock), host=host, port=port, log_level="warning", timeout_graceful_shutdown=5, server_header=False
+    )

@@ -20,7 +20,10 @@ pre { background: #f4f6f8; padding: .7rem; margin: .4rem 0 }
 
 def page(witness: Witness, now: datetime) -> str:
     """The whole page. Never fails for what is wrong with the witness: it says so."""
-    parts = [f"<h1>Witness {escape(witness.name)}</h1>", '<p class="quiet">It cosigns a log only while the log keeps what it showed before.</p>']
+    parts = [
+        f"<h1>Witness {escape(witness.name)}</h1>",
+        '<p class="quiet">It cosigns a log only while the log keeps what it showed before.</p>',
+    ]
     try:
         logs = witness.logs()
     except WitnessUnready as error:

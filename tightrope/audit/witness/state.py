@@ -116,7 +116,9 @@ class Witness:
             name, seed = (folder / "key").read_text().split()
             self._signer = CosignatureSigner.from_seed(name, base64.b64decode(seed, validate=True))
         except FileNotFoundError:
-            raise WitnessUnready(f"{folder} holds no witness; make one: tightrope audit witness init --state {folder} --name NAME") from None
+            raise WitnessUnready(
+                f"{folder} holds no witness; make one: tightrope audit witness init --state {folder} --name NAME"
+            ) from None
         except ValueError as error:
             raise WitnessUnready(f"{folder / 'key'} cannot be read: {error}") from error
         if not self._db.exists():
