@@ -21,10 +21,9 @@ from uuid import UUID
 
 from tightrope.audit.canon import canonical
 from tightrope.audit.errors import CanonError, FactsRefused
+from tightrope.audit.tlog.tiles import ENTRY_LIMIT
 
 LEAF_VERSION = 2
-LEAF_LIMIT = 65_535
-"""Most bytes of a leaf: what the length of an entry in a C2SP entry bundle can say."""
 
 _PAYLOAD_TAG = b"audit-payload-v1\x00"
 _FACT_TEXT_LIMIT = 200
@@ -217,8 +216,8 @@ def build_leaf(
     if payload and payload.ct_sm3 is not None:
         fields["ct_sm3"] = payload.ct_sm3.hex()
     leaf = canonical(fields)
-    if len(leaf) > LEAF_LIMIT:
-        raise CanonError(f"a leaf of {len(leaf)} bytes does not fit a log entry ({LEAF_LIMIT}); put long facts in the payload")
+    if len(leaf) > ENTRY_LIMIT:
+        raise CanonError(f"a leaf of {len(leaf)} bytes does not fit a log entry ({ENTRY_LIMIT}); put long facts in the payload")
     return leaf
 
 

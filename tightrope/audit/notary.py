@@ -14,9 +14,9 @@ import psycopg
 
 from tightrope.audit import tree_repository as repository
 from tightrope.audit.errors import NoteInvalid, SealerRefused, StoreError, TileInvalid
-from tightrope.audit.tlog.checkpoint import Checkpoint
+from tightrope.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
-from tightrope.audit.tlog.note import Signer, sign
+from tightrope.audit.tlog.note import Note, Signer
 from tightrope.audit.tree_folder import TreeFolder
 from tightrope.audit.tree_repository import Conn, Shard
 from tightrope.infra.logging import get_logger
@@ -108,7 +108,7 @@ class Notary:
             note = signed[2]
         else:
             checkpoint = Checkpoint(shard.origin, shard.size, laid.root())
-            note = sign(checkpoint.text(), self._signers(shard.origin))
+            note = await asyncio.to_thread(sign_checkpoint, checkpoint, self._signers(shard.origin))
             await self._keep(shard, checkpoint, note)
         await asyncio.to_thread(folder.publish, note)
         await repository.note_trouble(self._conn, tree="")
@@ -145,7 +145,7 @@ class Notary:
         note = folder.checkpoint()
         if note is None:
             return Frontier()
-        shown = Checkpoint.of_note(note)
+        shown = Checkpoint.parse(Note.parse(note).text)
         if signed is None or shown.size > signed[0] or (shown.size == signed[0] and shown.root != signed[1]):
             raise SealerRefused(
                 f"the tree's folder shows a checkpoint of {shown.size} leaves in {shown.origin}, the database signed "

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from tightrope.audit import verify_repository as repository
 from tightrope.audit.errors import NoteInvalid, StoreError, TileInvalid
 from tightrope.audit.models import Finding, Place, Report
-from tightrope.audit.tlog.checkpoint import Checkpoint
+from tightrope.audit.tlog.checkpoint import Checkpoint, open_checkpoint
+from tightrope.audit.tlog.keys import VerifierKey
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
-from tightrope.audit.tlog.note import VerifierKey, verify
 from tightrope.audit.tlog.tiles import WIDTH, entry_reader
 from tightrope.audit.tree_folder import TreeFolder
 from tightrope.audit.verify_repository import Conn, Row
@@ -60,8 +60,7 @@ class CheckpointCheck:
 
     def _reason(self, row: Row, frontier: Frontier) -> str | None:
         try:
-            text = verify(row["note"], self._keys).text
-            checkpoint = Checkpoint.parse(text)
+            checkpoint = open_checkpoint(row["note"], self._keys).checkpoint
         except NoteInvalid as error:
             return str(error)
         if (checkpoint.origin, checkpoint.size, checkpoint.root) != (self._origin, row["size"], row["root"]):
@@ -79,7 +78,7 @@ async def check_folder(conn: Conn, report: Report, folder: TreeFolder, shard: Ro
         report.notes.append(f"the tree of {shard['shard']} is not published yet")
         return
     try:
-        shown = Checkpoint.parse(verify(note, [VerifierKey.parse(vkey) for vkey in shard["vkeys"]]).text)
+        shown = open_checkpoint(note, [VerifierKey.parse(vkey) for vkey in shard["vkeys"]]).checkpoint
     except (NoteInvalid, StoreError) as error:
         report.tree(f"the published checkpoint of {shard['shard']} does not hold: {error}")
         return
