@@ -33,7 +33,11 @@ class WitnessDistrustsKey(AnchorRefused):
     """403: the witness knows the origin under other keys; internal audit adds the new key's `log` line."""
 
 
-class WitnessRefusesProof(AnchorRefused):
+class AnchorIncident(AnchorRefused):
+    """The log or the anchor was set back, or told two stories: an alarm at once, whatever the other anchors say."""
+
+
+class WitnessRefusesProof(AnchorIncident):
     """422: the consistency proof does not hold: this tree is no continuation of the one that the witness saw."""
 
 
@@ -41,15 +45,15 @@ class WitnessCannotRead(AnchorRefused):
     """400: the witness calls the request malformed."""
 
 
-class WitnessAhead(AnchorRefused):
+class WitnessAhead(AnchorIncident):
     """The witness cosigned a larger tree than this log has: the log was set back, or another writer signs in its name."""
 
 
-class WitnessSawFork(AnchorRefused):
+class WitnessSawFork(AnchorIncident):
     """The witness cosigned another tree of the same size: two histories were signed."""
 
 
-class WitnessSetBack(AnchorRefused):
+class WitnessSetBack(AnchorIncident):
     """The witness remembers less than it cosigned: its state was set back, and it could be led to cosign a second history."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from tightrope.audit.tlog.note import VerifierKey
+from tightrope.audit.tlog.keys import VerifierKey
 from tightrope.audit.tlog.policy import Policy
 
 Kind = Literal["witness-c2sp", "rfc3161", "worm-s3", "worm-folder", "chain-http"]

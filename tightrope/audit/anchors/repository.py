@@ -32,6 +32,7 @@ class State:
     Attributes:
         receipt: its newest, None before the first; `note` is the checkpoint that it is for.
         problem: why its last attempt failed, None after a success.
+        incident: the problem says that somebody was set back or told two stories; an alarm whatever the others say.
     """
 
     anchor: str
@@ -41,6 +42,7 @@ class State:
     failures: int
     problem: str | None
     problem_at: datetime | None
+    incident: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ async def advance(conn: Conn, receipt: Receipt, note: bytes) -> None:
     """Note an anchor's newest receipt; an older one changes nothing but that it works."""
     await conn.execute(
         "INSERT INTO audit.anchors AS a (anchor, kind, shard, size, note, body, asserted_at, received_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
-        "ON CONFLICT (anchor) DO UPDATE SET failures = 0, problem = NULL, problem_at = NULL",
+        "ON CONFLICT (anchor) DO UPDATE SET failures = 0, problem = NULL, problem_at = NULL, incident = false",
         (
             receipt.anchor,
             receipt.kind,
@@ -188,11 +190,11 @@ async def advance(conn: Conn, receipt: Receipt, note: bytes) -> None:
     )
 
 
-async def failed(conn: Conn, anchor: str, problem: str, at: datetime) -> None:
+async def failed(conn: Conn, anchor: str, problem: str, at: datetime, *, incident: bool) -> None:
     """Note why an attempt failed."""
     await conn.execute(
-        "UPDATE audit.anchors SET failures = failures + 1, problem = %s, problem_at = %s WHERE anchor = %s",
-        (problem[:500], at, anchor),
+        "UPDATE audit.anchors SET failures = failures + 1, problem = %s, problem_at = %s, incident = %s WHERE anchor = %s",
+        (problem[:500], at, incident, anchor),
     )
 
 
@@ -264,6 +266,7 @@ def _state(row: dict[str, Any]) -> State:
         failures=row["failures"],
         problem=row["problem"],
         problem_at=row["problem_at"],
+        incident=row["incident"],
     )
 
 

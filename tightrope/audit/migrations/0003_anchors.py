@@ -46,7 +46,8 @@ CREATE TABLE audit.anchors (
     received_at timestamptz,
     failures integer NOT NULL DEFAULT 0,
     problem text,
-    problem_at timestamptz
+    problem_at timestamptz,
+    incident boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
 -- A time in which the policy was not met. Opened and closed, never removed.

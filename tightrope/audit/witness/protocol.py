@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from tightrope.audit.errors import NoteInvalid, ProofInvalid
 from tightrope.audit.tlog.checkpoint import Checkpoint, open_checkpoint
 from tightrope.audit.tlog.encoding import from_base64, from_decimal
+from tightrope.audit.tlog.keys import COSIGNATURE, ED25519, VerifierKey
 from tightrope.audit.tlog.merkle import EMPTY_ROOT, HASH_SIZE, check_consistency
-from tightrope.audit.tlog.note import COSIGNATURE, ED25519, Note, VerifierKey
+from tightrope.audit.tlog.note import Note
 
 PROOF_LIMIT = 63
 """Hashes of a consistency proof that a client may send."""

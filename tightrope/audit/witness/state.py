@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tightrope.audit.tlog.note import CosignatureSigner
 from tightrope.audit.witness.protocol import Fork, Known, Logs, Refusal, Request, decide, read_logs, read_request
@@ -226,7 +227,7 @@ class Witness:
         """Logs whose consistency proof did not hold at least once."""
         return [ProofsRefused(**row) for row in self._rows("SELECT origin, times, at, reason FROM refused ORDER BY origin")]
 
-    def _rows(self, query: str) -> list[dict[str, object]]:
+    def _rows(self, query: str) -> list[dict[str, Any]]:
         with _open(self._db) as db:
             return [dict(row) for row in db.execute(query).fetchall()]
 
