@@ -203,6 +203,12 @@ async def states(conn: Conn) -> list[State]:
     return [_state(row) for row in await _rows(conn, "SELECT * FROM audit.anchors ORDER BY anchor")]
 
 
+async def newest_checkpoint(conn: Conn) -> tuple[int, int, bytes] | None:
+    """Shard, size and note of the log's newest signed checkpoint."""
+    rows = await _rows(conn, "SELECT shard, size, note FROM audit.checkpoints ORDER BY shard DESC, size DESC LIMIT 1")
+    return (rows[0]["shard"], rows[0]["size"], bytes(rows[0]["note"])) if rows else None
+
+
 async def first_uncovered(conn: Conn, covered: Place | None) -> Chosen | None:
     """The first checkpoint signed beyond a place, from the log's own list: seen whether or not a runner is at work."""
     shard, size = (covered.shard, covered.size) if covered else (0, 0)
