@@ -246,14 +246,34 @@ async def gaps(conn: Conn, limit: int = 20) -> list[Gap]:
     return [_gap(row) for row in await _rows(conn, "SELECT * FROM audit.anchor_gaps ORDER BY id DESC LIMIT %s", (limit,))]
 
 
-async def receipts(conn: Conn, shards: Sequence[int] | None = None) -> list[Kept]:
-    """Every receipt of these shards, or of all, in order of place and anchor."""
+async def receipts(conn: Conn, shards: Sequence[int] | None = None, kinds: Sequence[Kind] | None = None) -> list[Kept]:
+    """Every receipt of these shards and kinds, or of all, in order of place and anchor."""
     rows = await _rows(
         conn,
-        "SELECT * FROM audit.anchor_receipts WHERE %(shards)s::int[] IS NULL OR shard = ANY(%(shards)s) ORDER BY shard, size, anchor",
-        {"shards": list(shards) if shards is not None else None},
+        "SELECT * FROM audit.anchor_receipts WHERE (%(shards)s::int[] IS NULL OR shard = ANY(%(shards)s)) "
+        "AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) ORDER BY shard, size, anchor",
+        {"shards": list(shards) if shards is not None else None, "kinds": list(kinds) if kinds is not None else None},
     )
     return [Kept(_receipt(row), bytes(row["note"]), row["waiting_since"], row["settles"]) for row in rows]
+
+
+async def cosigned_notes(conn: Conn, shard: int, limit: int = 50) -> list[tuple[Place, bytes, list[bytes]]]:
+    """The newest checkpoints of a shard that witnesses cosigned, newest first, each with all the cosignatures that are kept for it."""
+    rows = await _rows(
+        conn,
+        "SELECT size, note, array_agg(DISTINCT body) AS bodies FROM ("
+        "SELECT size, note, body FROM audit.anchor_receipts WHERE shard = %(shard)s AND kind = 'witness-c2sp' UNION ALL "
+        "SELECT size, note, body FROM audit.anchors WHERE shard = %(shard)s AND kind = 'witness-c2sp') AS given "
+        "GROUP BY size, note ORDER BY size DESC LIMIT %(limit)s",
+        {"shard": shard, "limit": limit},
+    )
+    return [(Place(shard, row["size"]), bytes(row["note"]), [bytes(body) for body in row["bodies"]]) for row in rows]
+
+
+async def log_keys(conn: Conn) -> dict[int, list[str]]:
+    """The vkeys of each shard, as the log's own table has them."""
+    rows = await _rows(conn, "SELECT shard, vkeys FROM audit.shards ORDER BY shard")
+    return {row["shard"]: list(row["vkeys"]) for row in rows}
 
 
 def _receipt(row: dict[str, Any]) -> Receipt:

@@ -86,6 +86,7 @@ class AnchorRunner:
         self._witness_every = settings.audit_witness_seconds
         self._reached: dict[str, tuple[Receipt, bytes]] = {}
         self._chosen: Place | None = None
+        self._target: Point | None = None
         self._wake = {anchor.name: asyncio.Event() for anchor in anchors}
         self._watch = _Watch()
         self._standing: Standing | None = None
@@ -95,6 +96,8 @@ class AnchorRunner:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises nothing that an anchor or the database does; both are tried again."""
         work = [self._repeat(self.choose, self._every), self._repeat(self.judge, JUDGE_SECONDS)]
+        if any(isinstance(anchor, WitnessAnchor) for anchor in self._anchors):
+            work.append(self._repeat(self.aim, self._witness_every))
         work += [self._attend(anchor) for anchor in self._anchors]
         await self._prepare(stop)
         tasks = [asyncio.ensure_future(one) for one in work]
@@ -137,9 +140,16 @@ class AnchorRunner:
             return
         async with self._pool.connection() as conn:
             await repository.choose(conn, [anchor.name for anchor in self._anchors], point, self._clock.now())
-        self._chosen = point.place
+        self._chosen, self._target = point.place, point
         for event in self._wake.values():
             event.set()
+
+    async def aim(self) -> None:
+        """Give all witnesses the same newest checkpoint to cosign: cosignatures of different ones would never make a quorum."""
+        self._target = await self._newest()
+        for anchor in self._anchors:
+            if isinstance(anchor, WitnessAnchor):
+                self._wake[anchor.name].set()
 
     async def serve(self, anchor: Anchor) -> None:
         """Hand in what waits for one anchor, newest first; a witness also what is newer than that.
@@ -148,6 +158,8 @@ class AnchorRunner:
             AnchorError: it gave no receipt; what waits goes on waiting.
         """
         while True:
+            # Taken before the outbox is read, so that it never runs ahead of a checkpoint that is chosen meanwhile.
+            target = self._target
             async with self._pool.connection() as conn:
                 rows = await repository.waiting(conn, anchor.name, 1 if anchor.newest_only else _BATCH)
             for row in rows:
@@ -159,14 +171,12 @@ class AnchorRunner:
                 await self._settle(anchor, *reached, row.chosen_at)
             if not rows:
                 break
-        if isinstance(anchor, WitnessAnchor):
-            point = await self._newest()
-            reached = self._reached.get(anchor.name)
-            if point is not None and (reached is None or reached[0].place < point.place):
-                receipt = await self._submit(anchor, point)
-                async with self._pool.connection() as conn:
-                    await repository.advance(conn, receipt, point.note)
-                self._reached[anchor.name] = (receipt, point.note)
+        reached = self._reached.get(anchor.name)
+        if isinstance(anchor, WitnessAnchor) and target is not None and (reached is None or reached[0].place < target.place):
+            receipt = await self._submit(anchor, target)
+            async with self._pool.connection() as conn:
+                await repository.advance(conn, receipt, target.note)
+            self._reached[anchor.name] = (receipt, target.note)
 
     async def _settle(self, anchor: Anchor, receipt: Receipt, note: bytes, chosen_at: datetime) -> None:
         async with self._pool.connection() as conn:
@@ -240,7 +250,7 @@ class AnchorRunner:
                 await self.serve(anchor)
                 failures = 0
                 self._incidents.pop(anchor.name, None)
-                wait, wakes = (self._witness_every if isinstance(anchor, WitnessAnchor) else self._every), True
+                wait, wakes = self._every, True
             except AnchorPending:
                 wait, wakes = _PENDING_SECONDS, False
             except Exception as error:
