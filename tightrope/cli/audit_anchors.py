@@ -47,7 +47,11 @@ class Look:
     @property
     def ok(self) -> bool:
         """The policy is met and no anchor tells of an incident."""
-        return self.standing.met and not self.set_back and not any(state.incident for state in self.states)
+        return (
+            self.standing.met
+            and not self.set_back
+            and not any((state.incident or state.unwell) and state.anchor in self.names for state in self.states)
+        )
 
     def verdict(self, state: State) -> Verdict | None:
         """The check of an anchor's newest receipt."""
@@ -126,7 +130,9 @@ def _render(found: Look, console: Console) -> None:
     for state in found.states:
         if state.anchor in found.names and state.problem:
             style = "red bold" if state.incident else "yellow"
-            console.print(Text(f"  {state.anchor}: {state.problem}", style=style))
+            console.print(Text(f"  {state.problem}", style=style))
+        if state.anchor in found.names and state.unwell:
+            console.print(Text(f"  {state.unwell}", style="red bold"))
     for text in found.set_back:
         console.print(Text(f"  {text}", style="red bold"))
     console.print()
@@ -158,10 +164,11 @@ def _policy_line(found: Look) -> Text:
         return Text(
             f"{rule}: met; there is nothing to anchor yet" if found.standing.open is None else f"{rule}: not late yet", "green"
         )
-    return Text(
-        f"{rule}: met up to {covered.shard}/{covered.size}; the next has waited {found.standing.age.total_seconds():.0f} s",
-        "green",
-    )
+    return Text(f"{rule}: met up to {covered.shard}/{covered.size}; {_next(found.standing)}", "green")
+
+
+def _next(standing: Standing) -> str:
+    return f"the next has waited {standing.age.total_seconds():.0f} s" if standing.open else "nothing waits"
 
 
 def _row(found: Look, name: str, state: State | None) -> list[Text]:
@@ -221,6 +228,7 @@ def _as_json(found: Look) -> dict[str, object]:
                 "why": verdict.why if verdict else None,
                 "problem": state.problem if state else None,
                 "incident": state.incident if state else False,
+                "unwell": state.unwell if state else None,
             }
         )
     return {

@@ -39,6 +39,7 @@ class Scripted:
     hangs: bool = False
     asked: list[Place] = field(default_factory=list)
     closed: bool = False
+    unwell: str | None = None
 
     async def submit(self, point: Point) -> Receipt:
         self.asked.append(point.place)
@@ -50,7 +51,7 @@ class Scripted:
         return Receipt(self.name, self.kind, point.place.shard, point.place.size, now, now, b"body")  # type: ignore[arg-type]
 
     async def health(self) -> str | None:
-        return None
+        return self.unwell
 
     async def aclose(self) -> None:
         self.closed = True
@@ -176,7 +177,7 @@ async def test_an_anchor_down_for_an_hour_leaves_a_gap_that_is_not_filled(world:
         with pytest.raises(AnchorUnavailable):
             await runner.serve(tsa)
         await runner.judge()
-    assert "not anchored since 59 min" in (runner.health() or "")
+    assert "has not been anchored for 59 min" in (runner.health() or "")
     assert runner.unanchored_seconds == 59 * 60
     [gap] = world.gaps
     assert (gap.place, gap.missing, gap.covered_at) == (Place(2026, 20), ("tsa",), None)
@@ -359,6 +360,19 @@ async def test_an_incident_is_an_alarm_though_the_policy_is_met(world: World, mo
         await task
     assert good.closed
     assert bad.closed
+
+
+async def test_a_witness_that_saw_a_fork_is_heard_though_it_goes_on_cosigning(world: World) -> None:
+    anchor = Scripted(world.clock, unwell="tsa says: forks seen")
+    runner = world.runner(anchor)
+    await runner.prepare()
+    await runner.ask_health(anchor)
+    assert runner.health() == "tsa says: forks seen"
+    async with world.pool.connection() as conn:
+        assert [state.unwell for state in await repository.states(conn)] == ["tsa says: forks seen"]
+    anchor.unwell = None
+    await runner.ask_health(anchor)
+    assert runner.health() is None
 
 
 async def test_an_anchor_that_hangs_or_fails_delays_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_the_sentence_says_who_is_missing() -> None:
     found = standing(policy(), [Chosen(Place(2026, 5), NOW - timedelta(minutes=31))], {"two": Place(2026, 9)}, NOW)
     text = sentence(policy(), found)
     assert text is not None
-    assert "since 31 min" in text
+    assert "for 31 min" in text
     assert "2026/5 has 1 of 2 receipts that are due within 10 min; waiting for one, three" in text
 
 

@@ -123,7 +123,7 @@ class Anchor(Protocol):
         ...
 
     async def health(self) -> str | None:
-        """What is wrong with it in a sentence, or None."""
+        """What an anchor that answers says is wrong with it, in a sentence, or None. That it does not answer, `submit` says."""
         ...
 
     async def aclose(self) -> None:

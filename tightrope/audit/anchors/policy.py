@@ -99,6 +99,6 @@ def sentence(policy: AnchorPolicy, found: Standing) -> str | None:
     have = len(policy.names) - len(found.missing)
     place = found.open.place
     return (
-        f"the record is not anchored since {found.age.total_seconds() / 60:.0f} min: the checkpoint {place.shard}/{place.size} has {have} of "
+        f"the record has not been anchored for {found.age.total_seconds() / 60:.0f} min: the checkpoint {place.shard}/{place.size} has {have} of "
         f"{policy.need} receipts that are due within {policy.within.total_seconds() / 60:.0f} min; waiting for {', '.join(found.missing)}"
     )

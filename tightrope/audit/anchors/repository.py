@@ -32,6 +32,7 @@ class State:
     Attributes:
         receipt: its newest, None before the first; `note` is the checkpoint that it is for.
         problem: why its last attempt failed, None after a success.
+        unwell: what the anchor says of itself, such as that it saw a fork; None when it is well.
         incident: the problem says that somebody was set back or told two stories; an alarm whatever the others say.
     """
 
@@ -43,6 +44,7 @@ class State:
     problem: str | None
     problem_at: datetime | None
     incident: bool
+    unwell: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,13 @@ async def failed(conn: Conn, anchor: str, problem: str, at: datetime, *, inciden
     )
 
 
+async def note_unwell(conn: Conn, anchor: str, text: str | None) -> None:
+    """Note what an anchor says of itself, or None when it is well."""
+    await conn.execute(
+        "UPDATE audit.anchors SET unwell = %s WHERE anchor = %s AND unwell IS DISTINCT FROM %s", (text, anchor, text)
+    )
+
+
 async def states(conn: Conn) -> list[State]:
     """How each anchor stands, by name."""
     return [_state(row) for row in await _rows(conn, "SELECT * FROM audit.anchors ORDER BY anchor")]
@@ -293,6 +302,7 @@ def _state(row: dict[str, Any]) -> State:
         problem=row["problem"],
         problem_at=row["problem_at"],
         incident=row["incident"],
+        unwell=row["unwell"],
     )
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -91,11 +92,13 @@ class AnchorRunner:
         self._watch = _Watch()
         self._standing: Standing | None = None
         self._incidents: dict[str, str] = {}
+        self._unwell: dict[str, str] = {}
         self._gauges = _Gauges(registry) if registry is not None else None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises nothing that an anchor or the database does; both are tried again."""
         work = [self._repeat(self.choose, self._every), self._repeat(self.judge, JUDGE_SECONDS)]
+        work += [self._repeat(partial(self.ask_health, anchor), self._every) for anchor in self._anchors]
         if any(isinstance(anchor, WitnessAnchor) for anchor in self._anchors):
             work.append(self._repeat(self.aim, self._witness_every))
         work += [self._attend(anchor) for anchor in self._anchors]
@@ -112,8 +115,8 @@ class AnchorRunner:
 
     def health(self) -> str | None:
         """What is wrong in a sentence, or None; as of the last look, at most a few seconds ago."""
-        if self._incidents:
-            return "; ".join(self._incidents.values())
+        if self._incidents or self._unwell:
+            return "; ".join([*self._incidents.values(), *self._unwell.values()])
         return sentence(self._policy, self._standing) if self._standing is not None else None
 
     @property
@@ -218,6 +221,17 @@ class AnchorRunner:
         if self._gauges is not None:
             self._gauges.show(found, self._reached, now)
         return found
+
+    async def ask_health(self, anchor: Anchor) -> None:
+        """Ask an anchor how it is: a witness that saw a fork says so, though it goes on cosigning the history it knows."""
+        async with asyncio.timeout(SUBMIT_SECONDS):
+            text = await anchor.health()
+        if text is None:
+            self._unwell.pop(anchor.name, None)
+        else:
+            self._unwell[anchor.name] = text
+        async with self._pool.connection() as conn:
+            await repository.note_unwell(conn, anchor.name, text)
 
     async def _newest(self) -> Point | None:
         latest = await self._latest()

@@ -149,14 +149,12 @@ class WitnessAnchor:
         return Receipt(self.name, self.kind, place.shard, place.size, receipt.received, verdict.asserted, lines.encode())
 
     async def health(self) -> str | None:
-        """What the witness says of itself; a witness without /health (the specification has none) is not blamed."""
+        """What the witness says of itself; one without /health (the specification has none) is not blamed."""
         try:
             answer = await self._client.get(f"{self._url}/health")
             if answer.status_code == 503:
-                return f"the witness {self.name} is unwell: {answer.json().get('detail', 'no reason')}"[:300]
-        except httpx.HTTPError as error:
-            return f"the witness {self.name} does not answer: {error!r}"
-        except (ValueError, AttributeError):
+                return f"{self.name} says: {answer.json().get('detail', 'unwell')}"[:300]
+        except (httpx.HTTPError, ValueError, AttributeError):
             return None
         return None
 

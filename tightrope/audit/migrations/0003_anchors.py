@@ -47,7 +47,8 @@ CREATE TABLE audit.anchors (
     failures integer NOT NULL DEFAULT 0,
     problem text,
     problem_at timestamptz,
-    incident boolean NOT NULL DEFAULT false
+    incident boolean NOT NULL DEFAULT false,
+    unwell text
 ) WITH (fillfactor = 50);
 
 -- A time in which the policy was not met. Opened and closed, never removed.

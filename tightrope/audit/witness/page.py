@@ -60,8 +60,8 @@ def page(witness: Witness, now: datetime) -> str:
         )
     for fork in forks:
         parts.append(
-            f"<h2>Fork of {escape(fork.origin)} at {fork.size:,} records</h2><p>Seen {_when(fork.at, now)}. Cosigned before, and refused:</p>"
-            f"<pre>{_text(fork.known_note)}</pre><pre>{_text(fork.note)}</pre>"
+            f"<h2>Fork of {escape(fork.origin)} at {fork.size:,} records</h2><p>Seen {_when(fork.at, now)}. The one that was cosigned:</p>"
+            f"<pre>{_text(fork.known_note)}</pre><p>The other, refused:</p><pre>{_text(fork.note)}</pre>"
         )
     parts.append(f'<h2>Key</h2><p class="quiet">For the policies of those who verify:</p><pre>{escape(witness.vkey)}</pre>')
     return (
