@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from anchor_world import empty_tables
 from loopback import free_port
 from rich.console import Console
 from tsa import TestAuthority, serving
@@ -98,16 +99,9 @@ def chain_at(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def _no_receipts(superuser) -> Iterator[None]:
-    def empty() -> None:
-        with superuser("tightrope") as conn:
-            conn.execute(
-                "ALTER TABLE audit.anchor_receipts DISABLE TRIGGER append_only; TRUNCATE audit.anchor_receipts, audit.anchor_outbox, "
-                "audit.anchors, audit.anchor_gaps; ALTER TABLE audit.anchor_receipts ENABLE ALWAYS TRIGGER append_only"
-            )
-
-    empty()
+    empty_tables(superuser)
     yield
-    empty()
+    empty_tables(superuser)
 
 
 @asynccontextmanager

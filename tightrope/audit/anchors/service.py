@@ -8,7 +8,6 @@ store) is never asked for old ones when it comes back: its receipt for the newes
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -20,7 +19,7 @@ import psycopg
 from prometheus_client import CollectorRegistry, Gauge
 
 from tightrope.audit.anchors import repository
-from tightrope.audit.anchors.errors import AnchorError, AnchorIncident, AnchorPending, AnchorUnavailable
+from tightrope.audit.anchors.errors import AnchorError, AnchorIncident, AnchorPending, AnchorUnavailable, WitnessAhead
 from tightrope.audit.anchors.models import Anchor, Consistency, Place, Point, Receipt, Trust
 from tightrope.audit.anchors.policy import AnchorPolicy, Standing, covered_by, sentence, standing
 from tightrope.audit.anchors.repository import Conn, Gap, Kept, State
@@ -170,16 +169,16 @@ class AnchorRunner:
                 if reached is None or not anchor.newest_only or reached[0].place < row.point.place:
                     async with self._pool.connection() as conn:
                         await repository.tried(conn, anchor.name, row.point.place)
-                    reached = (await self._submit(anchor, row.point), row.point.note)
+                    reached = await self._submit(anchor, row.point)
                 await self._settle(anchor, *reached, row.chosen_at)
             if not rows:
                 break
         reached = self._reached.get(anchor.name)
         if isinstance(anchor, WitnessAnchor) and target is not None and (reached is None or reached[0].place < target.place):
-            receipt = await self._submit(anchor, target)
+            reached = await self._submit(anchor, target)
             async with self._pool.connection() as conn:
-                await repository.advance(conn, receipt, target.note)
-            self._reached[anchor.name] = (receipt, target.note)
+                await repository.advance(conn, *reached)
+            self._reached[anchor.name] = reached
 
     async def _settle(self, anchor: Anchor, receipt: Receipt, note: bytes, chosen_at: datetime) -> None:
         async with self._pool.connection() as conn:
@@ -191,10 +190,17 @@ class AnchorRunner:
         if before is None or before[0].place <= receipt.place:
             self._reached[anchor.name] = (receipt, note)
 
-    async def _submit(self, anchor: Anchor, point: Point) -> Receipt:
+    async def _submit(self, anchor: Anchor, point: Point) -> tuple[Receipt, bytes]:
         try:
             async with asyncio.timeout(SUBMIT_SECONDS):
-                return await anchor.submit(point)
+                try:
+                    return await anchor.submit(point), point.note
+                except WitnessAhead:
+                    # Another writer handed in a newer one first. That is no alarm, as long as the log has that one too.
+                    newest = await self._newest()
+                    if newest is None or newest.place <= point.place:
+                        raise
+                    return await anchor.submit(newest), newest.note
         except TimeoutError:
             raise AnchorUnavailable(f"{anchor.name} gave no receipt within {SUBMIT_SECONDS:.0f} s") from None
 
@@ -278,16 +284,16 @@ class AnchorRunner:
                 continue
 
     async def _failed(self, anchor: Anchor, error: Exception) -> None:
-        text = str(error) if isinstance(error, AnchorError) else repr(error)
+        text = str(error) if isinstance(error, AnchorError) else f"{anchor.name}: {error!r}"
         log.warning("an anchor gave no receipt", action="anchor_failed", anchor=anchor.name, reason=text)
         incident = isinstance(error, AnchorIncident)
-        if incident:
-            self._incidents[anchor.name] = text
         try:
             async with self._pool.connection() as conn:
                 await repository.failed(conn, anchor.name, text, self._clock.now(), incident=incident)
         except psycopg.Error as lost:
             log.warning("the database did not note it", action="anchor_failed", anchor=anchor.name, reason=repr(lost))
+        if incident:
+            self._incidents[anchor.name] = text
 
 
 class _Watch:
@@ -356,38 +362,3 @@ def runner_from(
     return AnchorRunner(
         settings, pool, anchors, policy, clock, latest=latest, on_receipt=on_receipt, on_gap=on_gap, registry=registry
     )
-
-
-def receipt_facts(kept: Kept) -> dict[str, Any]:
-    """What the log records of a receipt (`log:anchor:received`): clear, no personal data."""
-    receipt = kept.receipt
-    return {
-        "anchor": receipt.anchor,
-        "kind": receipt.kind,
-        "shard": receipt.shard,
-        "size": receipt.size,
-        "note_sha256": hashlib.sha256(kept.note).hexdigest(),
-        "body_sha256": hashlib.sha256(receipt.body).hexdigest(),
-        "asserted": _time(receipt.asserted) if receipt.asserted else None,
-        "received": _time(receipt.received),
-        "settles": kept.settles,
-        "waited_seconds": max(0, round((receipt.received - kept.waiting_since).total_seconds())),
-    }
-
-
-def gap_facts(gap: Gap) -> dict[str, Any]:
-    """What the log records of a gap (`log:anchor:late`), when it is found and when it is covered."""
-    return {
-        "state": "covered" if gap.covered_at else "open",
-        "shard": gap.place.shard,
-        "size": gap.place.size,
-        "since": _time(gap.since),
-        "found": _time(gap.found_at),
-        "covered": _time(gap.covered_at) if gap.covered_at else None,
-        "need": gap.need,
-        "missing": list(gap.missing),
-    }
-
-
-def _time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
