@@ -104,7 +104,8 @@ class Settings(BaseSettings):
     audit_witness_seconds: float = Field(2.0, gt=0, description="How often witnesses are asked while the tree grows")
     audit_tsa_url: str = Field("", description="Time-stamp authority (RFC 3161 over HTTP); empty: none")
     audit_tsa_certificates: Path | None = Field(
-        None, description="PEM file of the certificates that the firm trusts for time stamps: roots, or the authority's own"
+        None,
+        description="PEM file of the certificates that the firm trusts for time stamps: the authority's root, and intermediates that it does not send",
     )
     audit_chain_url: str = Field(
         "", description="Gateway of a consortium chain (docs/anchors.md, A consortium chain); empty: none"

@@ -6,23 +6,19 @@ import asyncio
 import base64
 import io
 import json
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import pytest
 import uvicorn
 from anchor_world import empty_tables
 from loopback import free_port
 from rich.console import Console
 from tsa import TestAuthority, serving
+from witness_process import WitnessProcess
 
 from tightrope.audit.anchors import repository
 from tightrope.audit.anchors.bundle import cosigned_checkpoint
@@ -36,45 +32,10 @@ from tightrope.audit.tlog.policy import Policy
 from tightrope.cli.audit_anchors import show_anchors
 from tightrope.infra.clock import SystemClock
 from tightrope.infra.database import Role, open_pool
-from tightrope.infra.settings import REPOSITORY, Settings
+from tightrope.infra.settings import Settings
 from tightrope.sandbox.chain import SimulatedChain, create_app
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("_no_receipts")]
-
-
-@dataclass
-class WitnessProcess:
-    """The witness as internal audit runs it."""
-
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    def run(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "tightrope.audit.witness", arguments[0], "--state", str(self.folder), *arguments[1:]]
-
-    def init(self) -> str:
-        done = subprocess.run(
-            self.run("init", "--name", "audit.example/witness"), cwd=REPOSITORY, capture_output=True, check=True, text=True
-        )
-        return done.stdout.strip()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.run("serve", "--port", str(self.port)), cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=1, trust_env=False)
-            except httpx.HTTPError:
-                time.sleep(0.1)
-            else:
-                return
-        raise AssertionError("the witness did not start")
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 @pytest.fixture
@@ -182,9 +143,7 @@ async def test_from_the_record_to_the_verifier(
             (witness.folder / "logs.txt").write_text(logs)
             witness.start()
             policy_file = tmp_path / "policy.txt"
-            policy_file.write_text(
-                f"{logs}witness internal-audit {vkey} http://127.0.0.1:{witness.port}\nquorum internal-audit\n"
-            )
+            policy_file.write_text(f"{logs}witness internal-audit {vkey} {witness.url}\nquorum internal-audit\n")
             settings = log.model_copy(
                 update={
                     "audit_policy_file": policy_file,

@@ -71,6 +71,14 @@ async def test_a_forged_authority_is_refused(authority: TestAuthority, forger: T
     assert "no trusted certificate" in verify(point(5).note, forged, Trust()).why
 
 
+async def test_a_root_has_to_be_among_the_trusted_certificates(authority: TestAuthority, clock: FixedClock) -> None:
+    receipt = await stamping(authority, clock, (authority.root,)).submit(point(5))
+    own = (authority.folder / "tsa.crt").read_bytes()
+    assert not rfc3161.check(point(5).note, receipt.body, (own,)).ok
+    assert rfc3161.check(point(5).note, receipt.body, (own + authority.root,)).ok
+    assert rfc3161.check(point(5).note, receipt.body, (own, authority.root)).ok
+
+
 async def test_a_stamp_of_another_checkpoint_is_refused(authority: TestAuthority, clock: FixedClock) -> None:
     receipt = await stamping(authority, clock, (authority.root,)).submit(point(5))
     trust = Trust(tsa=(authority.root,))

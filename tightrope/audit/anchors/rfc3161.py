@@ -26,6 +26,8 @@ from tightrope.infra.clock import Clock
 MAX_ANSWER = 65_536
 """Bytes of an answer that are read; a token with its certificate has about 2,000."""
 _GRANTED = 0
+_SOMEBODY = "a time-stamp authority"
+"""Who, while the signature does not hold: the name in a certificate alone is anybody's."""
 
 
 def certificates(bundles: Iterable[bytes]) -> list[x509.Certificate]:
@@ -109,17 +111,15 @@ def check(note: bytes, body: bytes, roots: tuple[bytes, ...], *, nonce: int | No
         nonce: compared where given, that is when the answer has just come.
     """
     if not roots:
-        return Verdict(
-            False, None, "a time-stamp authority", "no trusted certificate is given (TIGHTROPE_AUDIT_TSA_CERTIFICATES)"
-        )
+        return Verdict(False, None, _SOMEBODY, "no trusted certificate is given (TIGHTROPE_AUDIT_TSA_CERTIFICATES)")
     try:
         stamp = decode_timestamp_response(body)
         status = stamp.status
     except ValueError as error:
-        return Verdict(False, None, "a time-stamp authority", f"the answer is no DER TimeStampResp: {error}")
+        return Verdict(False, None, _SOMEBODY, f"the answer is no DER TimeStampResp: {error}")
     if status != _GRANTED:
         said = ", ".join(stamp.status_string) or "no reason"
-        return Verdict(False, None, "a time-stamp authority", f"the authority did not grant it (status {status}: {said})")
+        return Verdict(False, None, _SOMEBODY, f"the authority did not grant it (status {status}: {said})")
     who = _signer(stamp)
     builder = VerifierBuilder()
     for one in certificates(roots):
@@ -132,8 +132,8 @@ def check(note: bytes, body: bytes, roots: tuple[bytes, ...], *, nonce: int | No
     except (VerificationError, ValueError) as error:
         digest = hashlib.sha256(note).digest()
         if _imprint(stamp) not in {None, digest}:
-            return Verdict(False, None, who, "the stamp is over other bytes than this checkpoint")
-        return Verdict(False, None, who, f"the stamp does not verify: {error}")
+            return Verdict(False, None, _SOMEBODY, "the stamp is over other bytes than this checkpoint")
+        return Verdict(False, None, _SOMEBODY, f"the stamp does not verify: {error}")
     return Verdict(True, asserted.astimezone(UTC), who, f"RFC 3161 stamp number {stamp.tst_info.serial_number}")
 
 
@@ -155,4 +155,4 @@ def _signer(stamp: TimeStampResponse) -> str:
                 return str(names[0].value) if names else one.subject.rfc4514_string()
     except ValueError:
         pass
-    return "a time-stamp authority"
+    return _SOMEBODY
