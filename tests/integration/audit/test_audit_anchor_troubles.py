@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from anchor_world import Scripted, World, empty_tables, until
 
 from tightrope.audit.anchors import repository, service
 from tightrope.audit.anchors.errors import WitnessAhead, WitnessSetBack
+from tightrope.audit.anchors.health import anchors_health
 from tightrope.audit.anchors.models import Place
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
@@ -186,3 +188,25 @@ async def test_rights(world: World, log: Settings) -> None:
         assert len(await repository.receipts(conn)) == 1
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await conn.execute("DELETE FROM audit.anchor_outbox")
+
+
+async def test_health_needs_no_runner(world: World, tmp_path: Path) -> None:
+    async def health() -> str | None:
+        async with world.pool.connection() as conn:
+            return await anchors_health(world.settings, conn, world.clock.now())
+
+    assert await health() is None
+    world.grow()
+    world.clock.advance(3600)
+    assert "has 0 of 1 receipts" in (await health() or "")
+    worm = Scripted(world.clock, "worm", "worm-folder")
+    runner = world.runner(worm)
+    await runner.prepare()
+    await runner.choose()
+    await runner.serve(worm)
+    assert await health() is None
+    worm.unwell = "worm says: full"
+    await runner.ask_health(worm)
+    assert await health() == "worm says: full"
+    world.settings = world.settings.model_copy(update={"audit_policy_file": tmp_path / "gone"})
+    assert "TIGHTROPE_AUDIT_POLICY_FILE" in (await health() or "")
