@@ -21,6 +21,7 @@ from tsa import TestAuthority, serving
 from witness_process import WitnessProcess
 
 from tightrope.audit.anchors import repository
+from tightrope.audit.anchors.at_work import run_anchors
 from tightrope.audit.anchors.bundle import cosigned_checkpoint
 from tightrope.audit.anchors.log_source import consistency_of, latest_of
 from tightrope.audit.anchors.models import Receipt, Trust
@@ -207,3 +208,35 @@ async def test_nothing_configured_is_one_folder_and_says_so(log: Settings, worke
     unfit = log.model_copy(update={"audit_anchor_need": 2})
     assert await asyncio.to_thread(show_anchors, unfit, out, folder=None, as_json=False) == 2
     assert "TIGHTROPE_AUDIT_ANCHOR_NEED" in out.export_text()
+
+
+async def test_receipts_and_gaps_are_leaves_of_the_log(log: Settings, worker, recorder, store, sealer_at_work) -> None:
+    """Also that a release with anchors misconfigured goes on sealing."""
+
+    async def events() -> list[dict]:
+        async with open_pool(log, Role.AUDITOR, max_size=1) as pool, pool.connection() as conn:
+            rows = await conn.execute(
+                "SELECT r.leaf FROM audit.records r JOIN audit.leaves l ON l.record_id = r.id WHERE r.event LIKE 'log:anchor:%' ORDER BY r.ord"
+            )
+            return [json.loads(bytes(row["leaf"])) for row in await rows.fetchall()]
+
+    settings = log.model_copy(update={"audit_anchor_seconds": 0.2, "audit_anchor_minutes": 1e-6})
+    stop = asyncio.Event()
+    async with sealer_at_work(log):
+        unfit = asyncio.create_task(run_anchors(log.model_copy(update={"audit_anchor_need": 9}), stop, store=store))
+        task = asyncio.create_task(run_anchors(settings, stop, store=store))
+        found: list[dict] = []
+        for _ in range(100):
+            found = await events()
+            states = [one["facts"].get("state") for one in found]
+            if {"open", "covered"} <= set(states) and len(found) > 3:
+                break
+            await asyncio.sleep(0.1)
+        assert not unfit.done()
+        stop.set()
+        await asyncio.gather(task, unfit)
+    received = [one for one in found if one["event"] == "log:anchor:received"]
+    assert received[0]["facts"]["anchor"] == "worm"
+    assert received[0]["facts"]["size"] > 0
+    gaps = [one["facts"]["state"] for one in found if one["event"] == "log:anchor:late"]
+    assert gaps[:2] == ["open", "covered"]
