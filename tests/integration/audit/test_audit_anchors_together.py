@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
 import io
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from anchor_points import LEAVES, LOG, point
 from anchor_world import empty_tables
 from loopback import free_port
 from rich.console import Console
@@ -240,3 +243,33 @@ async def test_receipts_and_gaps_are_leaves_of_the_log(log: Settings, worker, re
     assert received[0]["facts"]["size"] > 0
     gaps = [one["facts"]["state"] for one in found if one["event"] == "log:anchor:late"]
     assert gaps[:2] == ["open", "covered"]
+
+
+def test_the_witness_over_a_bare_connection(witness: WitnessProcess) -> None:
+    """The bytes of the specification, without any client of ours; the answers' status, type and body as they are on the wire."""
+    witness.init()
+    (witness.folder / "logs.txt").write_text(f"log {LOG.vkey}\n")
+    witness.start()
+    connection = http.client.HTTPConnection("127.0.0.1", witness.port, timeout=10)
+
+    def post(head: str, size: int) -> tuple[int, str | None, str]:
+        connection.request("POST", "/add-checkpoint", body=head.encode() + b"\n" + point(size).note)
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("content-type"), answer.read().decode()
+
+    try:
+        status, _, body = post("old 0\n", 1)
+        assert status == 200
+        assert re.fullmatch(r"— audit\.example/witness [A-Za-z0-9+/]{100,}=*\n", body)
+        assert post("old 0\n", 2) == (409, "text/x.tlog.size", "1\n")
+        # The tree of two leaves is H(1 || leaf 0 || leaf 1), so the proof from one leaf to two is the second leaf's hash.
+        proof = base64.b64encode(LEAVES[1]).decode()
+        assert post(f"old 1\n{proof}\n", 2)[0] == 200
+        assert post(f"old 2\n{proof}\n", 3)[0] == 422
+        assert post("old 5\n", 3)[0] == 400
+        connection.request("GET", "/add-checkpoint")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 405
+    finally:
+        connection.close()

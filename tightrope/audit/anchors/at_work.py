@@ -14,9 +14,9 @@ from tightrope.audit.anchors.facts import gap_facts, receipt_facts
 from tightrope.audit.anchors.log_source import consistency_of, latest_of
 from tightrope.audit.anchors.repository import Conn, Gap, Kept
 from tightrope.audit.anchors.service import runner_from
+from tightrope.audit.anchors.worm import SegmentStore
 from tightrope.audit.leaf import build_log_leaf
 from tightrope.audit.models import Event
-from tightrope.audit.store import SegmentStore
 from tightrope.infra.clock import SystemClock
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.logging import get_logger

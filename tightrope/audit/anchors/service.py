@@ -25,7 +25,7 @@ from tightrope.audit.anchors.policy import AnchorPolicy, Standing, covered_by, s
 from tightrope.audit.anchors.repository import Conn, Gap, Kept, State
 from tightrope.audit.anchors.settings import anchors_from, policy_from, trust_from
 from tightrope.audit.anchors.witness import WitnessAnchor
-from tightrope.audit.store import SegmentStore
+from tightrope.audit.anchors.worm import SegmentStore
 from tightrope.infra.clock import Clock
 from tightrope.infra.database import Pool
 from tightrope.infra.logging import get_logger

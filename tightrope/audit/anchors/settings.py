@@ -14,9 +14,8 @@ from tightrope.audit.anchors.models import Anchor, Consistency, Kind, Trust
 from tightrope.audit.anchors.policy import AnchorPolicy
 from tightrope.audit.anchors.rfc3161 import TimeStampAnchor, certificates
 from tightrope.audit.anchors.witness import WitnessAnchor
-from tightrope.audit.anchors.worm import WormAnchor
+from tightrope.audit.anchors.worm import SegmentStore, WormAnchor
 from tightrope.audit.errors import PolicyInvalid
-from tightrope.audit.store import SegmentStore
 from tightrope.audit.tlog.keys import VerifierKey
 from tightrope.audit.tlog.policy import Policy
 from tightrope.infra.clock import Clock
