@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from tightrope.audit.segments import ChainEntry
-from tightrope.audit.store import Receipt
+from tightrope.audit.stores.models import Receipt
 
 Conn = AsyncConnection[Any]
 

@@ -27,7 +27,8 @@ from tightrope.audit.errors import SealerRefused
 from tightrope.audit.leaf import GENESIS, chain_hash, leaf_hash
 from tightrope.audit.segment_writer import SegmentWriter
 from tightrope.audit.segments import ChainEntry
-from tightrope.audit.store import SegmentStore, store_from
+from tightrope.audit.stores.choice import store_from
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.infra.database import Role, conninfo, pool_kwargs
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings

@@ -12,7 +12,7 @@ from tightrope.audit.errors import SegmentInvalid, StoreError
 from tightrope.audit.leaf import GENESIS
 from tightrope.audit.models import Finding, Report
 from tightrope.audit.segments import ChainEntry, Segment, SegmentName, parse_segment
-from tightrope.audit.store import SegmentStore
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.verify_repository import Conn, Row
 
 

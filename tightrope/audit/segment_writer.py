@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from tightrope.audit import chain_repository as repository
 from tightrope.audit.errors import SealerRefused, SegmentInvalid, StoreError
 from tightrope.audit.segments import ENTRIES, FOLDER, SegmentName, build_segment, parse_name, parse_segment
-from tightrope.audit.store import Receipt, SegmentStore
+from tightrope.audit.stores.models import Receipt, SegmentStore
 from tightrope.infra.logging import get_logger
 
 log = get_logger()

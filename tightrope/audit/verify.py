@@ -18,7 +18,8 @@ from tightrope.audit.leaf import GENESIS, chain_hash, leaf_hash, timestamp
 from tightrope.audit.models import Finding, Report
 from tightrope.audit.segment_check import SegmentCheck
 from tightrope.audit.segments import FOLDER, SegmentName, parse_name
-from tightrope.audit.store import SegmentStore, store_from
+from tightrope.audit.stores.choice import store_from
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.verify_repository import Conn, Row
 from tightrope.infra.settings import Settings
 

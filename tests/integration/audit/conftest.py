@@ -12,7 +12,7 @@ import pytest
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.sealer import run_sealer
-from tightrope.audit.store import LocalFolderStore
+from tightrope.audit.stores.folder import LocalFolderStore
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings

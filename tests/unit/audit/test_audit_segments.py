@@ -16,7 +16,8 @@ from tightrope.audit.errors import SegmentInvalid, StoreError, WriteOnceViolatio
 from tightrope.audit.leaf import GENESIS
 from tightrope.audit.sealer import chain_batch, mismatch
 from tightrope.audit.segments import ChainEntry, build_segment, parse_name, parse_segment
-from tightrope.audit.store import LocalFolderStore, store_from
+from tightrope.audit.stores.choice import store_from
+from tightrope.audit.stores.folder import LocalFolderStore
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "audit"
 
