@@ -27,6 +27,7 @@ from tightrope.audit.errors import SealerRefused
 from tightrope.audit.leaf import GENESIS, chain_hash, leaf_hash
 from tightrope.audit.segment_writer import SegmentWriter
 from tightrope.audit.segments import ChainEntry
+from tightrope.audit.stores.checking import start_check
 from tightrope.audit.stores.choice import store_from
 from tightrope.audit.stores.models import SegmentStore
 from tightrope.infra.database import Role, conninfo, pool_kwargs
@@ -150,6 +151,7 @@ async def run_sealer(settings: Settings, stop: asyncio.Event, *, store: SegmentS
         psycopg.Error: the database was lost; start again when it is back.
     """
     store = store or store_from(settings)
+    start_check(settings)
     async with AsyncExitStack() as stack:
         work, listen, segments = [await stack.enter_async_context(await _connect(settings)) for _ in range(3)]
         if not await _lease(work, stop):

@@ -62,8 +62,12 @@ def writer_client(settings: Settings) -> S3Client:
 
 def checker_client(settings: Settings) -> S3Client:
     """A client for the self-test, with rights to try what must be refused; the writer's where no other is given."""
-    own = (settings.secrets_path / "audit_s3_check_access_key").exists()
-    return _client(settings, "audit_s3_check" if own else "audit_s3", "the self-test of the segment store")
+    return _client(settings, "audit_s3_check" if has_checker(settings) else "audit_s3", "the self-test of the segment store")
+
+
+def has_checker(settings: Settings) -> bool:
+    """Whether the self-test has a credential of its own."""
+    return (settings.secrets_path / "audit_s3_check_access_key").exists()
 
 
 def _client(settings: Settings, secrets: str, purpose: str) -> S3Client:
