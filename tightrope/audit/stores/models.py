@@ -73,7 +73,7 @@ class SegmentStore(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every key that begins with the folder `prefix`, in order."""
+        """Every key below the folder `prefix`, however deep; in order within a folder."""
         ...
 
     def describe(self) -> StoreInfo:

@@ -148,7 +148,7 @@ class S3Store:
         return first
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every key in the folder `prefix`, in order; also those that a delete marker hides."""
+        """Every key below the folder `prefix`, in order; also those that a delete marker hides."""
         before = None
         for version in self.versions(f"{prefix}/"):
             if not version.marker and version.key != before:
