@@ -46,12 +46,13 @@ class LocalFolderStore:
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below the folder `prefix`, in order."""
         try:
-            if not (self._folder / prefix).exists():
-                return
+            (self._folder / prefix).stat()  # a folder that is not there yet is empty; any other trouble is an error
             for folder, folders, names in os.walk(self._folder / prefix, onerror=_raise):
                 folders.sort()
                 for name in sorted(name for name in names if not name.startswith(".")):
                     yield (Path(folder) / name).relative_to(self._folder).as_posix()
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise StoreError(f"the segment store cannot be listed: {error}") from error
 
