@@ -163,11 +163,11 @@ def sample(
     gone = {finding.key for finding in report.findings if finding.kind == "missing"}
     due, others = choose([item for item in expected if item.key not in gone], now=now, days=days, count=count, seed=seed)
     report.due = len(due)
-    for key in [*due, *others]:
+    for key in sorted([*due, *others]):
         item, version = by_key[key], meant[key]
         _look(bucket, _Target(key, version.version_id, item.sha256, item.retain_until, indexed=True), report)
     unknown = sorted(key for key in meant if key not in by_key)
-    for key in random.Random(seed).sample(unknown, min(count, len(unknown))):  # noqa: S311 - as above
+    for key in sorted(random.Random(seed).sample(unknown, min(count, len(unknown)))):  # noqa: S311 - as above
         address = _ADDRESS.search(key)
         if address is None:
             report.findings.append(StoreFinding("unknown", key, "nothing of ours has such a name"))
