@@ -21,7 +21,7 @@ import httpx
 from loopback import free_port
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool")
-WITHOUT = "Ceph is not installed (Debian, as root: bash deploy/ceph/install.sh)"
+WITHOUT = "Ceph is not installed (Debian, as root: bash deploy/ceph/install.sh --install)"
 START_SECONDS = 120.0
 _CAPS = {
     "osd.0": ("mon", "allow profile osd", "osd", "allow *"),

@@ -98,7 +98,7 @@ def test_the_purge_of_the_user_is_an_error(account):
 
 
 def test_a_gateway_whose_clock_is_ahead_deletes_what_is_locked_and_the_sample_names_it(account, monkeypatch):
-    assert FAKETIME is not None, "libfaketime is not installed (Debian, as root: bash deploy/ceph/install.sh)"
+    assert FAKETIME is not None, "libfaketime is not installed (Debian, as root: bash deploy/ceph/install.sh --install)"
     index = stored(account)
     target, port = index[1], free_port()
     url = f"http://127.0.0.1:{port}"
