@@ -76,12 +76,6 @@ class Settings(BaseSettings):
     binding_minutes: int = Field(20, description="How long a customer stays verified in a chat without logging in again")
     session_minutes: int = Field(60, description="Silence after which the next message starts a new session")
     webhook_tolerance_seconds: int = Field(300, description="Oldest webhook timestamp accepted")
-    audit_store: Path | None = Field(
-        None, description="Folder of the audit log's sealed segments (not WORM); default `<state_dir>/audit-segments`"
-    )
-    audit_segment_seconds: float = Field(
-        5.0, description="A sealed record is in the segment store after at most this many seconds"
-    )
     audit_s3_url: str = Field(
         "",
         description="S3 endpoint of the segment store, such as `https://s3.example.internal`; empty: the folder. Its host has to be an allowed host",
@@ -100,6 +94,12 @@ class Settings(BaseSettings):
         30,
         ge=1,
         description="A bucket is called WORM for this many days after its last passed self-test (`tightrope audit store check`)",
+    )
+    audit_store: Path | None = Field(
+        None, description="Folder of the audit log's sealed segments (not WORM); default `<state_dir>/audit-segments`"
+    )
+    audit_segment_seconds: float = Field(
+        5.0, description="A sealed record is in the segment store after at most this many seconds"
     )
 
     strict_payloads: bool = Field(
