@@ -25,7 +25,7 @@ def write(recorder, worker):
     async def some(count: int) -> None:
         async with worker.connection() as conn:
             for number in range(count):
-                await recorder.add(conn, RecordDraft(Event.CUSTOMER_MESSAGE_RECEIVED, conversation_id=f"1-{number}"))
+                await recorder.record(conn, RecordDraft(Event.CUSTOMER_MESSAGE_RECEIVED, conversation_id=f"1-{number}"))
 
     return some
 

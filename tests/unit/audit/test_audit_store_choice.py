@@ -174,11 +174,27 @@ def test_the_writing_process_tests_its_bucket_at_the_start_and_goes_on_when_that
     assert thread is not None
     thread.join(10)
     assert store_from(bucket).describe().worm is True
+    assert checking.start_check(bucket) is None  # the writer could prove nothing more
+    for name in ("audit_s3_check_access_key", "audit_s3_check_secret_key"):
+        (bucket.secrets_path / name).write_text("CHECKER")
     fake.faults = frozenset({"silent"})
     thread = checking.start_check(bucket)
     thread.join(10)
     assert not thread.is_alive()
     assert store_from(bucket).describe().worm is True  # no verdict: the one before stays
+
+
+def test_an_unreadable_verdict_stops_nothing_and_is_no_verdict(bucket, fake):
+    checking.check_bucket(bucket)
+    (bucket.state_dir / "worm-selftests.json").write_text("{")
+    assert "NOT WORM" in store_from(bucket).describe().text
+    assert "worm-selftests.json cannot be read" in store_from(bucket).describe().text
+    assert store_from(bucket).put("a", b"one").worm is False
+    thread = checking.start_check(bucket)
+    assert thread is not None
+    thread.join(10)
+    with pytest.raises(StoreError, match="remove it"):
+        checking.check_bucket(bucket)
 
 
 def test_verdicts_are_kept_for_each_bucket_and_an_unreadable_file_says_what_to_do(tmp_path):

@@ -28,10 +28,8 @@ def check_bucket(settings: Settings) -> SelfTest:
         done = run_selftest(checker_client(settings), place, clock=clock_from(settings))
     except S3Refused as error:
         raise StoreError(str(error)) from error
-    before = kept.read(place.endpoint, place.bucket)
-    counts = why_not_worm(before, now=done.at, days=settings.audit_worm_check_days, server=done.server) is None
     # A writer's credential may not try what it has no right to: that finds nothing, and takes nothing from a test that could.
-    if not (done.verdict == "degraded" and counts and not has_checker(settings)):
+    if not (done.verdict == "degraded" and not has_checker(settings) and _counts(settings, server=done.server)):
         kept.write(done.kept())
     return done
 
@@ -39,14 +37,25 @@ def check_bucket(settings: Settings) -> SelfTest:
 def start_check(settings: Settings) -> threading.Thread | None:
     """Run the self-test beside the work of the process that writes segments; it never delays or stops it.
 
+    With the writer's credential alone it is run only while no verdict counts: it could prove nothing, and not remove what it made.
+
     Returns:
-        The thread, a daemon; None where the store is no bucket.
+        The thread, a daemon; None where the store is no bucket, or an earlier verdict counts.
     """
-    if not settings.audit_s3_url:
+    if not settings.audit_s3_url or (not has_checker(settings) and _counts(settings)):
         return None
     thread = threading.Thread(target=_check, args=(settings,), name="worm-selftest", daemon=True)
     thread.start()
     return thread
+
+
+def _counts(settings: Settings, *, server: str | None = None) -> bool:
+    place = place_of(settings)
+    try:
+        kept = VerdictFile(settings.state_dir).read(place.endpoint, place.bucket)
+    except StoreError:
+        return False
+    return why_not_worm(kept, now=clock_from(settings).now(), days=settings.audit_worm_check_days, server=server) is None
 
 
 def _check(settings: Settings) -> None:

@@ -157,7 +157,11 @@ class S3Store:
 
     def describe(self) -> StoreInfo:
         """WORM only with a passed self-test of this bucket on this server's version, not too old. Asks no server."""
-        why_not = why_not_worm(self._verdict(), now=self._clock.now(), days=self._check_days, server=self._server)
+        try:
+            kept = self._verdict()
+        except StoreError as error:
+            return StoreInfo("s3", worm=False, text=f"S3 bucket {self.place.name}, NOT WORM: {error}")
+        why_not = why_not_worm(kept, now=self._clock.now(), days=self._check_days, server=self._server)
         if why_not is None:
             return StoreInfo("s3", worm=True, text=f"S3 bucket {self.place.name}, WORM (Object Lock, compliance mode)")
         return StoreInfo("s3", worm=False, text=f"S3 bucket {self.place.name}, NOT WORM: {why_not}")
