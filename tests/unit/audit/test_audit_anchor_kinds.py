@@ -20,7 +20,8 @@ from tightrope.audit.anchors import chain, errors, rfc3161, worm
 from tightrope.audit.anchors.models import Place, Receipt, Trust
 from tightrope.audit.anchors.verifying import verify
 from tightrope.audit.errors import StoreError
-from tightrope.audit.store import LocalFolderStore, StoreInfo
+from tightrope.audit.stores.folder import LocalFolderStore
+from tightrope.audit.stores.models import StoreInfo
 from tightrope.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
 from tightrope.audit.tlog.note import CosignatureSigner, Ed25519Signer
 from tightrope.audit.tlog.policy import Log, Policy, Witness

@@ -17,7 +17,7 @@ from tightrope.audit.anchors.models import Place, Receipt
 from tightrope.audit.anchors.policy import AnchorPolicy, Chosen, covered_by, sentence, standing
 from tightrope.audit.anchors.repository import Kept
 from tightrope.audit.anchors.settings import anchors_from, names_from, policy_from, trust_from
-from tightrope.audit.store import LocalFolderStore
+from tightrope.audit.stores.folder import LocalFolderStore
 from tightrope.audit.tlog.note import CosignatureSigner, Ed25519Signer
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings

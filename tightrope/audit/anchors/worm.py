@@ -11,7 +11,7 @@ from typing import Any
 from tightrope.audit.anchors.errors import AnchorRefused, AnchorUnavailable
 from tightrope.audit.anchors.models import Kind, Place, Point, Receipt, Verdict
 from tightrope.audit.errors import StoreError, WriteOnceViolation
-from tightrope.audit.store import SegmentStore
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.infra.clock import Clock
 
 __all__ = ["SegmentStore", "WormAnchor", "check", "checkpoint_key"]
