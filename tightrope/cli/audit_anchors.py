@@ -21,7 +21,6 @@ from tightrope.audit.anchors.repository import Gap, State
 from tightrope.audit.anchors.service import standing_now
 from tightrope.audit.anchors.settings import names_from, policy_from, trust_from
 from tightrope.audit.anchors.verifying import verify
-from tightrope.audit.anchors.witness import set_back
 from tightrope.audit.tlog.policy import Policy
 from tightrope.infra.clock import SystemClock
 from tightrope.infra.database import Role, open_pool
@@ -66,7 +65,10 @@ async def look(settings: Settings) -> Look:
         policy = policy_from(settings, trust, {state.anchor: state.kind for state in states})
         found = await standing_now(conn, policy, now, states)
         gaps = await repository.gaps(conn, 5)
-        backs = set_back([kept.receipt for kept in await repository.receipts(conn, kinds=("witness-c2sp",))])
+        backs = [
+            f"{back.anchor} cosigned only {back.shard}/{back.size} at {back.asserted:%Y-%m-%d %H:%M:%S}, less than before: its state was set back"
+            for back in await repository.set_back(conn)
+        ]
     return Look(now, trust, policy, names_from(settings, trust), states, found, gaps, backs)
 
 

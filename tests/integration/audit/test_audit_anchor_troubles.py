@@ -13,7 +13,7 @@ from anchor_world import Scripted, World, empty_tables, until
 from tightrope.audit.anchors import repository, service
 from tightrope.audit.anchors.errors import WitnessAhead, WitnessSetBack
 from tightrope.audit.anchors.health import anchors_health
-from tightrope.audit.anchors.models import Place
+from tightrope.audit.anchors.models import Place, Receipt
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings
@@ -188,6 +188,26 @@ async def test_rights(world: World, log: Settings) -> None:
         assert len(await repository.receipts(conn)) == 1
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await conn.execute("DELETE FROM audit.anchor_outbox")
+
+
+async def test_a_witness_that_contradicts_itself_is_found_among_the_receipts(world: World) -> None:
+    witness = Scripted(world.clock, "w", "witness-c2sp", newest_only=False)
+    runner = world.runner(witness)
+    await runner.prepare()
+    for _ in range(4):
+        world.grow()
+        await runner.choose()
+        await runner.serve(witness)
+        world.clock.advance(60)
+    async with world.pool.connection() as conn:
+        assert await repository.set_back(conn) == []
+        covering = await repository.receipts_covering(conn, 2026, [0, 9, 10, 35])
+        assert [one.receipt.size for one in covering] == [10, 20, 40]
+        assert await repository.receipts_covering(conn, 2026, [40]) == []
+        assert await repository.receipts_covering(conn, 2027, [0]) == []
+        late = Receipt("w", "witness-c2sp", 2026, 15, world.clock.now(), world.clock.now(), b"body")
+        await repository.settle(conn, late, b"note 15", world.clock.now(), older_too=False)
+        assert [back.size for back in await repository.set_back(conn)] == [15]
 
 
 async def test_health_needs_no_runner(world: World, tmp_path: Path) -> None:

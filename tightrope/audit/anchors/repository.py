@@ -255,15 +255,38 @@ async def gaps(conn: Conn, limit: int = 20) -> list[Gap]:
     return [_gap(row) for row in await _rows(conn, "SELECT * FROM audit.anchor_gaps ORDER BY id DESC LIMIT %s", (limit,))]
 
 
-async def receipts(conn: Conn, shards: Sequence[int] | None = None, kinds: Sequence[Kind] | None = None) -> list[Kept]:
-    """Every receipt of these shards and kinds, or of all, in order of place and anchor."""
+async def receipts(conn: Conn, shards: Sequence[int] | None = None) -> list[Kept]:
+    """Every receipt of these shards, or of all, in order of place and anchor: about half a million a year for each anchor."""
     rows = await _rows(
         conn,
-        "SELECT * FROM audit.anchor_receipts WHERE (%(shards)s::int[] IS NULL OR shard = ANY(%(shards)s)) "
-        "AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) ORDER BY shard, size, anchor",
-        {"shards": list(shards) if shards is not None else None, "kinds": list(kinds) if kinds is not None else None},
+        "SELECT * FROM audit.anchor_receipts WHERE %(shards)s::int[] IS NULL OR shard = ANY(%(shards)s) ORDER BY shard, size, anchor",
+        {"shards": list(shards) if shards is not None else None},
     )
-    return [Kept(_receipt(row), bytes(row["note"]), row["waiting_since"], row["settles"]) for row in rows]
+    return [_kept(row) for row in rows]
+
+
+async def receipts_covering(conn: Conn, shard: int, indexes: Sequence[int]) -> list[Kept]:
+    """For each of these leaves and each anchor the first receipt of a tree that holds it: all that an export of them needs."""
+    rows = await _rows(
+        conn,
+        "SELECT DISTINCT r.* FROM unnest(%s::bigint[]) AS wanted(index) CROSS JOIN audit.anchors a CROSS JOIN LATERAL "
+        "(SELECT * FROM audit.anchor_receipts WHERE anchor = a.anchor AND shard = %s AND size > wanted.index ORDER BY size LIMIT 1) r "
+        "ORDER BY r.size, r.anchor",
+        (list(indexes), shard),
+    )
+    return [_kept(row) for row in rows]
+
+
+async def set_back(conn: Conn, limit: int = 20) -> list[Receipt]:
+    """Cosignatures of a smaller tree than the same witness had cosigned before by its own times, newest first; without their bodies."""
+    rows = await _rows(
+        conn,
+        "SELECT anchor, kind, shard, size, asserted_at, received_at, ''::bytea AS body FROM (SELECT *, max(size) OVER (PARTITION BY anchor, shard "
+        "ORDER BY asserted_at, size ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM audit.anchor_receipts "
+        "WHERE kind = 'witness-c2sp') AS told WHERE size < before ORDER BY asserted_at DESC LIMIT %s",
+        (limit,),
+    )
+    return [_receipt(row) for row in rows]
 
 
 async def cosigned_notes(conn: Conn, shard: int, limit: int = 50) -> list[tuple[Place, bytes, list[bytes]]]:
@@ -283,6 +306,10 @@ async def log_keys(conn: Conn) -> dict[int, list[str]]:
     """The vkeys of each shard, as the log's own table has them."""
     rows = await _rows(conn, "SELECT shard, vkeys FROM audit.shards ORDER BY shard")
     return {row["shard"]: list(row["vkeys"]) for row in rows}
+
+
+def _kept(row: dict[str, Any]) -> Kept:
+    return Kept(_receipt(row), bytes(row["note"]), row["waiting_since"], row["settles"])
 
 
 def _receipt(row: dict[str, Any]) -> Receipt:
