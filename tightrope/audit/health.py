@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from tightrope.audit.anchors.health import anchors_health
 from tightrope.infra.database import Role, conninfo, pool_kwargs
 from tightrope.infra.settings import Settings
 
@@ -26,6 +29,7 @@ async def sealer_health(settings: Settings) -> str | None:
             "(SELECT count(*) FROM audit.refused) AS refused FROM audit.sealer"
         )
         row = await cursor.fetchone()
+        anchoring = await anchors_health(settings, conn, datetime.now(UTC))
     if row is None or row["silent"] > STALE_SECONDS:
         return "no sealer is at work: nothing will be released"
     if row["waiting"] > STALE_SECONDS:
@@ -36,4 +40,4 @@ async def sealer_health(settings: Settings) -> str | None:
         return f"segments are behind: {row['segment_error']}"
     if row["refused"]:
         return f"{row['refused']} records did not match their own leaf and were not sealed; run `tightrope audit verify`"
-    return None
+    return anchoring
