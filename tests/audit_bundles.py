@@ -372,3 +372,22 @@ def zipped(files: Files) -> bytes:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, (2026, 3, 3, 0, 0, 0)), data)
     return out.getvalue()
+
+
+def main() -> None:
+    """Write the golden bundles."""
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from audit_bundle_attacks import ATTACKS
+
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    (GOLDEN / "policy.txt").write_bytes(policy(story()))
+    (GOLDEN / "good.zip").write_bytes(zipped(good()))
+    for name, attack in ATTACKS.items():
+        tampered = attack.make()
+        (GOLDEN / f"{name}.zip").write_bytes(tampered if isinstance(tampered, bytes) else zipped(tampered))
+
+
+if __name__ == "__main__":
+    main()

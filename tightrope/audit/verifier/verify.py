@@ -14,7 +14,7 @@ HEX, UUID, TEXT = '(?:null|"[0-9a-f]{64}")', '"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0
 LEAF = re.compile(rf'{{"build":{TEXT},"cls":{TEXT},"commit":{HEX},"content":{{.*}},"conv":(?:null|{UUID}),"ct_sha256":{HEX},(?:"ct_sm3":{HEX},)?"event":'
                   rf'"[a-z]+:[a-z_]+:[a-z_]+","facts":{{.*}},"host":{TEXT},"id":{UUID},"kid":(?:null|{UUID}),"release":{TEXT},"ts":"\d{{4}}-\d\d-\d\dT'
                   rf'\d\d:\d\d:\d\d\.\d{{3}}Z","turn":(?:null|\d{{1,16}}),"until":"\d{{4}}-\d\d-\d\d","v":[12]}}')
-LIMIT, ABSENT, MANIFEST = 1 << 30, "is not there", {"v", "kind", "made", "log", "masked", "selection", "shards", "records", "files"}
+ABSENT, MANIFEST = "is not there", {"v", "kind", "made", "log", "masked", "selection", "shards", "records", "files"}
 KINDS = {"altered": "被改", "missing": "缺失", "late": "过迟", "unwitnessed": "无见证", "destroyed": "已销毁"}
 RESULTS = "nothing missing or altered 无缺失、无篡改", "see the findings above: this is not what the log holds, or not all of it 有缺失或被改"
 def fail(text: str) -> NoReturn: raise ValueError(text)
@@ -75,7 +75,7 @@ class Check:
         self.files: dict[str, Any] = {info.filename: functools.partial(archive.open, info) for info in infos if archive}
         self.files.update({os.path.relpath(at, path).replace(os.sep, "/"): functools.partial(open, at, "rb") for at in walk if not os.path.islink(at)})
         need(len(self.files) == len(infos) + len(walk), "a link in the folder, or two files of one name in the zip")
-        need(sum(info.file_size for info in infos) <= 4 * LIMIT, "a zip of more than 4 GiB: unpack it with care and check the folder")
+        need(sum(info.file_size for info in infos) <= 1 << 32, "a zip of more than 4 GiB: unpack it with care and check the folder")
         self.findings, self.keys, self.groups = dict[Any, list[list[int]]](), dict[Any, Any](), dict[str, Any](none=(0, []))
         self.tops, self.heads, self.times, self.marks = dict[int, Any](), dict[int, Any](), dict[int, Any](), dict[int, Any]()
         self.turns, self.seen, self.destroyed, self.claims, self.notes = dict[str, Any](), dict[str, Any](), dict[str, Any](), list[Any](), list[str]()
@@ -91,8 +91,7 @@ class Check:
             self.find("missing" if text.endswith(ABSENT) else "altered", text, *place)
     def read(self, name: str) -> bytes:
         with self.files[name]() if name in self.files else fail(f"{name} {ABSENT}") as file:
-            data: bytes = file.read(LIMIT + 1)
-        return data if len(data) <= LIMIT else fail(f"{name} is longer than 1 GiB")
+            return bytes(file.read())
 
     def policy(self, text: str) -> None:  # C2SP tlog-policy
         for word in (line.split() for line in text.split("\n") if line.strip() and line.strip()[0] != "#"):
@@ -150,8 +149,10 @@ class Check:
                 at = at if clock is None else clock
                 self.times[shard] += [(size, at)] if at and kind != "worm-folder" else []
                 self.notes.append(f"anchor 锚 {shard} size {size}  {item['anchor']} ({kind})  {iso(at) if at else '-'}  {how}")
-        for shard, size in {(shard, size) for shard, heads in self.heads.items() for size, _ in heads if len(heads) > len(dict(heads))}:
-            self.find("altered", "fork: two trees of one size were signed", shard, 0, size - 1)
+        for shard, heads in self.heads.items():
+            roots = dict(heads.keys())
+            for size in {size for size, root in heads if roots[size] != root}:
+                self.find("altered", "a fork: two trees of one size were signed", shard, 0, size - 1)
     def outside(self, shard: int, index: int) -> float | None:  # when the first outside clock saw this leaf
         if shard not in self.marks:
             self.marks[shard] = sorted(self.times.get(shard, []))
@@ -173,7 +174,7 @@ class Check:
         need({leaf[name] is None for name in ("kid", "ct_sha256", "commit")} == {leaf["v"] == 2 and leaf["event"][:4] == "log:"}, "leaf without key")
         need(index or leaf["event"] == "log:shard:opened", "the first leaf does not open the shard")
         need(self.seen.setdefault(leaf["id"], (shard, index)) == (shard, index), f"record {leaf['id']} stands twice")
-        if leaf["turn"] is not None: self.turns.setdefault(leaf["conv"], {}).setdefault(leaf["turn"], (shard, index))
+        if leaf["turn"] is not None: self.turns.setdefault(leaf["conv"], {}).setdefault(leaf["turn"], [(shard, index), ()])[1] = (shard, index)
         return leaf
     def record(self, item: Any, place: list[int], masked: bool) -> None:
         text, ct, (shard, index) = item["leaf"].encode(), None if item["ct"] is None else b64(item["ct"]), place
@@ -227,10 +228,10 @@ class Check:
     def gaps(self, start: int) -> None:  # turns of a conversation must follow each other (start 0: from the first that is there)
         for conv, turns in self.turns.items():
             due, before = start or min(turns), (0, -1)
-            for turn, (shard, index) in sorted(turns.items()):
+            for turn, ((shard, index), last) in sorted(turns.items()):
                 first = before[1] + 1 if before[0] == shard else 0
                 if turn > due: self.find("missing", f"turns {due} to {turn - 1} of conversation {conv}", shard, first, max(first, index - 1))
-                due, before = turn + 1, (shard, index)
+                due, before = turn + 1, last
 
 def main(kind: Any = Check, argv: Any = None) -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -242,7 +243,7 @@ def main(kind: Any = Check, argv: Any = None) -> int:
     try:
         check = kind(given.bundle, given.late_minutes * 60, given)
         with open(given.policy, "rb") if given.policy else check.files.get("policy.txt", lambda: fail("no policy.txt: name one with --policy"))() as file:
-            check.policy(file.read(LIMIT).decode())
+            check.policy(file.read().decode())
         what = check.run()
     except Exception as error:
         print(f"CANNOT BE READ 无法读取: {error if isinstance(error, ValueError) else repr(error)}", file=sys.stderr)

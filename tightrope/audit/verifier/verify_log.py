@@ -8,6 +8,7 @@ codes). Every entry is hashed; --leaves also reads each one's form and the turns
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -22,8 +23,9 @@ LOG, TS = b'"event":"log:', b'"ts":"'
 
 def mth(nodes: list[bytes]) -> bytes:
     """The root over neighbouring subtrees (RFC 6962, 2.1): in pairs, an odd one goes up as it is."""
+    sha256 = hashlib.sha256
     while len(nodes) > 1:
-        nodes = [sha(b"\1" + a + b) for a, b in zip(nodes[::2], nodes[1::2])] + nodes[len(nodes) & ~1 :]
+        nodes = [sha256(b"\1" + a + b).digest() for a, b in zip(nodes[::2], nodes[1::2])] + nodes[len(nodes) & ~1 :]
     return nodes[0]
 
 
@@ -90,7 +92,7 @@ class LogCheck(Check):
                 self.find("missing", "entries and tiles of level 0 are not there", shard, due << 8, first - 1)
             data, stored = self.tile(folder, "entries", n, width), self.tile(folder, "0", n, width)
             own, due = self.entries(shard, first, width, data), n + 1
-            saved = [stored[at : at + 32] for at in range(0, 32 * width, 32)] if stored else []
+            saved = own if b"".join(own) == stored else [stored[at : at + 32] for at in range(0, 32 * width if stored else 0, 32)]
             choices = [own] if own == saved or not saved else [saved] if not own else [own, saved]
             for empty, what in ((not data, "an entry bundle"), (not stored, "a tile of level 0")):
                 if empty:
@@ -113,8 +115,9 @@ class LogCheck(Check):
         """Leaf hashes of an entry bundle; looks at the times, and at the leaves of the log's own."""
         leaves: list[bytes] = []
         at, end = 0, len(data)
+        data += b"\0"  # a length that is cut in half reads as one that leads over the end
         while at < end and len(leaves) < width:
-            start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1] if at + 1 < end else 0)
+            start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1])
             leaves.append(data[start:at])
         if data and (at > end or len(leaves) < width):
             self.find("altered", "an entry bundle that is cut off", shard, first + len(leaves) - (at > end), first + width - 1)
@@ -124,7 +127,8 @@ class LogCheck(Check):
             if LOG in leaf or self.given.leaves or not index:
                 with self.guard("leaf", (shard, index)):
                     self.own(shard, index, self.leaf(shard, index, leaf))
-        return [sha(b"\0" + leaf) for leaf in leaves]
+        sha256 = hashlib.sha256
+        return [sha256(b"\0" + leaf).digest() for leaf in leaves]
 
     def times_of(self, shard: int, first: int, times: list[bytes]) -> None:
         """All times of a bundle at once where they lie well, else one by one."""
@@ -175,10 +179,10 @@ class LogCheck(Check):
     def roots(self, shard: int, size: int, edges: dict[int, set[bytes]], levels: list[dict[int, bytes]]) -> None:
         """The tree of each size that was ever signed must be a beginning of this tree; the largest one with a quorum is witnessed."""
         good = witnessed = 0
-        for (known, root), cosigned in sorted(self.heads[shard].items()):
-            if known > size:
-                self.find("missing", f"the end of the log: a tree of size {known} was signed", shard, size, known - 1)
-                continue
+        longest = max(known for known, _ in self.heads[shard])
+        if longest > size:
+            self.find("missing", "the end of the log: a larger tree was signed", shard, size, longest - 1)
+        for (known, root), cosigned in sorted(item for item in self.heads[shard].items() if item[0][0] <= size):
             roots: set[bytes] = edges.get(known, set()) if known & 255 else {b""}
             for number, level in enumerate(levels, 1):
                 nodes = [level.get(at, b"") for at in range(known >> 8 * number + 8 << 8, known >> 8 * number)]
