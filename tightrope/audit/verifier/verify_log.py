@@ -119,7 +119,7 @@ class LogCheck(Check):
         while at < end and len(leaves) < width:
             start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1])
             leaves.append(data[start:at])
-        if data and (at > end or len(leaves) < width):
+        if end and (at > end or len(leaves) < width):
             self.find("altered", "an entry bundle that is cut off", shard, first + len(leaves) - (at > end), first + width - 1)
         if leaves:
             self.times_of(shard, first, [leaf[(place := leaf.rfind(TS) + 6) : place + 24] for leaf in leaves])
