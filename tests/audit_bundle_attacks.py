@@ -94,6 +94,15 @@ def malleable(blob: bytes) -> bytes:
     return blob[:36] + s.to_bytes(32, "little")
 
 
+def drop_payload(line: dict[str, Any]) -> None:
+    del line["payload"], line["salt"]
+
+
+def claim_destroyed(line: dict[str, Any]) -> None:
+    drop_payload(line)
+    line["state"] = "destroyed"
+
+
 def with_story(change: Callable[[list[Tree]], None], **options: Any) -> Files:
     """A bundle of a log in which something was already wrong, or made wrong with the log's own key."""
     trees = made.story()
@@ -123,7 +132,10 @@ def forged_policy() -> Files:
     witnesses = tuple(Signer(w.name, 4, "mallory" + w.name) for w in made.WITNESSES)
     for tree in trees:
         tree.signer, tree.witnesses = Signer(tree.origin, 1, "mallory" + tree.origin), witnesses
-    files = made.bundle(trees, lambda _, __, e: e.leaf["conv"] is not None, selection={"conversation": CONV})
+    kinds = ("audit:key:destroyed",)
+    files = made.bundle(
+        trees, lambda _, __, e: e.leaf["conv"] is not None or e.leaf["event"] in kinds, selection={"conversation": CONV}
+    )
     return listed(files | {"policy.txt": made.policy(trees, witnesses=witnesses)})
 
 
@@ -259,7 +271,7 @@ ATTACKS: dict[str, Attack] = {
     "drop-turn": Attack(lambda: without("2026-7", "2026-8"), (("missing", 2026, 6, 9),), says="turns 3 to 3"),
     "drop-first-turn": Attack(lambda: without("2026-1", "2026-2"), (("missing", 2026, 0, 3),), says="turns 1 to 1"),
     "drop-ciphertext": Attack(lambda: edited(put("ct", None)), (GONE,), says="ciphertext"),
-    "drop-payload": Attack(lambda: edited(lambda line: [line.pop(name) for name in ("payload", "salt")] and None), (GONE,)),
+    "drop-payload": Attack(lambda: edited(drop_payload), (GONE,)),
     "drop-file": Attack(
         lambda: {name: data for name, data in made.good().items() if name != "README.txt"}, (("missing", None, None, None),)
     ),
@@ -295,7 +307,7 @@ ATTACKS: dict[str, Attack] = {
     ),
     "policy-swapped": Attack(forged_policy, (WHOLE, ("altered", 2025, 0, 2)), says="not signed"),
     "destroyed-without-record": Attack(
-        lambda: edited(lambda line: [line.update(state="destroyed"), line.pop("payload"), line.pop("salt")] and None),
+        lambda: edited(claim_destroyed),
         (FIVE,),
         says="destroyed",
     ),
@@ -308,12 +320,7 @@ ATTACKS: dict[str, Attack] = {
     "index-true": Attack(lambda: edited(put("index", True), 1), (("missing", 2026, 1, 1),), says="order"),
     "leaf-key-twice": Attack(lambda: at_five(twice_in_leaf), (FIVE,), says="twice"),
     "leaf-escaped": Attack(lambda: at_five(escaped_leaf), (FIVE,), says="canonical"),
-    "leaf-surrogate": Attack(
-        lambda: (
-            edited(put("leaf", "\udc80")) if False else record_raw(lambda raw: raw.replace(b'"leaf":"{', b'"leaf":"\\ud800{'))
-        ),
-        (FIVE,),
-    ),
+    "leaf-surrogate": Attack(lambda: record_raw(lambda raw: raw.replace(b'"leaf":"{', b'"leaf":"\\ud800{')), (FIVE,)),
     "leaf-field-more": Attack(lambda: at_five(lambda entry: entry.leaf.update(note="x")), (FIVE,), says="fields"),
     "leaf-without-key": Attack(lambda: at_five(lambda entry: entry.leaf.update(kid=None)), (FIVE,), says="key"),
     "record-id-twice": Attack(

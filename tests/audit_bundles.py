@@ -192,7 +192,7 @@ def story() -> list[Tree]:
         new.add("customer:message:received", conv=CONV, turn=turn)
         new.add("gateway:turn:made", conv=CONV, turn=turn)
         new.add("log:sequencer:beat")
-    new.add("audit:key:destroyed", kid="aaaaaaaa-0000-4000-8000-000000000009", **{"reason": "expired"})
+    new.add("audit:key:destroyed", kid="aaaaaaaa-0000-4000-8000-000000000009", reason="expired")
     new.entries[-1].leaf["facts"]["kid"] = DESTROYED_KID
     new.add("log:sequencer:beat")
     return [old, new]
@@ -270,7 +270,7 @@ def bundle(
     gone = {e.leaf["facts"]["kid"] for t in trees for e in t.entries if e.leaf["event"] == "audit:key:destroyed"}
     for tree in trees:
         files[f"{tree.shard}/checkpoint"] = tree.note()
-        receipts += anchors(tree, [size for size in range(4, len(tree.entries), 4)] + [len(tree.entries)])
+        receipts += anchors(tree, [*range(4, len(tree.entries), 4), len(tree.entries)])
         hashes = tree.hashes()
         for index, entry in enumerate(tree.entries):
             if not chosen(tree, index, entry):

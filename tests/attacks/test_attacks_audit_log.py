@@ -218,7 +218,7 @@ def test_heartbeats_stop_and_gaps_are_declared(log: Any) -> None:
             "log:gap:declared"
             if n == 30
             else "log:sequencer:beat"
-            if n < 10 or n > 20 and not 25 < n < 35
+            if n < 10 or (n > 20 and not 25 < n < 35)
             else "bot:message:sent"
         )
     _, report, _ = log(made.whole_log([tree]), trees=[tree])
@@ -245,7 +245,7 @@ def test_the_link_to_the_year_before(log: Any, facts: dict[str, Any], place: tup
 
 
 def test_the_year_before_is_not_here(log: Any) -> None:
-    code, report, places = log({n: d for n, d in made.whole_log(story()[1:]).items()}, trees=story())
+    code, report, places = log(made.whole_log(story()[1:]), trees=story())
     assert (code, places) == (0, set())
     assert any("2025 is not here" in note for note in report["notes"])
 
@@ -278,7 +278,7 @@ def test_an_absurd_size_ends_at_once(log: Any, size: int) -> None:
 def test_a_log_of_one_year_and_an_empty_one(log: Any, tmp_path: Path) -> None:
     tree = Tree(2027)
     made.START[2027] = made.START[2026]
-    code, report, places = log(made.log_files(big_tree()), trees=[big_tree()])
+    code, _, places = log(made.log_files(big_tree()), trees=[big_tree()])
     assert code == 0
     assert {kind for kind, *_ in places} <= {"late"}
     empty = made.write({"checkpoint": tree.note()}, tmp_path / "empty")

@@ -31,7 +31,7 @@ def climb(at: int, last: int, node: bytes, proof: list[bytes]) -> bytes:  # the 
         while at == last and at and not at & 1: at, last = at >> 1, last >> 1
         at, last = at >> 1, last >> 1
     return fail("the inclusion proof is too short") if last else node
-def stamped(body: bytes, note: bytes) -> float:  # genTime of the RFC 3161 token whose imprint is SHA-256 of the note (DER of TSTInfo)
+def stamped(body: bytes, note: bytes) -> Any:  # genTime of the RFC 3161 token whose imprint is SHA-256 of the note (DER of TSTInfo)
     found = re.search(rb"`\x86H\x01e\x03\x04\x02\x01(?:\x05\0)?\x04 " + re.escape(sha(note)) + rb"\x02(.)", body, re.S)
     at = found.end() + found[1][0] if found else fail("a time stamp over something else")
     return seconds(re.sub(rb"\x18.(....)(..)(..)(..)(..)(..)(\.\d+)?Z.*", rb"\1-\2-\3T\4:\5:\6+00:00", body[at:], flags=re.S).decode())
@@ -108,7 +108,7 @@ class Check(Notes):
         return leaf
     def record(self, item: Any, place: list[int], masked: bool) -> None:
         text, ct, (shard, index) = item["leaf"].encode(), None if item["ct"] is None else b64(item["ct"]), place
-        leaf, (_, size, root, cosigned, _) = self.leaf(shard, index, text), self.tops[shard]
+        leaf, (_, size, root, *_) = self.leaf(shard, index, text), self.tops[shard]
         need(climb(index, size - 1, sha(b"\0" + text), [b64(other) for other in item["proof"]]) == root, "the proof does not lead to the checkpoint")
         receipt = ["c2sp.org/tlog-proof@v1", f"index {index}", *item["proof"], "", self.read(f"{shard}/checkpoint").decode()]
         need("\n".join(receipt).encode() == self.read(f"proofs/{shard}-{index}.tlog-proof"), "its tlog-proof is not this proof and checkpoint")
@@ -184,10 +184,11 @@ def main(kind: Any = Check, argv: Any = None) -> int:
     if given.json:
         print(json.dumps({"exit": code, "what": what, "keys": keys, "checkpoints": tops, "findings": rows, "notes": check.notes}, indent=1))
         return code
-    getattr(sys.stdout, "reconfigure", print)(encoding="utf-8", errors="replace")
+    if hasattr(sys.stdout, "reconfigure"): sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     lines = [what, f"keys 公钥: {keys}"]
     lines += [f"checkpoint 检查点 {top['origin']} size {top['size']} cosigned 见证 {', '.join(top['cosigned']) or '-'}" for top in tops] + check.notes[:99]
-    lines += [f"{KINDS[row['kind']]} {row['kind']:11} {row['shard'] or '-'}/{row['first']}..{row['last']}  {row['what']}" for row in rows[:999]]
+    lines += [f"{KINDS[row['kind']]} {row['kind']:11} {row['shard']}/{row['first']}..{row['last']}  {row['what']}".replace("None/None..None", "-")
+              for row in rows[:999]]
     lines += [f"{len(rows)} findings 项", f"RESULT 结论: {RESULTS[code]}"]
     print("\n".join(line if line.isprintable() else ascii(line) for line in lines))  # no text of the bundle moves the cursor or feigns a line
     return code

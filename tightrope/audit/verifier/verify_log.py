@@ -36,34 +36,29 @@ class LogCheck(Check):
     def run(self) -> str:
         folders = [name[: -len("checkpoint")] for name in sorted(self.files) if re.fullmatch(r"(\d+/)?checkpoint", name)]
         need(folders, "neither a checkpoint nor a folder <year>/checkpoint here; an export is checked with verify.py")
-        count, self.links = 0, []
+        self.links: list[Any] = []
         for folder in folders:
             self.top(folder + "checkpoint")
         self.anchors()
         for shard, (_, size, *_) in sorted(self.tops.items()):
             self.tree(shard, f"{shard}/" if f"{shard}/" in folders else "", size)
-            count += size
         for shard, facts in self.links:
             with self.guard("the link to the shard before", (shard, 0)):
                 self.link(facts)
         if self.given.leaves:
             self.gaps(0)
-        return f"whole log 全日志, {count} leaves 叶, shards 分片 {', '.join(map(str, sorted(self.tops)))}"
+        return f"whole log 全日志, {sum(head[1] for head in self.tops.values())} leaves 叶, shards 分片 {', '.join(map(str, sorted(self.tops)))}"
 
     def link(self, facts: Any) -> None:
         """The first leaf of a shard names the last checkpoint of the one before: origin, size and root in hex."""
-        shard = int(facts["origin"].rsplit("/", 1)[1])
-        if shard not in self.tops:
-            return self.notes.append(
-                f"shard 分片 {shard} is not here; its last tree had size {facts['size']}, root {facts['root']}"
-            )
-        _, size, root, _, origin = self.tops[shard]
-        if facts["size"] > size:
-            self.find("missing", "the end of the shard, which the next one names", shard, size, facts["size"] - 1)
+        shard, end = int(facts["origin"].rsplit("/", 1)[1]), facts["size"]
+        _, size, root, _, origin = self.tops.get(shard, (0, end, b"", {}, ""))
+        if not origin:
+            self.notes.append(f"shard 分片 {shard} is not here; its last tree had size {end} and root {facts['root']}")
+        elif end > size:
+            self.find("missing", "the end of the shard, which the next one names", shard, size, end - 1)
         else:
-            need(
-                (facts["origin"], facts["size"], facts["root"]) == (origin, size, root.hex()), "it names another last checkpoint"
-            )
+            need((facts["origin"], end, facts["root"]) == (origin, size, root.hex()), "it names another last checkpoint")
 
     def tile(self, folder: str, kind: str, n: int, width: int) -> bytes:
         """A tile or entry bundle of the tree of this size, else the whole one of a later size; empty if neither is there."""
@@ -79,8 +74,7 @@ class LogCheck(Check):
         heads, form = self.heads[shard], re.compile(rf"{folder}tile/(?:entries|0)/((?:x\d{{3}}/)*\d{{3}})(?:\.p/\d+)?")
         present = sorted({int(re.sub("[x/]", "", found[1])) for found in map(form.fullmatch, self.files) if found})
         edges: dict[int, set[bytes]] = {}  # of a checkpoint's size: the subtree of its last, incomplete tile
-        level: dict[int, bytes] = {}
-        wanted: dict[int, list[int]] = {}
+        level, wanted = dict[int, bytes](), dict[int, list[int]]()
         due, self.now, self.beat, self.gap = 0, float("inf"), (0, 0.0), False
         for known, _ in heads:
             wanted.setdefault(known >> 8, []).append(known)
@@ -96,9 +90,8 @@ class LogCheck(Check):
             own, due = self.entries(shard, first, width, data), n + 1
             saved = own if b"".join(own) == stored else [stored[at : at + 32] for at in range(0, 32 * width if stored else 0, 32)]
             choices = [own] if own == saved or not saved else [saved] if not own else [own, saved]
-            for empty, what in ((not data, "an entry bundle"), (not stored, "a tile of level 0")):
-                if empty:
-                    self.find("missing", f"{what} is not there", shard, first, first + width - 1)
+            for what in ["an entry bundle"] * (not data) + ["a tile of level 0"] * (not stored):
+                self.find("missing", f"{what} is not there", shard, first, first + width - 1)
             for at in range(width if len(choices) > 1 else 0):
                 if own[at : at + 1] != saved[at : at + 1]:
                     self.find("altered", "the entry and its hash in the tile differ", shard, first + at)
@@ -115,8 +108,7 @@ class LogCheck(Check):
 
     def entries(self, shard: int, first: int, width: int, data: bytes) -> list[bytes]:
         """Leaf hashes of an entry bundle; looks at the times, and at the leaves of the log's own."""
-        leaves: list[bytes] = []
-        at, end = 0, len(data)
+        leaves, at, end = list[bytes](), 0, len(data)
         data += b"\0"  # a length that is cut in half reads as one that leads over the end
         while at < end and len(leaves) < width:
             start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1])
@@ -160,15 +152,13 @@ class LogCheck(Check):
         """Every level above 0, compared with its tiles; a hash that cannot be computed is taken from the tile."""
         found: list[dict[int, bytes]] = []
         while size >> 8 * (len(found) + 1):
-            number, above = len(found) + 1, {}
-            total, span = size >> 8 * number, 256**number
+            number, above, total = len(found) + 1, dict[int, bytes](), size >> 8 * (len(found) + 1)
+            span = 256**number
             for n in sorted({index >> 8 for index in level}):
                 width = min(256, total - (n << 8))
                 data = self.tile(folder, str(number), n, width)
                 if not data:
-                    self.find(
-                        "missing", f"a tile of level {number} is not there", shard, (n << 8) * span, ((n << 8) + width) * span - 1
-                    )
+                    self.find("missing", f"a tile of level {number}", shard, (n << 8) * span, ((n << 8) + width) * span - 1)
                 for at in range(n << 8, (n << 8) + width):
                     stored = data[32 * (at & 255) :][:32]
                     if data and level.setdefault(at, stored) != stored:
@@ -195,7 +185,7 @@ class LogCheck(Check):
                 good, witnessed = known, known if self.enough(self.quorum, cosigned) else witnessed
             elif roots:
                 what = (
-                    "the tree does not lead to its checkpoint"
+                    "its checkpoint names another root"
                     if known == size
                     else "another tree was signed earlier: a fork, or rewritten"
                 )

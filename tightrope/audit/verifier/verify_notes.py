@@ -85,7 +85,7 @@ class Notes:
     def policy(self, text: str) -> None:
         """Read a C2SP tlog-policy. Key types that are not known here are kept out of every count."""
         for word in (line.split() for line in text.split("\n") if line.strip() and line.strip()[0] != "#"):
-            role, name, members = word[0], (word + [""])[1], word[3:] if word[0] == "group" else []
+            role, name, members = word[0], [*word, ""][1], word[3:] if word[0] == "group" else []
             need(role in ("log", "quorum") or (role in ("witness", "group") and name not in self.groups), f"policy: {word}")
             if role in ("log", "witness"):
                 owner, key_id, key = word[1 + (role == "witness")].split("+", 2)
