@@ -45,3 +45,23 @@ class SegmentInvalid(AuditError, ValueError):
 
 class SealerRefused(AuditError):
     """The sealer will not chain on: the store is ahead of the database, or another sealer wrote."""
+
+
+class ProofInvalid(AuditError, ValueError):
+    """A Merkle proof does not lead from what it proves to the root, or the tree was asked for what it does not hold."""
+
+
+class TileInvalid(AuditError, ValueError):
+    """A tile or entry bundle is missing, has the wrong length, or cannot be built."""
+
+
+class NoteInvalid(AuditError, ValueError):
+    """The bytes are no signed note, checkpoint or proof, a key is malformed, or a signature does not verify."""
+
+
+class PolicyInvalid(AuditError, ValueError):
+    """The text is no trust policy; the message names the line."""
+
+
+class SmUnavailable(AuditError):
+    """The OpenSSL of this machine lacks SM2 or SM3, so that what was asked for cannot be computed or checked."""
