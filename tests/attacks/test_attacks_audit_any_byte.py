@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tightrope.audit.verifier import verify, verify_log
 
 EVENTS = ("customer:message:received", "gateway:turn:made", "log:sequencer:beat", "bot:message:sent", "log:gap:declared")
-slow = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slow = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def run(module: Any, *options: str) -> tuple[int, dict[str, Any]]:
@@ -135,7 +135,7 @@ def test_any_byte_of_a_tile_or_bundle_of_a_log(trusted: Path, data: st.DataObjec
     assert report["findings"]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), size=st.integers(1, 40), masked=st.booleans(), whole=st.booleans())
 def test_good_exports_have_no_finding(trusted: Path, data: st.DataObject, size: int, masked: bool, whole: bool) -> None:
     trees, turn = [Tree(2025), Tree(2026)][data.draw(st.integers(0, 1)) :], 0
@@ -164,7 +164,7 @@ def test_good_exports_have_no_finding(trusted: Path, data: st.DataObject, size: 
     assert (code, report["findings"]) == (0, [])
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), size=st.one_of(st.integers(1, 20), st.sampled_from([255, 256, 257, 511, 512, 513, 600])))
 def test_good_logs_have_no_finding(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, size: int) -> None:
     tree = Tree(2026)
