@@ -41,12 +41,14 @@ SECRETS_EXPLAINED = {
     "oidc_client_portal": "sandbox portal only: its client secret",
     "sandbox_admin_token": "sandbox brokerage only: orders faults",
     "audit_master_key": "32 bytes in base64: wraps the keys of the record's payloads. Lost, and no payload can be read again",
+    "audit_log_key": "32 bytes in base64, one a line: sign the audit log's checkpoints (docs/audit.md, Keys)",
     "identity_box_key": "32 bytes in base64: encrypts the subject tokens of bindings",
     "assistant_token": "token of the assistant's tracker and status interface (Rasa's `--auth-token`)",
 }
 """What each secret is for. A test says that none is left out."""
 
 _OPTIONAL_SECRETS = {
+    "audit_sm2_key": "only with `TIGHTROPE_AUDIT_SM`: SM2 key (PEM) that signs checkpoints beside Ed25519",
     "audit_chain_token": "optional: bearer token of the consortium chain's gateway",
     "assistant_jwt": "optional: shared secret or public key (PEM) that checks JSON Web Tokens of the assistant's interface (Rasa's `--jwt-secret`)",
     "audit_s3_access_key": "only with `TIGHTROPE_AUDIT_S3_URL`: access key of the writer of segments (docs/worm.md, Rights)",
