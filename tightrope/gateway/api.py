@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -14,7 +15,9 @@ from psycopg_pool import PoolTimeout
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.recorder import Recorder
 from tightrope.gateway import ingest, signature
+from tightrope.gateway.counting import WebhookCount
 from tightrope.gateway.errors import BodyTooLarge, WebhookRefused
+from tightrope.gateway.incidents import Incidents
 from tightrope.gateway.intake import Intake
 from tightrope.gateway.login_events import LoginEvents
 from tightrope.identity.login import login_router
@@ -37,7 +40,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     secret = settings.secret("bot_webhook_secret").get_secret_value()
     recorder = Recorder(settings, Keyring.from_settings(settings), clock, release)
     registry = CollectorRegistry()
-    counted = Counter("tightrope_webhooks", "Chatwoot webhooks by outcome", ["outcome"], registry=registry)
+    metric = Counter("tightrope_webhooks", "Chatwoot webhooks by outcome", ["outcome"], registry=registry)
+    count = WebhookCount(recorder, clock)
+
+    def counted(outcome: str) -> None:
+        metric.labels(outcome).inc()
+        count.note(outcome)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -45,6 +53,18 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             pool = await stack.enter_async_context(open_pool(settings, Role.GATEWAY, max_size=8))
             app.state.intake = Intake(pool, recorder, clock)
             app.state.pool = pool
+            app.state.webhooks = count
+            stop = asyncio.Event()
+            loops = [
+                asyncio.create_task(count.run(pool, stop)),
+                asyncio.create_task(Incidents(pool, recorder, "gateway").run(stop)),
+            ]
+
+            async def end() -> None:
+                stop.set()
+                await asyncio.gather(*loops, return_exceptions=True)
+
+            stack.push_async_callback(end)
             door = PortalDoor.open(settings, clock)
             stack.push_async_callback(door.aclose)
             app.include_router(login_router(settings, pool, clock, LoginEvents(app.state.intake, recorder), door))
@@ -62,19 +82,19 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             payload = ingest.parse(body)
             new = await request.app.state.intake.webhook(payload)
         except WebhookRefused as refused:
-            counted.labels(type(refused).__name__).inc()
+            counted(type(refused).__name__)
             log.warning("webhook refused", action="webhook_refused", why=type(refused).__name__, status=refused.status)
             return JSONResponse({"error": str(refused)}, status_code=refused.status)
         except (psycopg.Error, PoolTimeout) as error:
             # 500 and not 503: Chatwoot repeats 429 and 500 only, everything else opens the conversation at once.
-            counted.labels("unavailable").inc()
+            counted("unavailable")
             log.error(
                 "webhook not stored",
                 action="webhook_unavailable",
                 error=str(error).splitlines()[0] if str(error) else type(error).__name__,
             )
             return JSONResponse({"error": "not stored; please repeat"}, status_code=500)
-        counted.labels("stored" if new else "nothing_new").inc()
+        counted("stored" if new else "nothing_new")
         return Response(status_code=200)
 
     @app.get("/health")

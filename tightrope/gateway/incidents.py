@@ -22,9 +22,11 @@ MAX_WAITING = 1000
 class Incidents:
     """Records incidents of this process in their own transactions, as soon as the database takes them."""
 
-    def __init__(self, pool: Pool, recorder: Recorder) -> None:
+    def __init__(self, pool: Pool, recorder: Recorder, part: str = "worker") -> None:
+        """`part`: which process this is."""
         self._pool = pool
         self._recorder = recorder
+        self._part = part
         self._waiting: asyncio.Queue[RecordDraft] = asyncio.Queue(MAX_WAITING)
 
     async def releases(self, differing: dict[str, str | None]) -> None:
@@ -34,7 +36,7 @@ class Incidents:
 
     def refused(self, host: str, purpose: str) -> None:
         """A connection to a host outside the allow-list was refused."""
-        self._put(RecordDraft(Event.CONNECTION_REFUSED, facts={"part": "worker"}, payload={"host": host, "purpose": purpose}))
+        self._put(RecordDraft(Event.CONNECTION_REFUSED, facts={"part": self._part}, payload={"host": host, "purpose": purpose}))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record what comes until told to stop; a database that is away is waited for."""
