@@ -30,6 +30,8 @@ FLUSH_SECONDS = 10.0
 """How long counts of webhooks lie in memory: so much of them is lost with a process that dies."""
 TAKEN = frozenset({"stored", "nothing_new"})
 """Outcomes of a webhook that was accepted; all others are refusals, `unavailable` among them (Chatwoot repeats those)."""
+MOST_AT_ONCE = 200
+"""Periods that one transaction adds up: a worker that was away for long catches up bit by bit."""
 LATE = timedelta(seconds=30)
 """A period is added up only so long after its end: transactions that began in it are done by then."""
 
@@ -118,7 +120,7 @@ async def count_frames(conn: Connection, recorder: Recorder, now: datetime, peri
     since = last["until"] if last else await _begin(conn, now, period)
     totals: dict[str, int] = dict(last["totals"]) if last else {}
     made = 0
-    while since is not None and (until := _next(since, period)) + LATE <= now:
+    while made < MOST_AT_ONCE and since is not None and (until := _next(since, period)) + LATE <= now:
         counts = await (await conn.execute(_SUMS, {"a": since, "b": until, "taken": sorted(TAKEN)})).fetchone()
         assert counts is not None  # noqa: S101 - a SELECT without FROM gives a row
         totals = {name: totals.get(name, 0) + count for name, count in counts.items()}

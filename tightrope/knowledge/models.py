@@ -334,6 +334,30 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class GuardVerdict:
+    """What one guard said, for the record: of the passages found (`relevance`), or of a composer's draft (`gate`)."""
+
+    guard: Literal["relevance", "gate"]
+    passed: bool
+    reason: str = ""
+    """Of a refusal: the NoAnswerReason, or the gate's reasons, comma-separated."""
+    mode: str = ""
+    """Of a draft: `verbatim` or `paraphrase`."""
+    draft: tuple[Mapping[str, Any], ...] = ()
+    """Of a refused draft: its sentences as they were proposed; they were not sent."""
+    refused: tuple[Mapping[str, Any], ...] = ()
+    """Which of them the gate refused, why, and what exactly differs."""
+    missing_clauses: tuple[str, ...] = ()
+
+    def item(self) -> dict[str, Any]:
+        """The `evidence` envelope's form."""
+        item: dict[str, Any] = {"guard": self.guard, "verdict": "passed" if self.passed else "refused"}
+        told = {"reason": self.reason, "mode": self.mode, "draft": [dict(one) for one in self.draft]}
+        told |= {"refused": [dict(one) for one in self.refused], "missing_clauses": list(self.missing_clauses)}
+        return item | {name: value for name, value in told.items() if value}
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the gate let through: sentences, each with its source, and approved clauses."""
 
@@ -342,6 +366,7 @@ class Answer:
     evidence: tuple[Evidence, ...]
     language: Language
     clauses: tuple[Clause, ...] = ()
+    guards: tuple[GuardVerdict, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str:
@@ -374,3 +399,4 @@ class NoAnswer:
     evidence: tuple[Evidence, ...] = ()
     suggestions: tuple[Passage, ...] = ()
     """With `ask_back`, the two or three passages of which the customer chooses one."""
+    guards: tuple[GuardVerdict, ...] = field(default=(), compare=False)

@@ -60,11 +60,9 @@ def test_a_leaf_matches_its_schema():
     Draft202012Validator(schema).validate(json.loads(a_leaf(conv=None, turn=None, cls="system", event=str(Event.SWITCH_ENGAGED))))
 
 
-def test_the_schema_of_events_is_the_closed_list():
-    schema = json.loads((CONTRACTS / "events.schema.json").read_text(encoding="utf-8"))
-    assert set(schema["$defs"]["event"]["enum"]) == {str(event) for event in Event}
+def test_a_leaf_may_name_the_events_of_the_closed_list():
     leaf = json.loads((CONTRACTS / "leaf.schema.json").read_text(encoding="utf-8"))
-    assert leaf["properties"]["event"]["enum"] == schema["$defs"]["event"]["enum"]
+    assert leaf["properties"]["event"]["enum"] == [str(event) for event in Event]
 
 
 def test_every_event_is_source_subject_action():
