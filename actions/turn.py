@@ -264,7 +264,13 @@ class Turn:
     def evidence(self, outcome: str) -> dict[str, Any]:
         """The evidence envelope of this run."""
         envelope: dict[str, Any] = {"v": 1, "kind": "evidence", "action": self._action, "outcome": outcome}
-        kept = {"calls": self._calls, "rules": self._rules, "passages": self._passages, "models": self._models, "guards": self._guards}
+        kept = {
+            "calls": self._calls,
+            "rules": self._rules,
+            "passages": self._passages,
+            "models": self._models,
+            "guards": self._guards,
+        }
         for key, items in kept.items():
             if items:
                 envelope[key] = items

@@ -124,7 +124,7 @@ def _steps(told: Any) -> list[list[str]] | None:
     if not isinstance(told, list):
         return None
     steps = [[str(part) for part in one] for one in told if isinstance(one, list)]
-    return steps if all(len(one) == 2 for one in steps) else None  # noqa: PLR2004 - flow and step
+    return steps if all(len(one) == 2 for one in steps) else None
 
 
 def replies_of(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

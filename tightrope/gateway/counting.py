@@ -8,6 +8,7 @@ The reader (`tightrope.audit.completeness`) holds the log to these sums.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import Counter
@@ -53,10 +54,8 @@ class WebhookCount:
     async def run(self, pool: Pool, stop: asyncio.Event) -> None:
         """Write the counts down until told to stop, and once more then."""
         while not stop.is_set():
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), FLUSH_SECONDS)
-            except TimeoutError:
-                pass
             try:
                 await self.flush(pool)
             except (psycopg.Error, PoolTimeout, AuditError) as error:
@@ -124,7 +123,13 @@ async def count_frames(conn: Connection, recorder: Recorder, now: datetime, peri
         counts = await (await conn.execute(_SUMS, {"a": since, "b": until, "taken": sorted(TAKEN)})).fetchone()
         assert counts is not None  # noqa: S101 - a SELECT without FROM gives a row
         totals = {name: totals.get(name, 0) + count for name, count in counts.items()}
-        facts: dict[str, Any] = {"since": _iso(since), "until": _iso(until), **counts, "totals": totals, "uptime_s": int(time.monotonic())}
+        facts: dict[str, Any] = {
+            "since": _iso(since),
+            "until": _iso(until),
+            **counts,
+            "totals": totals,
+            "uptime_s": int(time.monotonic()),
+        }
         record_id = await recorder.record(conn, RecordDraft(Event.FRAMES_COUNTED, facts=facts))
         await conn.execute(
             "INSERT INTO gateway.frames (since, until, counts, totals, record_id) VALUES (%s, %s, %s, %s, %s)",

@@ -83,7 +83,9 @@ class Intake:
         if await repository.know_conversation(conn, where, now):
             facts = {"inbox": where.inbox_id, "status": where.status, "assignee": where.assignee_type}
             payload = {"contact": where.contact_id, "source_sha256": where.source_hash}
-            await self._recorder.record(conn, RecordDraft(Event.CONVERSATION_OPENED, where.conversation_id, facts=facts, payload=payload))
+            await self._recorder.record(
+                conn, RecordDraft(Event.CONVERSATION_OPENED, where.conversation_id, facts=facts, payload=payload)
+            )
         for arrival in found:
             if arrival.dedupe_key in known or not await self._says_something(conn, arrival):
                 continue

@@ -7,6 +7,12 @@ from typing import Any, Literal
 
 Language = Literal["zh", "en"]
 
+
+def sender_id(conversation_id: str, epoch: int) -> str:
+    """The assistant's name for one session of a conversation: each has a tracker of its own."""
+    return f"cw-{conversation_id}-e{epoch}"
+
+
 ArrivalKind = Literal[
     "message",
     "agent_message",

@@ -20,7 +20,7 @@ from tightrope.audit.recorder import Recorder
 from tightrope.gateway import handoff, repository
 from tightrope.gateway.assistant import Assistant, replies_of
 from tightrope.gateway.errors import AssistantFailed, EnvelopeInvalid, ReleaseDiffers
-from tightrope.gateway.models import Language, OutboxDraft, Reply, TurnResult
+from tightrope.gateway.models import Language, OutboxDraft, Reply, TurnResult, sender_id
 from tightrope.gateway.release_watch import ReleaseWatch
 from tightrope.gateway.replies import message_drafts, read_answer
 from tightrope.gateway.repository import Row
@@ -160,7 +160,7 @@ class Turns:
         row = await repository.open_turn(conn, inbound["id"])
         if row is None:
             number = conversation["turn_count"] + 1
-            sender = f"cw-{conversation['conversation_id']}-e{conversation['epoch']}"
+            sender = sender_id(conversation["conversation_id"], conversation["epoch"])
             row = await repository.begin_turn(
                 conn,
                 secrets.token_urlsafe(32),

@@ -81,16 +81,22 @@ class Settings(BaseSettings):
     )
 
     frames_minutes: int = Field(
-        60, ge=1, le=1440, description="The gateway's own count of what went in and out is put on record for each period of so many minutes"
+        60,
+        ge=1,
+        le=1440,
+        description="The gateway's own count of what went in and out is put on record for each period of so many minutes",
     )
     reconcile_minutes: int = Field(
         60,
         ge=0,
         le=1440,
-        description="How often the worker compares Chatwoot, gateway, assistant and log; 0: never (then run `tightrope audit reconcile` by the clock elsewhere)",
+        description="How often the worker compares Chatwoot, gateway, assistant and log; 0: never (then let a clock run `tightrope audit reconcile`)",
     )
     reconcile_grace_seconds: int = Field(
-        120, ge=5, le=3600, description="What happened so recently is not compared yet: it may still be on its way from one part to the next"
+        120,
+        ge=5,
+        le=3600,
+        description="What happened so recently is not compared yet: it may still be on its way from one part to the next",
     )
 
     strict_payloads: bool = Field(

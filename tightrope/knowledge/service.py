@@ -26,7 +26,17 @@ from tightrope.knowledge.compose.generative import GenerativeComposer
 from tightrope.knowledge.compose.judging import Judge, Judges
 from tightrope.knowledge.errors import KnowledgeError
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Answer, GateRules, GuardVerdict, Language, NoAnswer, Release, Thresholds
+from tightrope.knowledge.models import (
+    LANGUAGES,
+    SHANGHAI,
+    Answer,
+    GateRules,
+    GuardVerdict,
+    Language,
+    NoAnswer,
+    Release,
+    Thresholds,
+)
 from tightrope.knowledge.publishing.store import Active, Store
 from tightrope.knowledge.retrieved import Retrieved
 

@@ -101,6 +101,9 @@ def test_the_watch_stops_our_own_code_and_not_what_tests_make_up(monkeypatch: py
         Recorder.record(None, None, draft)
         assert taken == [draft]
         with pytest.raises(AssertionError, match="outside its schema"):
-            eval("Recorder.record(None, None, draft)", {"__name__": "tightrope.gateway.drain", "Recorder": Recorder, "draft": draft})
+            eval(
+                "Recorder.record(None, None, draft)",
+                {"__name__": "tightrope.gateway.drain", "Recorder": Recorder, "draft": draft},
+            )
     finally:
         end()

@@ -54,6 +54,10 @@ GRANT SELECT ON gateway.webhooks TO worker;
 GRANT SELECT, INSERT ON gateway.frames TO worker;
 GRANT SELECT ON gateway.webhooks, gateway.frames, gateway.turn_seen TO auditor;
 GRANT SELECT (created_at) ON gateway.outbox TO auditor;
+
+-- Of the log: records of a period, and what was compared already.
+CREATE INDEX records_ts ON audit.records USING brin (ts);
+CREATE INDEX records_reconciled ON audit.records (ord) WHERE event = 'audit:log:reconciled';
 """
 
 

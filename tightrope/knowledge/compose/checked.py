@@ -36,7 +36,9 @@ def _told(draft: Draft, verdict: Verdict) -> GuardVerdict:
     return GuardVerdict(
         "gate",
         passed=False,
-        reason=", ".join(sorted({item.reason for item in verdict.refused}) or ["clause missing" if verdict.missing_clauses else "empty"]),
+        reason=", ".join(
+            sorted({item.reason for item in verdict.refused}) or ["clause missing" if verdict.missing_clauses else "empty"]
+        ),
         mode=draft.mode,
         draft=tuple({"n": one.n, "lead": one.lead, "text": one.text, "quote": one.quote} for one in draft.sentences),
         refused=tuple(
