@@ -16,7 +16,27 @@ from contextvars import ContextVar
 from typing import Any
 
 _WORDS = frozenset(
-    ["accounts", "balance", "closure-facts", "closure-requests", "complaints", "contact-change-requests", "contact-details", "customers", "ipo-allotments", "margin-account", "margin-eligibility-facts", "options-eligibility-facts", "orders", "positions", "risk-profile", "statement-requests", "trading-calendar", "transfers", "v1"]
+    {
+        "accounts",
+        "balance",
+        "closure-facts",
+        "closure-requests",
+        "complaints",
+        "contact-change-requests",
+        "contact-details",
+        "customers",
+        "ipo-allotments",
+        "margin-account",
+        "margin-eligibility-facts",
+        "options-eligibility-facts",
+        "orders",
+        "positions",
+        "risk-profile",
+        "statement-requests",
+        "trading-calendar",
+        "transfers",
+        "v1",
+    }
 )
 """The fixed parts of the contract's paths (contracts/business.openapi.yaml); whatever else a path holds is an id."""
 _OPEN_VALUE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,3}")

@@ -235,13 +235,16 @@ class _Comparison:
         if record_id is not None and record_id not in self._records:
             yield self._finding("record", Side.LOG, f"record {record_id} {what} is not in the log", at, message_id, turn)
 
-    def _counted(self, record: Recorded) -> Iterator[Finding]:
-        """A closing record names how much there was; less than that now is a loss, more is what came after."""
-        turns = {one.turn for one in self._talk.recorded if one.turn is not None and one.event in _NUMBERED}
-        for name, have in (("records", len(self._talk.recorded)), ("turns", len(turns))):
-            said = record.facts.get(name, 0)
-            if have < said and self._period.holds(record.at):
-                yield self._finding("count", Side.LOG, f"its closing record names {said} {name}, the log has {have}", record.at)
+    def _counted(self, closing: Recorded) -> Iterator[Finding]:
+        """A closing record names how much there was by then; less than that before it is a loss, more is what was written at the same time."""
+        if not self._period.holds(closing.at):
+            return
+        before = self._talk.recorded[: self._talk.recorded.index(closing) + 1]
+        turns = {one.turn for one in before if one.event in _NUMBERED and one.turn is not None}
+        for name, have in (("records", len(before)), ("turns", len(turns))):
+            said = closing.facts.get(name, 0)
+            if have < said:
+                yield self._finding("count", Side.LOG, f"its closing record names {said} {name}, the log has {have}", closing.at)
 
     def _in_chatwoot(self, message_id: object) -> bool:
         return self._talk.messages is not None and message_id in self._here

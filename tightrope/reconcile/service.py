@@ -109,7 +109,8 @@ class Reconciler:
         for number in ours or [None]:
             async with aclosing(inbox.active(self.chatwoot, period, number)) as numbers:
                 found |= {f"{account}-{display_id}" async for display_id in numbers}
-        return found
+        # A gateway serves one account: what is left of another one's cannot be asked for.
+        return {conversation_id for conversation_id in found if conversation_id.startswith(f"{account}-")}
 
     async def _talk(self, conn: Connection, conversation_id: str, period: Period) -> Talk:
         known = await repository.conversation(conn, conversation_id)
@@ -120,9 +121,8 @@ class Reconciler:
         needed = [one.message_id for one in arrived if one.message_id and one.kind in ARRIVALS and period.holds(one.at)]
         needed += [one.chatwoot_id for one in posted if one.chatwoot_id and period.holds(one.at)]
         needed += [one.facts["message_id"] for one in recorded if one.facts.get("message_id") and period.holds(one.at)]
-        account, _, display_id = conversation_id.rpartition("-")
-        of_ours = account == str(self.settings.inbox_account) and display_id.isdigit()
-        messages = await inbox.messages(self.chatwoot, int(display_id), period, min(needed, default=None)) if of_ours else None
+        display_id = int(conversation_id.rpartition("-")[2])
+        messages = await inbox.messages(self.chatwoot, display_id, period, min(needed, default=None))
         senders = {one.sender_id for one in turned if period.holds(one.at)}
         senders |= {
             sender_id(conversation_id, one.facts["epoch"]) for one in recorded if "epoch" in one.facts and period.holds(one.at)

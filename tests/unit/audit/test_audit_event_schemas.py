@@ -68,7 +68,7 @@ def test_golden_records_exist_for_each_version_of_what_conversations_hold() -> N
     wanted = {
         "customer:message:received", "gateway:turn:made", "gateway:turn:refused", "outbox:message:sent", "gateway:handoff:opened",
         "gateway:conversation:opened", "gateway:conversation:resolved", "gateway:disclosure:shown", "inbox:message:deleted",
-        "identity:binding:created", "operator:switch:engaged", "outbox:message:blocked",
+        "outbox:message:blocked",
     }  # fmt: skip
     assert wanted <= kept
 
