@@ -55,7 +55,7 @@ def watch_recorder() -> Callable[[], None]:
             assert not found, "a record outside its schema: " + "; ".join(found)
         return real(self, conn, draft, **more)
 
-    Recorder.record = record  # type: ignore[method-assign,assignment]
+    Recorder.record = record  # type: ignore[method-assign]
 
     def end() -> None:
         Recorder.record = real  # type: ignore[method-assign]
