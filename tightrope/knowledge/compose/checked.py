@@ -8,7 +8,8 @@ from datetime import date
 from tightrope.knowledge.compose.decide import evidence
 from tightrope.knowledge.gate import check
 from tightrope.knowledge.gate.verdict import Verdict
-from tightrope.knowledge.models import Answer, Chunk, Draft, GateRules, GuardVerdict, NoAnswer, Sentence
+from tightrope.knowledge.guards import GuardVerdict
+from tightrope.knowledge.models import Answer, Chunk, Draft, GateRules, NoAnswer, Sentence
 
 
 def checked(draft: Draft, chunks: Sequence[Chunk], rules: GateRules, *, day: date) -> Answer | NoAnswer:
