@@ -62,17 +62,16 @@ def _show(outcome: Outcome, console: Console) -> None:
         console.print("[green bold]Nothing is missing[/green bold]: Chatwoot, gateway, assistant and log agree")
         return
     table = Table(title=f"{sum(outcome.kinds.values())} findings", title_justify="left", expand=True)
-    for name in ("Conversation", "Missing in", "What", "Message", "Turn", "When (UTC)"):
-        table.add_column(name, no_wrap=name != "What")
+    for name in ("Conversation", "Missing in", "What", "When (UTC)"):
+        table.add_column(name, no_wrap=name == "When (UTC)", overflow="fold")
     table.add_column("Detail", ratio=1)
     for finding in outcome.findings[:SHOWN]:
+        number = f" {finding.message_id or finding.turn}" if finding.message_id or finding.turn else ""
         table.add_row(
             finding.conversation,
             f"[bold red]{_NAMES[finding.missing]}[/bold red]",
-            finding.kind.replace("_", " "),
-            str(finding.message_id or ""),
-            str(finding.turn or ""),
-            iso(finding.at).replace("T", " ").rstrip("Z") if finding.at else "",
+            finding.kind.replace("_", " ") + number,
+            f"{finding.at.astimezone(UTC):%m-%d %H:%M:%S}" if finding.at else "",
             finding.detail,
         )
     console.print(table, highlight=False)

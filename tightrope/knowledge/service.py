@@ -26,12 +26,12 @@ from tightrope.knowledge.compose.generative import GenerativeComposer
 from tightrope.knowledge.compose.judging import Judge, Judges
 from tightrope.knowledge.errors import KnowledgeError
 from tightrope.knowledge.gate import load_rules
+from tightrope.knowledge.guards import GuardVerdict
 from tightrope.knowledge.models import (
     LANGUAGES,
     SHANGHAI,
     Answer,
     GateRules,
-    GuardVerdict,
     Language,
     NoAnswer,
     Release,

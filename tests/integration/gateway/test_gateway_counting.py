@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -56,10 +57,11 @@ async def test_each_period_is_counted_once_without_a_gap_from_the_gateways_own_t
         assert await count_frames(conn, gateway.recorder, later, HOUR) == 0, "a period is counted once"
     made = leaves(superuser, Event.FRAMES_COUNTED)[known:]
     periods = [(leaf["facts"]["since"], leaf["facts"]["until"]) for leaf in made]
-    assert all(earlier[1] == later[0] for earlier, later in zip(periods, periods[1:], strict=False))
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(periods))
     facts = next(leaf["facts"] for leaf in made if leaf["facts"]["since"] == "2026-11-20T02:00:00Z")
     rows = await gateway.rows(
-        "SELECT count(*) FILTER (WHERE kind = 'message') AS said FROM gateway.inbound WHERE received_at >= '2026-11-20T02:00Z' AND received_at < '2026-11-20T03:00Z'"
+        "SELECT count(*) AS said FROM gateway.inbound WHERE kind = 'message'"
+        " AND received_at >= '2026-11-20T02:00Z' AND received_at < '2026-11-20T03:00Z'"
     )
     assert facts["messages_in"] == rows[0]["said"] >= 2
     assert facts["turns"] >= 2

@@ -14,7 +14,8 @@ from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.rule_data import FOLDER
 from tightrope.infra.settings import REPOSITORY
-from tightrope.knowledge.models import Answer, Citation, Evidence, GuardVerdict, NoAnswer, Passage, Sentence
+from tightrope.knowledge.guards import GuardVerdict
+from tightrope.knowledge.models import Answer, Citation, Evidence, NoAnswer, Passage, Sentence
 
 RESPONSES = yaml.safe_load((REPOSITORY / "domain" / "handoff.yml").read_text(encoding="utf-8"))["responses"]
 PASSAGE = Passage(
