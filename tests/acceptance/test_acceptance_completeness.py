@@ -25,17 +25,19 @@ async def compared(demo: RunningDemo) -> Outcome:
 
 
 async def a_day(play: Any) -> list[dict[str, Any]]:
-    """Questions with and without an answer, a login, a calculation, a hand-over, buttons, a refused request."""
+    """Questions with and without an answer, logins and a logout, a refused request, a hand-over with a reply and a return."""
     return [
         await play("C1001", "我的账户余额是多少？", "我能开通融资融券吗", "为什么"),
         await play("guest", "印花税是多少？", "what is the weather on mars", "帮我买100股茅台", "转人工"),
         await play("guest", "我的余额", "", "👍", "bye"),
+        await play("guest", "转人工", {"agent": "reply"}, {"agent": "return"}, "谢谢，开户需要带什么？"),
+        await play("guest", "我的余额", {"login": "C1001"}, {"logout": True}, "再查一次余额"),
     ]
 
 
 async def test_a_day_is_whole_and_each_record_fits_its_schema(play: Any, demo: RunningDemo) -> None:
     played = await a_day(play)
-    assert len(played) == 3
+    assert len(played) == 5
     await asyncio.sleep(7)
     outcome = await compared(demo)
     assert outcome.ok, json.dumps(outcome.to_json(), ensure_ascii=False, indent=1)
