@@ -114,12 +114,16 @@ async def _working(settings: Settings, worker: Worker, stop: asyncio.Event) -> N
     """The worker, and beside it the comparison that looks whether anything is missing."""
     from tightrope.reconcile.service import scheduled
 
-    comparing = asyncio.create_task(scheduled(settings, stop))
+    tasks = [asyncio.create_task(worker.run(stop)), asyncio.create_task(scheduled(settings, stop))]
     try:
-        await worker.run(stop)
+        # One that ends takes the process down, as within the worker: half of it is worse than a restarted one.
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        comparing.cancel()
-        await asyncio.gather(comparing, return_exceptions=True)
+        stop.set()
+        tasks[1].cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
 
 if __name__ == "__main__":

@@ -161,11 +161,15 @@ async def reconciler(
         chatwoot, assistant: what carries the requests; tests pass `httpx.MockTransport` or `httpx.ASGITransport`.
 
     Raises:
-        ReconcileError: the database is not there.
+        ReconcileError: a secret is missing, or the database is not there.
     """
     clock = clock or clock_from(settings)
-    recorder = Recorder(settings, Keyring.from_settings(settings), clock, release_id(settings))
-    clients = Chatwoot(settings, transport=chatwoot), Assistant(settings, transport=assistant)
+    try:
+        recorder = Recorder(settings, Keyring.from_settings(settings), clock, release_id(settings))
+        clients = Chatwoot(settings, transport=chatwoot), Assistant(settings, transport=assistant)
+        settings.secret(f"db_{Role.AUDITOR.user}")
+    except SystemExit as missing:
+        raise ReconcileError(f"{missing}") from missing
     try:
         async with open_pool(settings, Role.AUDITOR, max_size=2, wait_seconds=5) as pool:
             yield Reconciler(settings, pool, *clients, recorder, clock)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +22,7 @@ from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
 from tightrope.reconcile.errors import PeriodInvalid, ReconcileError
 from tightrope.reconcile.models import Outcome, Period
-from tightrope.reconcile.service import Reconciler, reconciler
+from tightrope.reconcile.service import Reconciler, reconciler, scheduled
 
 pytestmark = pytest.mark.integration
 Json = dict[str, Any]
@@ -283,3 +286,58 @@ async def test_what_is_still_on_its_way_is_left_out(sides: Sides, made: Reconcil
     sides.lost = {m["id"] for m in sides.all()}
     early = Period(datetime(2026, 11, 20, tzinfo=UTC), sides.gateway.clock.now() - timedelta(minutes=1))
     assert (await made.run(early, by="test")).ok, "the message came after the period"
+
+
+async def test_a_missing_secret_says_which(database: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    shutil.copytree(database.secrets_path, folder)
+    (folder / "db_auditor").unlink()
+    with pytest.raises(ReconcileError, match="db_auditor"):
+        async with reconciler(database.model_copy(update={"secrets_dir": folder})):
+            raise AssertionError("opened without its secret")
+
+
+async def test_the_schedule_takes_up_where_the_last_run_ended_and_survives_a_side_that_is_down(
+    sides: Sides, database: Settings, monkeypatch: pytest.MonkeyPatch, superuser: Any
+) -> None:
+    """The worker's loop, with the first look at once: a run that fails is tried again, and then the whole time is compared."""
+    await sides.say("你好")
+    tried: list[str] = []
+
+    @asynccontextmanager
+    async def opened(settings: Settings) -> AsyncIterator[Reconciler]:
+        tried.append("run")
+        sides.down = "chatwoot" if len(tried) == 1 else None
+        later = FixedClock(datetime.now(UTC) + timedelta(hours=1))
+        async with reconciler(
+            settings, clock=later, chatwoot=httpx.MockTransport(sides.chatwoot), assistant=httpx.MockTransport(sides.assistant)
+        ) as made:
+            yield made
+        if len(tried) == 3:
+            stop.set()
+
+    monkeypatch.setattr("tightrope.reconcile.service.reconciler", opened)
+    monkeypatch.setattr("tightrope.reconcile.service.FIRST_LOOK_SECONDS", 0.01)
+    stop = asyncio.Event()
+    settings = database.model_copy(update={"inbox_account": sides.gateway.account, "reconcile_minutes": 1 / 6000})
+    query = "SELECT leaf FROM audit.records WHERE event = %s ORDER BY ord"
+    with superuser("tightrope") as conn:
+        before = len(conn.execute(query, (str(Event.LOG_RECONCILED),)).fetchall())
+    await asyncio.wait_for(scheduled(settings, stop), 20)
+    with superuser("tightrope") as conn:
+        rows = conn.execute(query, (str(Event.LOG_RECONCILED),)).fetchall()[before:]
+    made = [json.loads(bytes(row[0]))["facts"] for row in rows]
+    assert len(tried) == 3
+    assert made, "the second try compared"
+    assert made[-1]["ok"]
+
+
+async def test_a_schedule_of_zero_minutes_never_compares(database: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tightrope.reconcile.service.FIRST_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("tightrope.reconcile.service.reconciler", lambda _: pytest.fail("it compared"))
+    stop = asyncio.Event()
+    waiting = asyncio.create_task(scheduled(database.model_copy(update={"reconcile_minutes": 0}), stop))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    stop.set()
+    await asyncio.wait_for(waiting, 5)
