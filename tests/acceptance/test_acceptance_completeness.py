@@ -77,6 +77,18 @@ async def test_business_calls_rules_and_guards_are_on_record_with_what_was_asked
     assert all(isinstance(passage["score"], int) and passage["version"] for passage in found["passages"])
 
 
+async def test_no_alarm_while_customers_write(play: Any, demo: RunningDemo) -> None:
+    talking = asyncio.gather(*(play("guest", "你好", "印花税是多少？", "转人工", "还在吗") for _ in range(6)))
+    compared_while = 0
+    while not talking.done():
+        outcome = await compared(demo)
+        assert outcome.ok, json.dumps(outcome.to_json(), ensure_ascii=False, indent=1)
+        compared_while += 1
+        await asyncio.sleep(0.5)
+    await talking
+    assert compared_while > 1
+
+
 async def test_what_an_insider_takes_out_of_the_tracker_or_the_inbox_is_named(play: Any, demo: RunningDemo) -> None:
     await play("guest", "印花税是多少？", "佣金怎么收？")
     await asyncio.sleep(7)

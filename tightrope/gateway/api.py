@@ -23,7 +23,7 @@ from tightrope.gateway.login_events import LoginEvents
 from tightrope.identity.login import login_router
 from tightrope.identity.portal import PortalDoor
 from tightrope.infra.clock import Clock, clock_from
-from tightrope.infra.database import Role, open_pool
+from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.health import health_body
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings, get_settings
@@ -54,17 +54,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             app.state.intake = Intake(pool, recorder, clock)
             app.state.pool = pool
             app.state.webhooks = count
-            stop = asyncio.Event()
-            loops = [
-                asyncio.create_task(count.run(pool, stop)),
-                asyncio.create_task(Incidents(pool, recorder, "gateway").run(stop)),
-            ]
-
-            async def end() -> None:
-                stop.set()
-                await asyncio.gather(*loops, return_exceptions=True)
-
-            stack.push_async_callback(end)
+            await stack.enter_async_context(_noting(pool, recorder, count))
             door = PortalDoor.open(settings, clock)
             stack.push_async_callback(door.aclose)
             app.include_router(login_router(settings, pool, clock, LoginEvents(app.state.intake, recorder), door))
@@ -111,6 +101,19 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+@asynccontextmanager
+async def _noting(pool: Pool, recorder: Recorder, count: WebhookCount) -> AsyncIterator[None]:
+    """Put on record, beside the answering of webhooks: this start, refused connections, and how many webhooks were refused."""
+    stop, incidents = asyncio.Event(), Incidents(pool, recorder, "gateway")
+    incidents.started()
+    loops = [asyncio.create_task(count.run(pool, stop)), asyncio.create_task(incidents.run(stop))]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*loops, return_exceptions=True)
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -29,6 +29,10 @@ class Incidents:
         self._part = part
         self._waiting: asyncio.Queue[RecordDraft] = asyncio.Queue(MAX_WAITING)
 
+    def started(self) -> None:
+        """This process runs, with the release that its records name."""
+        self._put(RecordDraft(Event.RELEASE_STARTED, facts={"part": self._part}))
+
     async def releases(self, differing: dict[str, str | None]) -> None:
         """The parts that run another release have changed; none: they agree again."""
         facts = {"agree": not differing, "parts": sorted(differing)}

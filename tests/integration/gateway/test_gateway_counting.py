@@ -189,3 +189,20 @@ async def test_the_steps_that_the_assistant_tells_are_on_record(gateway: Any, mo
     (turn,) = await entries(gateway, Event.TURN_MADE)
     assert turn.payload["steps"] == [["check_balance", "begin"], ["check_balance", "ask"]]
     assert turn.leaf["facts"]["steps"] == 2
+
+
+async def test_who_verifies_the_log_is_on_record(gateway: Any, superuser: Any) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from tightrope.cli.operate import verify
+
+    await gateway.say("你好")
+    known = len(leaves(superuser, Event.LOG_VERIFIED))
+    shown = StringIO()
+    code = await asyncio.to_thread(verify, gateway.settings, Console(file=shown), as_json=False)
+    (made,) = leaves(superuser, Event.LOG_VERIFIED)[known:]
+    assert made["facts"]["ok"] is (code == 0)
+    assert made["facts"]["sealed"] > 0
+    assert "could not be put on record" not in shown.getvalue()

@@ -17,7 +17,10 @@ COMMENT ON COLUMN gateway.turn.state IS 'refused: begun, and given up before it 
 -- Of those that a period holds, by time; these tables grow in the order of time.
 CREATE INDEX inbound_received ON gateway.inbound USING brin (received_at);
 CREATE INDEX turn_started ON gateway.turn USING brin (started_at);
+CREATE INDEX turn_ended ON gateway.turn USING brin (committed_at);
 CREATE INDEX outbox_created ON gateway.outbox USING brin (created_at);
+CREATE INDEX outbox_sent ON gateway.outbox USING brin (sent_at);
+CREATE INDEX conversation_created ON gateway.conversation USING brin (created_at);
 
 -- How often Chatwoot's webhooks were taken or refused: what leaves no row elsewhere is counted here by the minute.
 CREATE TABLE gateway.webhooks (
