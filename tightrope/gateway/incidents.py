@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -45,18 +46,21 @@ class Incidents:
     async def run(self, stop: asyncio.Event) -> None:
         """Record what comes until told to stop; a database that is away is waited for."""
         refusal_observers.append(self.refused)
+        ended = asyncio.ensure_future(stop.wait())
         try:
-            while not stop.is_set():
-                try:
-                    draft = await asyncio.wait_for(self._waiting.get(), RETRY_SECONDS)
-                except TimeoutError:
-                    continue
-                await self._record(draft, stop)
+            while True:
+                waiting = asyncio.ensure_future(self._waiting.get())
+                await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    waiting.cancel()
+                    return
+                await self._record(waiting.result(), stop)
         finally:
+            ended.cancel()
             refusal_observers.remove(self.refused)
 
     async def _record(self, draft: RecordDraft, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+        while True:
             try:
                 async with self._pool.connection() as conn:
                     await self._recorder.record(conn, draft)
@@ -65,7 +69,9 @@ class Incidents:
                 log.warning(
                     "an incident is not recorded yet", action="incident_waits", record=draft.event, error=type(error).__name__
                 )
-                await asyncio.sleep(RETRY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
+                return
 
     def _put(self, draft: RecordDraft) -> None:
         try:
