@@ -12,6 +12,7 @@ from demo_world import RunningDemo
 from event_schemas import faults
 
 from tightrope.audit import reading
+from tightrope.audit.completeness import read, silences
 from tightrope.reconcile.models import Outcome, Period
 from tightrope.reconcile.service import reconciler
 
@@ -53,6 +54,13 @@ async def test_a_day_is_whole_and_each_record_fits_its_schema(play: Any, demo: R
             if entry.event == "gateway:turn:made" and entry.leaf["facts"]["decision"] == "answered":
                 assert entry.payload is not None
                 assert entry.payload["steps"], "every flow step of a turn is on record"
+    leaves = [json.loads(bytes(row["leaf"])) for row in demo.query("tightrope", "SELECT leaf FROM audit.records ORDER BY ord")]
+    assert [
+        fault for leaf in leaves if leaf["event"].startswith("log:") for fault in faults(leaf["event"], leaf["facts"], None)
+    ] == []
+    told = read(leaves)
+    # Between the first and the last heartbeat; a log whose tree has not begun has none.
+    assert not told.beats or silences(told, told.beats[0], told.beats[-1]) == ()
     assert {
         "gateway:conversation:opened",
         "gateway:disclosure:shown",
