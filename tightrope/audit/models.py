@@ -13,11 +13,10 @@ JsonObject = dict[str, Any]
 
 
 class Event(StrEnum):
-    """Everything that may be recorded, as `source:subject:action`. The list is closed; JSON Schema: contracts/audit/events.schema.json.
+    """Everything that may be recorded, as `source:subject:action`. The list is closed.
 
-    Named ahead of their writers, so that a reader of today understands the records of tomorrow: conversation opened and resolved, disclosure
-    shown (today a fact of the turn), attachments (today part of their message), assignee changed (part of the status), login requested (part of
-    the turn), webhook and connection refused and releases that differ (in the logs), log verified, export made.
+    What each carries, who writes it, and which are not written and why: contracts/audit/events/index.json and a JSON Schema beside it for each
+    version of each event (docs/audit.md, What is on the record).
     """
 
     CONVERSATION_OPENED = "gateway:conversation:opened"

@@ -102,6 +102,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "call": ("业务调用", "Business call"),
     "as_of": ("数据时间", "as of"),
     "passage": ("依据", "Passage"),
+    "guard": ("把关", "Guard"),
     "model": ("模型", "Model"),
     "used": ("已引用", "used"),
     "not_used": ("未引用", "not used"),

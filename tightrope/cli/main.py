@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -145,6 +146,25 @@ def audit_anchors(
     from tightrope.cli.audit_anchors import show_anchors
 
     raise typer.Exit(show_anchors(get_settings(), console, folder=write, as_json=as_json))
+
+
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+@audit_app.command("reconcile")
+def audit_reconcile(
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=MOMENTS, help="UTC; default: where the last one ended")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", formats=MOMENTS, help="UTC; default: now, less what is still on its way")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON")] = False,
+) -> None:
+    """Compare Chatwoot, gateway, assistant and log for a period; names what is missing (exit code 1). The outcome is recorded."""
+    from tightrope.cli.reconcile import reconcile
+
+    raise typer.Exit(reconcile(get_settings(), console, since=since, until=until, as_json=as_json))
 
 
 def main() -> None:

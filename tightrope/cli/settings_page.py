@@ -30,7 +30,7 @@ name is the secret's name; its content is the value, without a line break. In pr
 """
 
 SECRETS_EXPLAINED = {
-    "inbox_admin_token": "Chatwoot user token: reads message lists after an ambiguous time-out. In the demo it also sets up the bot",
+    "inbox_admin_token": "Chatwoot user token: reads message lists after a time-out and for the reconciler. In the demo it also sets up the bot",
     "inbox_jwt": "sandbox inbox only: signs the widget's sessions",
     "knowledge_api_key": "RAGFlow API key",
     "idp_signing_key": "sandbox identity provider only: ES256 key, PEM",

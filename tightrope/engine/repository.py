@@ -153,18 +153,18 @@ async def read(connection: Connection, sender: str) -> tuple[State | None, list[
     return State.from_json(orjson.loads(rows[0]["state"])), events
 
 
-async def read_turn(connection: Connection, sender: str, key: str) -> tuple[State | None, list[Event]]:
-    """State of a conversation, and the events of one turn; none if that turn was never made."""
+async def read_turn(connection: Connection, sender: str, key: str) -> tuple[State | None, list[Event], list[list[str]] | None]:
+    """State of a conversation, the events of one turn (none if it was never made) and the flow steps it ran (None where they were not kept)."""
     cursor = await connection.execute(
-        """SELECT c.state::text AS state, t.events::text AS events
+        """SELECT c.state::text AS state, t.events::text AS events, t.inputs->'visited' AS visited
              FROM engine.conversation c LEFT JOIN engine.turn t ON t.sender_id = c.sender_id AND t.turn_key = %s
             WHERE c.sender_id = %s""",
         (key, sender),
     )
     row = await cursor.fetchone()
     if row is None:
-        return None, []
-    return State.from_json(orjson.loads(row["state"])), orjson.loads(row["events"]) if row["events"] else []
+        return None, [], None
+    return State.from_json(orjson.loads(row["state"])), orjson.loads(row["events"]) if row["events"] else [], row["visited"]
 
 
 async def kept_turns(connection: Connection, sender: str) -> tuple[bytes | None, list[KeptTurn]]:

@@ -181,7 +181,7 @@ class Assistant:
             turn.state.sender_id,
             turn.state,
             turn.events,
-            Record(project.model_id, self._cap, inputs, project.options).to_json(),
+            Record(project.model_id, self._cap, inputs, project.options).to_json() | {"visited": turn.visited},
             number=taken.turns + 1,
             key=key,
             at=self._clock.now(),
@@ -197,11 +197,11 @@ class Assistant:
         return tracker_view(self.serving.project, state or State(sender, seed_of(sender)), events, include, until)
 
     async def turn_tracker(self, sender: str, turn_id: str) -> dict[str, Any]:
-        """As `tracker`, only with that turn's events, from its user event on."""
+        """As `tracker`, only with that turn's events, from its user event on, and `steps`: every flow step that ran, as [flow, step]."""
         async with self._pool.connection() as connection:
-            state, events = await repository.read_turn(connection, sender, repository.turn_key(turn_id))
+            state, events, visited = await repository.read_turn(connection, sender, repository.turn_key(turn_id))
         first = next((at for at, event in enumerate(events) if event["event"] == "user"), len(events))
-        return tracker_view(self.serving.project, state or State(sender), events[first:], "ALL")
+        return tracker_view(self.serving.project, state or State(sender), events[first:], "ALL") | {"steps": visited}
 
     async def replay(self, sender: str) -> Replayed:
         """Play all turns of a conversation again and compare."""

@@ -147,6 +147,25 @@ class Settings(BaseSettings):
         60.0, gt=0, description="How often a checkpoint is chosen, submitted to every anchor and its receipts kept"
     )
 
+    frames_minutes: int = Field(
+        60,
+        ge=1,
+        le=1440,
+        description="The gateway's own count of what went in and out is put on record for each period of so many minutes",
+    )
+    reconcile_minutes: int = Field(
+        60,
+        ge=0,
+        le=1440,
+        description="How often the worker compares Chatwoot, gateway, assistant and log; 0: never (then let a clock run `tightrope audit reconcile`)",
+    )
+    reconcile_grace_seconds: int = Field(
+        120,
+        ge=5,
+        le=3600,
+        description="What happened so recently is not compared yet: it may still be on its way from one part to the next",
+    )
+
     strict_payloads: bool = Field(
         True,
         description="A message that begins with / is a button press only if a button of this session offered exactly it, once",
