@@ -19,6 +19,10 @@ class MasterKeyInvalid(AuditError):
     """The secret `audit_master_key` is not 32 bytes in base64."""
 
 
+class MasterKeyUnavailable(AuditError):
+    """The module that holds the master key does not answer, or holds no such key."""
+
+
 class WrongMasterKey(AuditError):
     """The master key is not the one this log was begun with."""
 
@@ -45,3 +49,19 @@ class SegmentInvalid(AuditError, ValueError):
 
 class SealerRefused(AuditError):
     """The sealer will not chain on: the store is ahead of the database, or another sealer wrote."""
+
+
+class CustodyRefused(AuditError):
+    """An act on keys or holds is refused; says why and what would be needed.
+
+    Attributes:
+        code: machine name of the reason, for the record.
+    """
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class CustodiansInvalid(AuditError, ValueError):
+    """The file of custodians is missing or not of its form."""
