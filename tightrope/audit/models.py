@@ -76,6 +76,8 @@ class Event(StrEnum):
     DESTRUCTION_PROPOSED = "audit:destruction:proposed"
     DESTRUCTION_REFUSED = "audit:destruction:refused"
     KEY_DESTROYED = "audit:key:destroyed"
+    RETENTION_EXTENDED = "audit:retention:extended"
+    MASTER_ROTATED = "audit:master:rotated"
 
     RELEASE_APPROVED = "operator:release:approved"
     FRAMES_COUNTED = "gateway:frames:counted"
@@ -187,6 +189,8 @@ class Report:
     unsealed: int = 0
     segments: int = 0
     contents: int = 0
+    destroyed: int = 0
+    """Records that are there and whose key was destroyed by policy, as the log itself says."""
     head_hash: str = ""
     store: str = ""
     altered: list[Finding] = field(default_factory=list)
@@ -216,6 +220,7 @@ class Report:
             "unsealed": self.unsealed,
             "segments": self.segments,
             "contents": self.contents,
+            "destroyed": self.destroyed,
             "head_hash": self.head_hash,
             "store": self.store,
             "notes": self.notes,

@@ -10,9 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from tightrope.audit import verify_repository as repository
+from tightrope.audit.custody.models import KeyState
+from tightrope.audit.custody.states import status
 from tightrope.audit.errors import StoreError
 from tightrope.audit.leaf import GENESIS, chain_hash, leaf_hash, timestamp
 from tightrope.audit.models import Finding, Report
@@ -37,7 +42,7 @@ async def verify_log(settings: Settings, *, store: SegmentStore | None = None) -
     # The store is listed before the snapshot: what is sealed meanwhile must not look like a store that is ahead.
     names = await asyncio.to_thread(_names, store, report)
     async with repository.snapshot(settings) as conn:
-        walk = _Walk(report)
+        walk = _Walk(report, await repository.gone(conn))
         async for row in repository.stream(conn, repository.CHAIN):
             walk.chained(row)
         walk.ended(await repository.noted(conn))
@@ -64,8 +69,10 @@ def _names(store: SegmentStore, report: Report) -> list[SegmentName]:
 class _Walk:
     """Walks the chain row by row."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, gone: Mapping[UUID, datetime]) -> None:
         self._report = report
+        self._gone = gone
+        self._came_back: set[UUID] = set()
         self._before = GENESIS
         self.last = 0
         self.contents: set[str] = set()
@@ -114,12 +121,30 @@ class _Walk:
                 report.add(
                     report.altered, Finding("columns", f"the column {column} says something else than the leaf", seq, record_id)
                 )
-        if row["key_there"] is None:
-            detail = f"its key {row['kid']} was deleted: the payload cannot be read any more"
-            report.add(report.missing, Finding("key", detail, seq, record_id))
+        self._key(row, seq)
         content = leaf.get("content")
         if isinstance(content, dict) and len(self.contents) < CONTENTS_TRACKED:
             self.contents.update(str(digest) for digest in content.values())
+
+    def _key(self, row: Row, seq: int | None) -> None:
+        """Destroyed by policy, as the log itself says, is another thing than missing."""
+        report, kid, record_id = self._report, row["kid"], row["id"]
+        key = status(kid, {**row, "gone": self._gone.get(kid)})
+        if key.by_policy:
+            report.destroyed += 1
+        elif key.gone is not None and key.state is not None:
+            if kid not in self._came_back:
+                detail = f"the log says that the key {kid} was destroyed on {key.gone:%Y-%m-%d}, and the table of keys has it: run `tightrope audit keys replay`"
+                report.add(report.altered, Finding("key", detail, seq, record_id))
+            self._came_back.add(kid)
+        elif key.gone is not None:
+            report.destroyed += 1  # an older table that never had the key again
+        elif key.state is None:
+            detail = f"its key {kid} was deleted: the payload cannot be read any more"
+            report.add(report.missing, Finding("key", detail, seq, record_id))
+        elif key.state is KeyState.DESTROYED:
+            detail = f"its key {kid} was destroyed, and no record says so: the payload cannot be read any more"
+            report.add(report.missing, Finding("key", detail, seq, record_id))
 
     def ended(self, noted: Row) -> None:
         """After the last entry: is it the one that the sealer noted?"""

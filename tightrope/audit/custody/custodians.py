@@ -63,9 +63,10 @@ class Custodian:
 
 @dataclass(frozen=True, slots=True)
 class Custodians:
-    """All custodians, by key id."""
+    """All custodians, by key id, and the SHA-256 of the file that names them."""
 
     by_key: Mapping[str, Custodian]
+    digest: str = ""
 
     @property
     def offices(self) -> tuple[str, str]:
@@ -131,7 +132,8 @@ def load_custodians(path: Path, *, production: bool) -> Custodians:
         CustodiansInvalid: there is no such file, it is not of its form, it does not name two offices, or one person is in both.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["custodians"]
+        data = path.read_bytes()
+        rows = json.loads(data)["custodians"]
         found = [_custodian(row) for row in rows]
     except OSError:
         raise CustodiansInvalid(
@@ -153,7 +155,7 @@ def load_custodians(path: Path, *, production: bool) -> Custodians:
             )
     if len({item.key_id for item in found}) != len(found) or len({item.box_key for item in found}) != len(found):
         raise CustodiansInvalid(f"{path.name}: a key is named twice")
-    return Custodians({item.key_id: item for item in found})
+    return Custodians({item.key_id: item for item in found}, hashlib.sha256(data).hexdigest())
 
 
 def _custodian(row: Any) -> Custodian:

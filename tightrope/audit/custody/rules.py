@@ -7,10 +7,10 @@ active or restricted ── destroy, two people, all periods over, no hold ─�
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from tightrope.audit.custody.models import Act, HeldKey, Hold, KeyState, Period, Proposal
-from tightrope.audit.custody.statements import Said
+from tightrope.audit.custody.models import PROPOSAL_HOURS, Act, HeldKey, Hold, KeyState, Period, Proposal
+from tightrope.audit.custody.statements import SKEW, Said
 from tightrope.audit.errors import CustodyRefused
 
 
@@ -28,11 +28,20 @@ def two_people(first: Said, second: Said) -> None:
         )
 
 
-def still_open(proposal: Proposal, now: datetime) -> None:
-    """Raises `CustodyRefused` where a proposal was decided already or waited too long."""
+def same_time(person: str, at: datetime, database: datetime) -> None:
+    """Raises `CustodyRefused` where the clock of the person who signs and the database's disagree."""
+    if abs(at - database) > SKEW:
+        raise CustodyRefused(
+            "clock",
+            f"the clock of {person}'s machine says {at:%Y-%m-%d %H:%M} UTC, the database's {database:%Y-%m-%d %H:%M}: set the wrong one right first",
+        )
+
+
+def still_open(proposal: Proposal, first: Said, now: datetime) -> None:
+    """Raises `CustodyRefused` where a proposal was decided already, or waited too long since it was signed and kept."""
     if proposal.outcome is not None:
         raise CustodyRefused("decided", f"the proposal {proposal.proposal_id} was decided already ({proposal.outcome})")
-    if now > proposal.expires_at:
+    if now > proposal.expires_at or now > first.at + timedelta(hours=PROPOSAL_HOURS) + SKEW:
         raise CustodyRefused(
             "too_late",
             f"the proposal {proposal.proposal_id} waited since {proposal.proposed_at:%Y-%m-%d %H:%M} UTC, which is too long; propose anew",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -127,10 +128,10 @@ def _checked(signed: Mapping[str, Any], custodians: Custodians, now: datetime, e
         if said.get(name) != value:
             raise CustodyRefused("signed_other", f"what was signed is something else: its {name} differs")
     try:
-        at = datetime.fromisoformat(str(said.get("signed")))
+        at: datetime | None = datetime.fromisoformat(str(said.get("signed")))
     except ValueError:
-        at = datetime.min
-    if at.tzinfo is None:
+        at = None
+    if at is None or at.tzinfo is None:
         raise CustodyRefused("signature_invalid", "the signature has no time with a zone")
     custodian = custodians.known(signed_by, at.astimezone(UTC).date())
     if said.get("person") != custodian.person:
@@ -141,3 +142,8 @@ def _checked(signed: Mapping[str, Any], custodians: Custodians, now: datetime, e
             f"{custodian.person} signed at {at:%Y-%m-%d %H:%M} UTC, which is in the future: a clock is wrong; set it right and sign again",
         )
     return Said(custodian, at)
+
+
+def decoded(text: str) -> bytes:
+    """Bytes from base64, refusing anything else with a ValueError."""
+    return base64.b64decode(text, validate=True)
