@@ -134,7 +134,10 @@ class _Walk:
             report.destroyed += 1
         elif key.gone is not None and key.state is not None:
             if kid not in self._came_back:
-                detail = f"the log says that the key {kid} was destroyed on {key.gone:%Y-%m-%d}, and the table of keys has it: run `tightrope audit keys replay`"
+                detail = (
+                    f"the log says that the key {kid} was destroyed on {key.gone:%Y-%m-%d}, and the table of keys has it: "
+                    "run `tightrope audit keys replay`"
+                )
                 report.add(report.altered, Finding("key", detail, seq, record_id))
             self._came_back.add(kid)
         elif key.gone is not None:

@@ -21,11 +21,13 @@ STREAM = 500
 """Rows fetched at a time."""
 
 CHAIN: LiteralString = (
-    "SELECT c.seq, c.record_id, c.leaf_hash, c.prev, c.hash, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, k.state, k.ground, k.changed_at "
+    "SELECT c.seq, c.record_id, c.leaf_hash, c.prev, c.hash, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, "
+    "k.kid AS key_there, k.state, k.ground, k.changed_at "
     "FROM audit.chain c LEFT JOIN audit.records r ON r.id = c.record_id LEFT JOIN audit.keys k ON k.kid = r.kid ORDER BY c.seq"
 )
 UNSEALED: LiteralString = (
-    "SELECT r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, k.state, k.ground, k.changed_at, q.record_id IS NOT NULL AS queued, f.reason AS refused "
+    "SELECT r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, "
+    "k.kid AS key_there, k.state, k.ground, k.changed_at, q.record_id IS NOT NULL AS queued, f.reason AS refused "
     "FROM audit.records r LEFT JOIN audit.chain c ON c.record_id = r.id LEFT JOIN audit.keys k ON k.kid = r.kid "
     "LEFT JOIN audit.pending q ON q.record_id = r.id LEFT JOIN audit.refused f ON f.record_id = r.id WHERE c.record_id IS NULL ORDER BY r.ord"
 )

@@ -122,6 +122,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "unsealed": ("待封存", "Not sealed yet"),
     "segments": ("存档段", "Segments"),
     "contents": ("版本内容", "Contents"),
+    "destroyed": ("记录在，密钥已按规定销毁", "Present, destroyed by policy"),
     "head": ("链尾哈希", "Head of the chain"),
     "altered": ("被改动", "Altered"),
     "missing": ("缺失", "Missing"),
