@@ -79,6 +79,16 @@ class CustodyMachine(RuleBasedStateMachine):
         self.signers[made.proposal_id] = who
         return made.proposal_id
 
+    @rule(kid=keys, first=someone, second=someone, held_first=st.booleans())
+    def destroy_at_once(self, kid, first, second, held_first):
+        """The short way to a destruction, so that many are tried; a hold may come between."""
+        made = self.attempt(self.world.custody.propose(key_of(first), Act.DESTROY, [kid], "x"))
+        if made is not None:
+            self.signers[made.proposal_id] = first
+            if held_first:
+                self.hold(kid, "Dee")
+            self.approve(made.proposal_id, second)
+
     @rule(proposal=proposals, who=someone)
     def approve(self, proposal, who):
         vault = self.world.vault
