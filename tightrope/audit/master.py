@@ -89,18 +89,22 @@ class Pkcs11Master:
         self._module, self._token, self._label, self._pin = module, token, label, pin
 
     def derive(self, label: bytes) -> bytes:
-        """HMAC-SHA256 of the label, computed inside the module."""
+        """HMAC-SHA256 of the label, computed inside the module; a lost login is renewed once."""
+        key = self._key  # tells where the package is missing
         import pkcs11
 
         try:
-            found: bytes = self._key.sign(b"tightrope\x00" + label, mechanism=pkcs11.Mechanism.SHA256_HMAC)
+            return _computed(key, label)
+        except pkcs11.PKCS11Error:
+            self.__dict__.pop("_key", None)
+        try:
+            return _computed(self._key, label)
         except pkcs11.PKCS11Error as error:
-            self.__dict__.pop("_key", None)  # the next call logs in anew
+            self.__dict__.pop("_key", None)
             raise MasterKeyUnavailable(
-                f"the PKCS#11 module {self._module} did not compute with the audit master key ({type(error).__name__}): is it connected and the "
-                "token logged in?"
+                f"the PKCS#11 module {self._module} did not compute with the audit master key ({type(error).__name__}): is it connected, and may the "
+                "key sign with SHA256_HMAC?"
             ) from error
-        return found
 
     def wrap_label(self, cls: str, year: int, kid: UUID) -> bytes:
         """One wrapping key for each data key."""
@@ -115,12 +119,9 @@ class Pkcs11Master:
                 "the package python-pkcs11 is missing, which TIGHTROPE_AUDIT_PKCS11_MODULE needs: install the locked requirements"
             ) from None
         try:
-            place = pkcs11.lib(str(self._module)).get_token(token_label=self._token)
-            try:
-                session = place.open(user_pin=self._pin())
-            except pkcs11.UserAlreadyLoggedIn:  # a login holds for the whole process
-                session = place.open()
-            key = session.get_key(object_class=pkcs11.ObjectClass.SECRET_KEY, label=self._label)
+            key = _session(self._module, self._token, self._pin()).get_key(
+                object_class=pkcs11.ObjectClass.SECRET_KEY, label=self._label
+            )
             if key[pkcs11.Attribute.EXTRACTABLE] or not key[pkcs11.Attribute.SENSITIVE]:
                 raise MasterKeyInvalid(
                     f"the key {self._label} on the token {self._token} can leave the module: make one that is sensitive and not extractable"
@@ -153,8 +154,8 @@ def make_hsm_key(settings: Settings) -> None:
     import pkcs11
 
     try:
-        token = pkcs11.lib(str(settings.audit_pkcs11_module)).get_token(token_label=settings.audit_pkcs11_token)
-        with token.open(rw=True, user_pin=settings.secret(PIN_SECRET).get_secret_value()) as session:
+        pin = settings.secret(PIN_SECRET).get_secret_value()
+        with _session(settings.audit_pkcs11_module, settings.audit_pkcs11_token, pin, rw=True) as session:
             if list(
                 session.get_objects(
                     {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY, pkcs11.Attribute.LABEL: settings.audit_pkcs11_key}
@@ -176,9 +177,26 @@ def make_hsm_key(settings: Settings) -> None:
         raise MasterKeyUnavailable(f"the PKCS#11 module did not make the key ({type(error).__name__})") from error
 
 
+def _computed(key: Any, label: bytes) -> bytes:
+    import pkcs11
+
+    found: bytes = key.sign(b"tightrope\x00" + label, mechanism=pkcs11.Mechanism.SHA256_HMAC)
+    return found
+
+
+def _session(module: Path | None, token: str, pin: str, *, rw: bool = False) -> Any:
+    import pkcs11
+
+    place = pkcs11.lib(str(module)).get_token(token_label=token)
+    try:
+        return place.open(rw=rw, user_pin=pin)
+    except pkcs11.UserAlreadyLoggedIn:  # a login holds for the whole process
+        return place.open(rw=rw)
+
+
 def hsm_from(settings: Settings) -> Pkcs11Master | None:
     """The master key inside the module that the settings name, if they name one."""
-    if settings.audit_pkcs11_module is None:
+    if settings.audit_pkcs11_module is None or not settings.audit_pkcs11_key:
         return None
     return Pkcs11Master(
         settings.audit_pkcs11_module,

@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 
 from tightrope.cli.chat import chat
+from tightrope.cli.custody.holds import hold_app
+from tightrope.cli.custody.master import keys_app
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.kb.commands import kb_app
@@ -34,6 +36,8 @@ switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
+audit_app.add_typer(keys_app, name="keys")
+audit_app.add_typer(hold_app, name="hold")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.add_typer(kb_app, name="kb")

@@ -99,7 +99,9 @@ class Settings(BaseSettings):
         description="PKCS#11 library of the hardware security module that holds the audit log's master key; PIN: secret `audit_pkcs11_pin`",
     )
     audit_pkcs11_token: str = Field("tightrope", description="Label of the token in that module")
-    audit_pkcs11_key: str = Field("tightrope-audit-master", description="Label of the master key on that token")
+    audit_pkcs11_key: str = Field(
+        "tightrope-audit-master", description="Label of the master key on that token; empty: the module only holds the other one"
+    )
     audit_pkcs11_other_key: str = Field(
         "", description="While the master key is exchanged: label of the other one, which still opens data keys"
     )

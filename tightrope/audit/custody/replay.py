@@ -6,7 +6,6 @@ Only what two people signed is done again (proof.py). Readers do not wait for it
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -14,8 +13,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from tightrope.audit import repository
 from tightrope.audit.custody import proof
+from tightrope.audit.custody.check import payload_of, recorded
 from tightrope.audit.custody.custodians import Custodians, load_custodians
 from tightrope.audit.custody.proof import Destroyed
 from tightrope.audit.errors import CustodyRefused, PayloadUnreadable, StoreError
@@ -60,21 +59,13 @@ async def replay(settings: Settings, *, store: SegmentStore | None = None) -> Re
         reading.connection() as read,
     ):
         seen: set[UUID] = set()
-        await _each(act, read, keyring, custodians, await _recorded(read), seen, done)
+        await _each(act, read, keyring, custodians, await recorded(read), seen, done)
         for name in await asyncio.to_thread(lambda: list(store.keys(FOLDER))):
             data = await asyncio.to_thread(store.get, name)
             if data is None:
                 raise StoreError(f"the segment {name} is gone from the store while it is read")
             await _each(act, read, keyring, custodians, proof.destroyed_in(data), seen, done)
     return done
-
-
-async def _recorded(conn: Conn) -> list[Destroyed]:
-    cursor = await conn.cursor(row_factory=dict_row).execute(
-        "SELECT leaf, ct FROM audit.records WHERE event = 'audit:key:destroyed' ORDER BY ord"
-    )
-    rows = [proof.destroyed(bytes(row["leaf"]), bytes(row["ct"])) for row in await cursor.fetchall()]
-    return [row for row in rows if row is not None]
 
 
 async def _each(
@@ -90,7 +81,7 @@ async def _each(
             done.already += 1
             continue
         try:
-            proof.check(item, await _payload(read, keyring, item), custodians)
+            proof.check(item, await payload_of(read, keyring, item), custodians)
             await act.execute("SELECT audit.key_replay(%s, %s)", (item.kid, item.leaf))
             await act.commit()
         except (CustodyRefused, PayloadUnreadable) as error:
@@ -101,16 +92,3 @@ async def _each(
         else:
             keyring.forget(item.kid)
             done.again.append(item.kid)
-
-
-async def _payload(conn: Conn, keyring: Keyring, item: Destroyed) -> dict[str, object]:
-    leaf = json.loads(item.leaf)
-    kid = UUID(leaf["kid"])
-    await repository.load_keys(conn, keyring, [kid])
-    key = keyring.cached_kid(kid)
-    if key is None:
-        raise PayloadUnreadable(
-            f"the key {kid} of the record {item.record_id} is not to be had, so its signatures cannot be checked"
-        )
-    read: dict[str, object] = json.loads(keyring.decrypt(key, item.record_id, bytes.fromhex(leaf["commit"]), item.ct))
-    return read
