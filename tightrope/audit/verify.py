@@ -129,6 +129,8 @@ class _Walk:
     def _key(self, row: Row, seq: int | None) -> None:
         """Destroyed by policy, as the log itself says, is another thing than missing."""
         report, kid, record_id = self._report, row["kid"], row["id"]
+        if kid is None:  # a leaf of the log's own, which has no payload
+            return
         key = status(kid, {**row, "gone": self._gone.get(kid)})
         if key.by_policy:
             report.destroyed += 1

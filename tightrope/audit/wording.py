@@ -55,6 +55,8 @@ _EVENTS: dict[str, tuple[str, str]] = {
     Event.DESTRUCTION_PROPOSED: ("提出销毁密钥", "Destruction proposed"),
     Event.DESTRUCTION_REFUSED: ("销毁密钥被拒绝", "Destruction refused"),
     Event.KEY_DESTROYED: ("密钥已销毁", "Key destroyed"),
+    Event.RETENTION_EXTENDED: ("保存期限延长", "Kept longer"),
+    Event.MASTER_ROTATED: ("主密钥更换", "Master key exchanged"),
     Event.RELEASE_APPROVED: ("发布已批准", "Release approved"),
     Event.FRAMES_COUNTED: ("网关收发计数", "Messages counted by the gateway"),
     Event.SHARD_OPENED: ("年度日志开始", "Year's log opened"),
