@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -22,6 +23,7 @@ from tightrope.cli.custody.session import (
     settings_now,
     signing_key,
 )
+from tightrope.cli.custody.view import many
 
 if TYPE_CHECKING:
     from tightrope.audit.custody.models import Decision, Proposal
@@ -99,7 +101,7 @@ def restrict(
 
     count = run(work)
     console.print(
-        f"[green]Restricted: {count} key{'s' if count != 1 else ''}.[/green] What the customer says from now on is recorded under a new key.",
+        f"[green]Restricted: {many(count)}.[/green] What the customer says from now on is recorded under a new key.",
         highlight=False,
         soft_wrap=True,
     )
@@ -167,11 +169,16 @@ def propose_destruction(
 def proposals() -> None:
     """What waits for a second person."""
     from tightrope.audit.custody import repository
-    from tightrope.cli.custody.view import proposals_table
+    from tightrope.cli.custody.view import proposal_lines
 
     async def work(now: Session) -> None:
         rows = await repository.waiting(now.conn)
-        console.print(proposals_table(rows) if rows else "Nothing waits for a second person.")
+        if not rows:
+            console.print("Nothing waits for a second person.")
+        for row in rows:
+            console.print(f"[bold]{row.proposal_id}[/bold]  until {row.expires_at:%Y-%m-%d %H:%M} UTC", highlight=False)
+            for line in proposal_lines(row):
+                console.print("  ", line, sep="", highlight=False, soft_wrap=True)
 
     run(work)
 
@@ -188,7 +195,7 @@ def approve(
     from tightrope.audit.custody import repository
     from tightrope.audit.custody.models import Act
     from tightrope.audit.errors import CustodyRefused
-    from tightrope.cli.custody.view import proposals_table
+    from tightrope.cli.custody.view import proposal_lines
 
     private = signing_key(key)
 
@@ -202,7 +209,8 @@ def approve(
         return rows[0]
 
     found = run(find)
-    console.print(proposals_table([found]))
+    for line in proposal_lines(found):
+        console.print(line, highlight=False, soft_wrap=True)
     for kid in found.kids[:20]:
         console.print(f"  key {kid}", highlight=False)
     if len(found.kids) > 20:
@@ -219,9 +227,9 @@ def approve(
         errors.print(f"[red]Refused, and recorded:[/red] {escape(decision.why)}.", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     done = {
-        Act.DESTROY: f"{len(decision.kids)} keys destroyed, for good. The records stay and verify; their payloads cannot be read any more.",
-        Act.RELEASE: f"{len(decision.kids)} keys are active again.",
-        Act.OPEN: f"{len(decision.opened)} keys opened for this reading; the shares were renewed.",
+        Act.DESTROY: f"{many(len(decision.kids))} destroyed, for good. The records stay and verify; their payloads cannot be read any more.",
+        Act.RELEASE: f"{many(len(decision.kids))} active again.",
+        Act.OPEN: f"{many(len(decision.opened))} opened for this reading; the shares were renewed.",
         Act.LIFT: "The hold is lifted.",
     }[decision.act]
     console.print(f"[green]{done}[/green]", highlight=False, soft_wrap=True)
@@ -260,7 +268,7 @@ def extend(
             await now.custody.extend(private, kids[start : start + KEYS_AT_ONCE], day, reason)
         return len(kids)
 
-    console.print(f"[green]{run(work)} keys kept until {day}.[/green]", highlight=False)
+    console.print(f"[green]{many(run(work))} kept until {day}.[/green]", highlight=False)
 
 
 async def _today(now: Session) -> date:
@@ -273,7 +281,7 @@ async def _today(now: Session) -> date:
 
 def _proposed(proposal: Proposal) -> None:
     console.print(
-        f"[green]Proposed:[/green] {proposal.act} {len(proposal.kids)} keys, until {proposal.expires_at:%Y-%m-%d %H:%M} UTC. "
+        f"[green]Proposed:[/green] {proposal.act} {many(len(proposal.kids))}, until {proposal.expires_at:%Y-%m-%d %H:%M} UTC. "
         f"Somebody of the other office says:\n  tightrope audit keys approve {proposal.proposal_id} --key FILE",
         highlight=False,
         soft_wrap=True,
@@ -292,8 +300,8 @@ def _read(now: Session, decision: Decision, conversations: tuple[str, ...]) -> N
             reading.show_conversation(
                 settings_now(),
                 conversation,
-                reader=f"opened {decision.proposal_id}",
-                reason="opened by two people",
+                reader=getpass.getuser(),
+                reason=f"opened by two people, proposal {decision.proposal_id}",
                 keyring=now.keyring,
             )
         )

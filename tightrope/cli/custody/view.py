@@ -18,11 +18,11 @@ _STYLE = {"active": "green", "restricted": "yellow", "destroyed": "red"}
 
 def keys_table(rows: Iterable[tuple[HeldKey, Period, Sequence[Hold]]]) -> Table:
     """Keys with state, period and what holds them."""
-    table = Table("key", "class", "year", "state", "records", "kept until", "held by", box=SIMPLE_HEAD)
+    table = _table("key", "state", "records", "until", "held by")
     for key, period, holds in rows:
         state = Text(str(key.state), style=_STYLE[str(key.state)])
         until = period.until.isoformat() if period.until else "—"
-        table.add_row(str(key.kid), key.owner.cls, str(key.owner.year), state, str(period.records), until, _cases(holds))
+        table.add_row(str(key.kid), state, str(period.records), until, _cases(holds))
     return table
 
 
@@ -36,34 +36,47 @@ def notes(keys: Iterable[HeldKey]) -> list[str]:
 
 def expired_table(rows: Iterable[Expired]) -> Table:
     """Keys whose period is over."""
-    table = Table("key", "class", "year", "state", "records", "kept until", "held by", box=SIMPLE_HEAD)
+    table = _table("key", "state", "records", "until", "held by")
     for row in rows:
         state = Text(str(row.state), style=_STYLE[str(row.state)])
-        table.add_row(str(row.kid), row.cls, str(row.year), state, str(row.records), row.until.isoformat(), _cases(row.holds))
+        table.add_row(str(row.kid), state, str(row.records), row.until.isoformat(), _cases(row.holds))
     return table
 
 
-def proposals_table(rows: Iterable[Proposal]) -> Table:
-    """What waits for a second person."""
-    table = Table("proposal", "act", "about", "by", "reason", "until", box=SIMPLE_HEAD)
-    for row in rows:
-        said = row.signed.get("statement", {})
-        about = f"hold {row.hold_id}" if row.hold_id else f"{len(row.kids)} key{'s' if len(row.kids) != 1 else ''}"
-        until = f"{row.expires_at:%Y-%m-%d %H:%M} UTC"
-        table.add_row(
-            str(row.proposal_id), str(row.act), about, Text(str(said.get("person"))), Text(str(said.get("reason"))), until
-        )
-    return table
+def proposal_lines(row: Proposal) -> list[Text]:
+    """A proposal as its second person reads it before signing."""
+    said = row.signed.get("statement", {})
+    about = f"hold {row.hold_id}" if row.hold_id else many(len(row.kids))
+    return [
+        Text.assemble(
+            (f"{str(row.act).capitalize()} {about}", "bold"), f", proposed by {said.get('person')} at {said.get('signed')}"
+        ),
+        Text(f"Reason: {said.get('reason')}"),
+    ]
+
+
+def many(count: int) -> str:
+    """`1 key`, `2 keys`."""
+    return f"{count} key{'s' if count != 1 else ''}"
 
 
 def holds_table(rows: Iterable[Hold]) -> Table:
     """Holds, lifted or not."""
-    table = Table("hold", "case", "covers", "placed", "lifted", box=SIMPLE_HEAD)
+    table = _table("hold", "case", "covers", "placed", "lifted")
     for row in rows:
         scope = row.scope
         covers = f"{scope.first} to {scope.last}" if scope.first else f"a {scope.kind}"
         lifted = f"{row.lifted_at:%Y-%m-%d}" if row.lifted_at else Text("in force", "yellow")
         table.add_row(str(row.hold_id), Text(row.case), covers, f"{row.placed_at:%Y-%m-%d}", lifted)
+    return table
+
+
+def _table(name: str, *columns: str) -> Table:
+    """A table whose first column, an id to be copied, is never cut."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(name, no_wrap=True, min_width=36)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in {"state", "until", "placed"})
     return table
 
 
