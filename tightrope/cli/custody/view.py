@@ -18,7 +18,7 @@ _STYLE = {"active": "green", "restricted": "yellow", "destroyed": "red"}
 
 def keys_table(rows: Iterable[tuple[HeldKey, Period, Sequence[Hold]]]) -> Table:
     """Keys with state, period and what holds them."""
-    table = _table("key", "state", "records", "until", "held by")
+    table = _table("key", "state", "records", "until", "hold")
     for key, period, holds in rows:
         state = Text(str(key.state), style=_STYLE[str(key.state)])
         until = period.until.isoformat() if period.until else "—"
@@ -36,7 +36,7 @@ def notes(keys: Iterable[HeldKey]) -> list[str]:
 
 def expired_table(rows: Iterable[Expired]) -> Table:
     """Keys whose period is over."""
-    table = _table("key", "state", "records", "until", "held by")
+    table = _table("key", "state", "records", "until", "hold")
     for row in rows:
         state = Text(str(row.state), style=_STYLE[str(row.state)])
         table.add_row(str(row.kid), state, str(row.records), row.until.isoformat(), _cases(row.holds))
