@@ -65,3 +65,23 @@ class CustodyRefused(AuditError):
 
 class CustodiansInvalid(AuditError, ValueError):
     """The file of custodians is missing or not of its form."""
+
+
+class ProofInvalid(AuditError, ValueError):
+    """A Merkle proof does not lead from what it proves to the root, or the tree was asked for what it does not hold."""
+
+
+class TileInvalid(AuditError, ValueError):
+    """A tile or entry bundle is missing, has the wrong length, or cannot be built."""
+
+
+class NoteInvalid(AuditError, ValueError):
+    """The bytes are no signed note, checkpoint or proof, a key is malformed, or a signature does not verify."""
+
+
+class PolicyInvalid(AuditError, ValueError):
+    """The text is no trust policy; the message names the line."""
+
+
+class SmUnavailable(AuditError):
+    """The OpenSSL of this machine lacks SM2 or SM3, so that what was asked for cannot be computed or checked."""

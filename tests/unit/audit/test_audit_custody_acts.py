@@ -9,8 +9,10 @@ from uuid import uuid4
 
 import pytest
 from custody_world import World, key_of, people
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tightrope.audit.custody import sharing, statements
+from tightrope.audit.custody import keyset, sharing, statements
 from tightrope.audit.custody.custodians import box_of, entry, load_custodians
 from tightrope.audit.custody.models import Act, HoldScope, KeyState, Proposal
 from tightrope.audit.errors import CustodiansInvalid, CustodyRefused, PayloadUnreadable, WrongMasterKey
@@ -141,14 +143,17 @@ async def test_an_approval_of_one_proposal_does_not_do_for_another(world):
         ),
         key_of("Cai"),
     )
-    statements.check_approval(signed, first, world.custodians, world.vault.now)
+    about = statements.About.of
+    statements.check_approval(signed, first.signed, about(first), world.custodians, world.vault.now)
     for foreign in (
         second,
         dataclasses.replace(second, proposal_id=first.proposal_id),
         dataclasses.replace(first, kids=(other,)),
     ):
         with refused("signed_other"):
-            statements.check_approval(signed, foreign, world.custodians, world.vault.now)
+            statements.check_approval(signed, foreign.signed, about(foreign), world.custodians, world.vault.now)
+    with refused("signed_other"):  # the same words, another first signature
+        statements.check_approval(signed, second.signed, about(first), world.custodians, world.vault.now)
 
 
 async def test_a_proposal_altered_in_the_table_is_not_what_was_signed(world):
@@ -158,7 +163,7 @@ async def test_a_proposal_altered_in_the_table_is_not_what_was_signed(world):
     with refused("signed_other"):
         await world.custody.approve(key_of("Cai"), proposal.proposal_id)
     forged = json.loads(json.dumps(dict(proposal.signed)))
-    forged["statement"]["keys"] = [str(other)]
+    forged["statement"]["keys"] = keyset.commitment([other])
     world.vault.proposals[proposal.proposal_id] = dataclasses.replace(proposal, kids=(other,), signed=forged)
     with refused("signature_invalid"):
         await world.custody.approve(key_of("Cai"), proposal.proposal_id)
@@ -330,6 +335,19 @@ async def test_who_has_left_acts_no_more(world, tmp_path):
     other = world.vault.add(world.keyring, OVER)
     with refused("empty_office"):
         await world.custody.restrict(key_of("Ada"), [other], "pipl-47", "x")
+
+
+@given(st.sets(st.uuids(), min_size=1, max_size=70), st.uuids())
+@settings(max_examples=50)
+def test_every_key_of_a_set_shows_that_it_was_meant_and_no_other_does(kids, stranger):
+    meant, places = keyset.commitment(kids), keyset.inclusions(kids)
+    assert set(places) == kids
+    for kid, place in places.items():
+        keyset.check(kid, meant, place)
+    if stranger not in kids:
+        for place in (next(iter(places.values())), {}, None, {"index": "0", "proof": ["x"]}):
+            with refused("signed_other"):
+                keyset.check(stranger, meant, place)
 
 
 def write(path, *rows):

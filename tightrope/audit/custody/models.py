@@ -17,6 +17,9 @@ PROPOSAL_HOURS: Final = 72
 KEYS_AT_ONCE: Final = 500
 """Most keys that one act names: its record is one leaf."""
 
+DESTROYED_AT_ONCE: Final = 10_000
+"""Most keys that one proposal destroys: they go in one transaction, each with a record of its own."""
+
 
 class KeyState(StrEnum):
     """What can be done with the payloads under a key."""

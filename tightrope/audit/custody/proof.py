@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tightrope.audit.custody import rules, statements
+from tightrope.audit.custody import keyset, rules, statements
 from tightrope.audit.custody.custodians import Custodians
-from tightrope.audit.custody.models import Act, Proposal
+from tightrope.audit.custody.models import Act
 from tightrope.audit.errors import CustodyRefused
 from tightrope.audit.models import Event
 
@@ -62,16 +62,16 @@ def check(found: Destroyed, payload: Mapping[str, Any], custodians: Custodians) 
     try:
         proposed, approved = payload["statements"]
         said = proposed["statement"]
-        kids = tuple(UUID(kid) for kid in said["keys"])
-        proposal = Proposal(UUID(said["id"]), Act.DESTROY, kids, None, proposed, {}, datetime.fromisoformat(said["signed"]))
+        about = statements.About(Act.DESTROY, UUID(said["id"]), dict(said["keys"]), None)
         at = datetime.fromisoformat(leaf["ts"])
         digests = [statements.digest(item) for item in (proposed, approved)]
     except (KeyError, TypeError, ValueError):
         raise CustodyRefused("no_statements", f"the record {found.record_id} holds no two statements") from None
-    if found.kid not in kids or leaf["facts"].get("statements") != digests:
-        raise CustodyRefused("signed_other", f"what was signed does not destroy the key {found.kid}")
+    if leaf["facts"].get("statements") != digests:
+        raise CustodyRefused("signed_other", f"what was signed is not what the record of the key {found.kid} names")
+    keyset.check(found.kid, about.keys, payload.get("inclusion"))
     now = at.astimezone(UTC) + timedelta(hours=1)
-    first = statements.check_proposal(proposal, custodians, now)
-    second = statements.check_approval(approved, proposal, custodians, now)
+    first = statements.check_proposal(proposed, about, custodians, now)
+    second = statements.check_approval(approved, proposed, about, custodians, now)
     rules.two_people(first, second)
     return first.custodian.person, second.custodian.person

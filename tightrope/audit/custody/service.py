@@ -13,9 +13,19 @@ from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tightrope.audit.custody import rules, sharing, statements
+from tightrope.audit.custody import keyset, rules, sharing, statements
 from tightrope.audit.custody.custodians import Custodian, Custodians
-from tightrope.audit.custody.models import KEYS_AT_ONCE, TWO_PEOPLE, Act, Decision, HeldKey, Hold, HoldScope, Proposal
+from tightrope.audit.custody.models import (
+    DESTROYED_AT_ONCE,
+    KEYS_AT_ONCE,
+    TWO_PEOPLE,
+    Act,
+    Decision,
+    HeldKey,
+    Hold,
+    HoldScope,
+    Proposal,
+)
 from tightrope.audit.custody.statements import Said
 from tightrope.audit.custody.vault import Vault
 from tightrope.audit.errors import CustodyRefused
@@ -163,8 +173,10 @@ class Custody:
         at = (await self._vault.clocks())["database"]
         proposal = Proposal(proposal_id, act, tuple(key.kid for key in keys), hold_id, signed.signed, shares, at)
         if act is Act.DESTROY:
-            facts = {"kids": [str(key.kid) for key in keys]}
-            await self._recorded(Event.DESTRUCTION_PROPOSED, proposal_id, [signed], reason, facts)
+            meant = keyset.commitment(proposal.kids)
+            facts = {"keys": meant["count"], "root": meant["root"]}
+            listed = {"keys": [str(kid) for kid in proposal.kids]}
+            await self._recorded(Event.DESTRUCTION_PROPOSED, proposal_id, [signed], reason, facts, listed)
         await self._vault.add_proposal(proposal)
         return proposal
 
@@ -179,7 +191,8 @@ class Custody:
         if proposal is None:
             raise CustodyRefused("no_proposal", f"there is no proposal {proposal_id}")
         clocks = await self._vault.clocks()
-        first = statements.check_proposal(proposal, self._custodians, clocks["database"])
+        about = statements.About.of(proposal)
+        first = statements.check_proposal(proposal.signed, about, self._custodians, clocks["database"])
         rules.still_open(proposal, first, clocks["database"])
         mine = await self._sign(
             "approve",
@@ -191,7 +204,7 @@ class Custody:
             reason="",
             more={"proposal": statements.digest(proposal.signed)},
         )
-        second = statements.check_approval(mine.signed, proposal, self._custodians, clocks["database"])
+        second = statements.check_approval(mine.signed, proposal.signed, about, self._custodians, clocks["database"])
         rules.two_people(first, second)
         both = [_Signed(first.custodian, first.at, proposal.signed), mine]
         reason = str(proposal.signed["statement"]["reason"])
@@ -199,7 +212,7 @@ class Custody:
             opened = await self._do(proposal, both, first, second, clocks, reason, private)
         except CustodyRefused as error:
             if proposal.act is Act.DESTROY:
-                facts = {"kids": [str(kid) for kid in proposal.kids], "why": error.code}
+                facts = {"keys": about.keys["count"], "root": about.keys["root"], "why": error.code}
                 await self._recorded(Event.DESTRUCTION_REFUSED, proposal_id, both, reason, facts, {"sentence": str(error)})
             await self._vault.decided(proposal_id, error.code)
             return Decision(proposal_id, proposal.act, proposal.kids, error.code, str(error))
@@ -227,8 +240,10 @@ class Custody:
             known = {**clocks, first.custodian.person: first.at, second.custodian.person: second.at}
             for key in keys:
                 rules.over(key, await self._vault.period(key.kid), await self._vault.holds_on(key.kid), known)
+            places = keyset.inclusions(proposal.kids)
             for key in keys:
-                record = await self._recorded(Event.KEY_DESTROYED, proposal.proposal_id, both, reason, {"kid": str(key.kid)})
+                facts, more = {"kid": str(key.kid)}, {"inclusion": places[key.kid]}
+                record = await self._recorded(Event.KEY_DESTROYED, proposal.proposal_id, both, reason, facts, more)
                 await self._vault.destroy(key.kid, rules.earliest(known).date(), record)
                 self._keyring.forget(key.kid)
             return ()
@@ -276,8 +291,9 @@ class Custody:
         wanted = sorted(set(kids))
         if not wanted:
             raise CustodyRefused("no_keys", "there is no key that this is about")
-        if len(wanted) > KEYS_AT_ONCE:
-            raise CustodyRefused("too_many", f"{len(wanted)} keys at once are more than {KEYS_AT_ONCE}; take them in parts")
+        most = DESTROYED_AT_ONCE if act is Act.DESTROY else KEYS_AT_ONCE
+        if len(wanted) > most:
+            raise CustodyRefused("too_many", f"{len(wanted)} keys at once are more than {most}; take them in parts")
         await self._vault.lock()
         keys = []
         for kid in wanted:

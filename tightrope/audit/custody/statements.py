@@ -13,6 +13,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tightrope.audit.custody import keyset
 from tightrope.audit.custody.custodians import Custodian, Custodians
 from tightrope.audit.custody.models import Act, Proposal
 from tightrope.audit.errors import CustodyRefused
@@ -56,7 +57,7 @@ def statement(
         "step": step,
         "act": str(act),
         "id": str(act_id),
-        "keys": sorted(str(kid) for kid in kids),
+        "keys": keyset.commitment(kids),
         "hold": str(hold_id) if hold_id is not None else None,
         "reason": reason,
         "person": custodian.person,
@@ -76,47 +77,51 @@ def digest(signed: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check_proposal(proposal: Proposal, custodians: Custodians, now: datetime) -> Said:
-    """Whether the stored proposal is what its first person signed.
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a proposal is about, as both people sign it.
+
+    Attributes:
+        keys: `keyset.commitment` of its keys.
+    """
+
+    act: Act
+    act_id: UUID
+    keys: Mapping[str, Any]
+    hold_id: UUID | None
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> About:
+        """What the stored proposal is about."""
+        return cls(proposal.act, proposal.proposal_id, keyset.commitment(proposal.kids), proposal.hold_id)
+
+    def expected(self, step: Step) -> dict[str, Any]:
+        """What a statement about it says."""
+        hold = str(self.hold_id) if self.hold_id is not None else None
+        return {"kind": KIND, "step": step, "act": str(self.act), "id": str(self.act_id), "keys": dict(self.keys), "hold": hold}
+
+
+def check_proposal(signed: Mapping[str, Any], about: About, custodians: Custodians, now: datetime) -> Said:
+    """Whether a stored proposal is what its first person signed.
 
     Raises:
         CustodyRefused: it is not, or the person was not in office.
     """
-    return _checked(
-        proposal.signed,
-        custodians,
-        now,
-        {
-            "kind": KIND,
-            "step": "propose",
-            "act": str(proposal.act),
-            "id": str(proposal.proposal_id),
-            "keys": sorted(str(kid) for kid in proposal.kids),
-            "hold": str(proposal.hold_id) if proposal.hold_id is not None else None,
-        },
-    )
+    return _checked(signed, custodians, now, about.expected("propose"))
 
 
-def check_approval(signed: Mapping[str, Any], proposal: Proposal, custodians: Custodians, now: datetime) -> Said:
+def check_approval(
+    signed: Mapping[str, Any], proposed: Mapping[str, Any], about: About, custodians: Custodians, now: datetime
+) -> Said:
     """Whether a signed approval is of this proposal, to the letter.
+
+    Args:
+        proposed: the first person's signed statement.
 
     Raises:
         CustodyRefused: it is of another proposal or other keys, or the signature or its person does not count.
     """
-    return _checked(
-        signed,
-        custodians,
-        now,
-        {
-            "kind": KIND,
-            "step": "approve",
-            "act": str(proposal.act),
-            "id": str(proposal.proposal_id),
-            "keys": sorted(str(kid) for kid in proposal.kids),
-            "hold": str(proposal.hold_id) if proposal.hold_id is not None else None,
-            "proposal": digest(proposal.signed),
-        },
-    )
+    return _checked(signed, custodians, now, about.expected("approve") | {"proposal": digest(proposed)})
 
 
 def _checked(signed: Mapping[str, Any], custodians: Custodians, now: datetime, expected: Mapping[str, Any]) -> Said:

@@ -142,7 +142,7 @@ def propose_destruction(
 ) -> None:
     """Propose to destroy keys whose period is over. Somebody of the other office approves; then nothing brings them back."""
     from tightrope.audit.custody import repository
-    from tightrope.audit.custody.models import KEYS_AT_ONCE, Act
+    from tightrope.audit.custody.models import DESTROYED_AT_ONCE, Act
     from tightrope.audit.errors import CustodyRefused
 
     private = signing_key(key)
@@ -157,8 +157,8 @@ def propose_destruction(
             if not wanted:
                 raise CustodyRefused("no_keys", "no key is over and free of holds")
         return [
-            await now.custody.propose(private, Act.DESTROY, wanted[start : start + KEYS_AT_ONCE], reason)
-            for start in range(0, len(wanted), KEYS_AT_ONCE)
+            await now.custody.propose(private, Act.DESTROY, wanted[start : start + DESTROYED_AT_ONCE], reason)
+            for start in range(0, len(wanted), DESTROYED_AT_ONCE)
         ]
 
     for proposal in run(work):
