@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tightrope.audit.custody import keyset, sharing, statements
-from tightrope.audit.custody.custodians import box_of, entry, load_custodians
+from tightrope.audit.custody.custodians import entry
 from tightrope.audit.custody.models import Act, HoldScope, KeyState, Proposal
-from tightrope.audit.errors import CustodiansInvalid, CustodyRefused, PayloadUnreadable, WrongMasterKey
+from tightrope.audit.errors import CustodyRefused, PayloadUnreadable, WrongMasterKey
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Event
-from tightrope.release.demo_keys import demo_key
 
 OVER, NOT_OVER = date(2046, 5, 31), date(2046, 6, 1)
 
@@ -348,48 +347,6 @@ def test_every_key_of_a_set_shows_that_it_was_meant_and_no_other_does(kids, stra
         for place in (next(iter(places.values())), {}, None, {"index": "0", "proof": ["x"]}):
             with refused("signed_other"):
                 keyset.check(stranger, meant, place)
-
-
-def write(path, *rows):
-    path.write_text(json.dumps({"custodians": list(rows)}), encoding="utf-8")
-    return path
-
-
-def test_the_file_of_custodians_is_strict(tmp_path):
-    ada, cai = entry(key_of("Ada"), "Ada", "compliance"), entry(key_of("Cai"), "Cai", "data protection")
-    path = tmp_path / "c.json"
-    assert load_custodians(write(path, ada, cai), production=True).offices == ("compliance", "data protection")
-    both = entry(key_of("Ada again"), "ADA ", "data protection")
-    for rows, said in (
-        ([ada], "two offices"),
-        ([ada, entry(key_of("Bo"), "Bo", "compliance")], "two offices"),
-        ([ada, cai, entry(key_of("X"), "X", "third")], "two offices"),
-        ([ada, cai, both], "both offices"),
-        ([ada, cai, ada], "twice"),
-        ([ada, {**cai, "box_key": ada["box_key"]}], "twice"),
-        ([ada, {**cai, "key_id": ada["key_id"]}], "has the id"),
-        ([ada, {**cai, "person": " "}], "no person"),
-        ([ada, {**cai, "until": "soon"}], "isoformat"),
-        ([ada, {}], "public_key"),
-    ):
-        with pytest.raises(CustodiansInvalid, match=said):
-            load_custodians(write(path, *rows), production=True)
-    with pytest.raises(CustodiansInvalid, match="no file of custodians"):
-        load_custodians(tmp_path / "none.json", production=True)
-
-
-def test_demo_keys_do_not_count_in_production(tmp_path):
-    rows = [entry(demo_key("demo-maker"), "demo-maker", "a"), entry(demo_key("demo-checker"), "demo-checker", "b")]
-    path = write(tmp_path / "c.json", *rows)
-    assert len(load_custodians(path, production=False).by_key) == 2
-    with pytest.raises(CustodiansInvalid, match="demo keys"):
-        load_custodians(path, production=True)
-
-
-def test_the_box_key_tells_nothing_of_the_signing_key_and_is_the_same_each_time():
-    private = key_of("Ada")
-    assert box_of(private).public_key() == box_of(private).public_key()
-    assert box_of(private).private_bytes_raw() != private.private_bytes_raw()
 
 
 def test_a_restricted_key_is_wrapped_anew_without_its_people():

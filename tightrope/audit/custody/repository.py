@@ -19,6 +19,7 @@ from tightrope.audit.keyring import Owner
 from tightrope.audit.models import RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.repository import Conn
+from tightrope.infra.retention import LEAST_YEARS
 
 _KEY: LiteralString = "SELECT kid, subject_hash, class, year, wrapped, state, shares, ground, changed_at, audit.key_gone(kid) AS gone FROM audit.keys "
 _HOLD: LiteralString = "SELECT id, subject_hash, conv, first, last, case_number, placed_at, lifted_at FROM "
@@ -170,9 +171,16 @@ async def conversations_under(conn: Conn, kids: Iterable[UUID]) -> tuple[str, ..
     return tuple(row["conversation_id"] for row in found)
 
 
-async def expired(conn: Conn, day: date) -> tuple[Expired, ...]:
-    """Keys whose period is over on a day, the longest over first."""
-    found = await _all(conn, "SELECT kid, class, year, state, until, records FROM audit.keys_expired(%s)", day)
+async def expired(conn: Conn, day: date, *, least_years: int = LEAST_YEARS, most: int = 10_000) -> tuple[Expired, ...]:
+    """Keys whose period is over on a day, the oldest years first.
+
+    Args:
+        least_years: shortest period of any class that was ever in force; younger keys are not looked at.
+        most: how many at most.
+    """
+    await conn.execute("SET LOCAL statement_timeout = '10min'")
+    query: LiteralString = "SELECT kid, class, year, state, until, records FROM audit.keys_expired(%s, %s, %s)"
+    found = await _all(conn, query, day, day.year - least_years, most)
     return tuple(
         [
             Expired(

@@ -17,6 +17,7 @@ CREATE FUNCTION audit.leaf_fact(leaf bytea, fact text) RETURNS text LANGUAGE sql
 $$;
 CREATE INDEX records_kid ON audit.records (kid);
 CREATE INDEX records_destroyed ON audit.records (audit.leaf_fact(leaf, 'kid')) WHERE event = 'audit:key:destroyed';
+CREATE INDEX keys_year ON audit.keys (year, kid) WHERE state <> 'destroyed';
 CREATE INDEX records_beat ON audit.records (ord) WHERE event = 'log:sequencer:beat';
 
 ALTER TABLE audit.keys
@@ -139,11 +140,12 @@ CREATE FUNCTION audit.log_time() RETURNS timestamptz LANGUAGE sql STABLE SECURIT
     SELECT r.ts FROM audit.records r WHERE r.event = 'log:sequencer:beat' ORDER BY r.ord DESC LIMIT 1
 $$;
 
--- Keys whose period is over on a day.
-CREATE FUNCTION audit.keys_expired(day date) RETURNS TABLE (kid uuid, class text, year smallint, state text, until date, records bigint)
+-- Keys whose period is over on a day, of the years up to one; the year spares the look at keys that cannot be over.
+CREATE FUNCTION audit.keys_expired(day date, up_to integer, most integer)
+RETURNS TABLE (kid uuid, class text, year smallint, state text, until date, records bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT k.kid, k.class, k.year, k.state, p.until, p.records FROM audit.keys k CROSS JOIN LATERAL audit.key_period(k.kid) p
-    WHERE k.state <> 'destroyed' AND pg_catalog.make_date(k.year + 1, 1, 1) <= day AND p.until < day ORDER BY p.until, k.kid
+    WHERE k.state <> 'destroyed' AND k.year <= up_to AND p.until < day ORDER BY k.year, k.kid LIMIT most
 $$;
 
 -- Keys of a customer, and of what was said in the same conversations before the customer was known.
@@ -264,7 +266,7 @@ GRANTS = """
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
 -- Indexes on audit.records use them, so whoever writes a record runs them.
 GRANT EXECUTE ON FUNCTION audit.leaf_field(bytea, text), audit.leaf_fact(bytea, text) TO gateway, worker, operator, auditor, sealer;
-GRANT EXECUTE ON FUNCTION audit.key_period(uuid), audit.key_holds(uuid), audit.key_gone(uuid), audit.log_time(), audit.keys_expired(date),
+GRANT EXECUTE ON FUNCTION audit.key_period(uuid), audit.key_holds(uuid), audit.key_gone(uuid), audit.log_time(), audit.keys_expired(date, integer, integer),
     audit.keys_of(bytea), audit.keys_in(uuid), audit.conversations_under(uuid[]) TO operator, auditor;
 GRANT EXECUTE ON FUNCTION audit.custody_lock(), audit.key_restrict(uuid, bytea, jsonb, text, uuid), audit.key_release(uuid, bytea, uuid),
     audit.key_destroy(uuid, date, uuid), audit.key_replay(uuid, bytea), audit.key_extend(uuid, date, uuid),

@@ -28,6 +28,13 @@ from tightrope.cli.custody.view import many
 if TYPE_CHECKING:
     from tightrope.audit.custody.models import Decision, Proposal
 
+LeastYearsOption = Annotated[
+    int | None,
+    typer.Option(help="Look at keys from so many years on, where a class was kept shorter once [the shortest class]", min=1),
+]
+SHOWN = 200
+"""Rows that a list shows."""
+
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of the record: who can read what, and until when (docs/custody.md).")
 
 
@@ -52,18 +59,20 @@ def show(customer: CustomerArgument = None, conversation: ConversationOption = N
 
 
 @keys_app.command("expired")
-def expired() -> None:
+def expired(least_years: LeastYearsOption = None) -> None:
     """Keys whose period is over, and what holds them."""
     from tightrope.audit.custody import repository
     from tightrope.cli.custody.view import expired_table
 
     async def work(now: Session) -> None:
         day = await _today(now)
-        rows = await repository.expired(now.conn, day)
+        rows = await repository.expired(now.conn, day, least_years=_least(now, least_years))
         if not rows:
             console.print(f"No key's period is over on {day}.", highlight=False)
             return
-        console.print(expired_table(rows))
+        console.print(expired_table(rows[:SHOWN]))
+        if len(rows) > SHOWN:
+            console.print(f"and {len(rows) - SHOWN} more", highlight=False)
         free = sum(1 for row in rows if not row.holds)
         console.print(
             f"{len(rows)} over on {day}, {len(rows) - free} of them held. `tightrope audit keys propose-destruction` takes the others to a second person.",
@@ -139,6 +148,7 @@ def propose_destruction(
         list[UUID] | None, typer.Argument(metavar="KID...", help="Keys; `tightrope audit keys expired` lists them")
     ] = None,
     all_expired: Annotated[bool, typer.Option("--all-expired", help="Every key that is over and not held")] = False,
+    least_years: LeastYearsOption = None,
 ) -> None:
     """Propose to destroy keys whose period is over. Somebody of the other office approves; then nothing brings them back."""
     from tightrope.audit.custody import repository
@@ -153,7 +163,11 @@ def propose_destruction(
     async def work(now: Session) -> list[Proposal]:
         wanted = list(kids or [])
         if all_expired:
-            wanted = [row.kid for row in await repository.expired(now.conn, await _today(now)) if not row.holds]
+            wanted = [
+                row.kid
+                for row in await repository.expired(now.conn, await _today(now), least_years=_least(now, least_years))
+                if not row.holds
+            ]
             if not wanted:
                 raise CustodyRefused("no_keys", "no key is over and free of holds")
         return [
@@ -269,6 +283,13 @@ def extend(
         return len(kids)
 
     console.print(f"[green]{many(run(work))} kept until {day}.[/green]", highlight=False)
+
+
+def _least(now: Session, years: int | None) -> int:
+    """Shortest period in years: what is asked for, else that of the classes in force."""
+    from tightrope.audit.leaf import retention
+
+    return years if years is not None else min(retention(now.settings.audit_retention_file).values())
 
 
 async def _today(now: Session) -> date:
