@@ -14,6 +14,7 @@ from typing import Annotated
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tightrope.cli.chat import chat
 from tightrope.cli.custody.holds import hold_app
@@ -142,6 +143,7 @@ def main() -> None:
     from psycopg_pool import PoolTimeout
     from pydantic import ValidationError
 
+    from tightrope.audit.errors import AuditError
     from tightrope.cli.supervisor import PartFailed, PortTaken
     from tightrope.infra.postgres import PostgresFailed
 
@@ -161,6 +163,9 @@ def main() -> None:
         sys.exit(1)
     except (PortTaken, PartFailed, PostgresFailed) as error:
         errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
+        sys.exit(1)
+    except AuditError as error:
+        errors.print(f"[red]The audit log refuses[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except ValidationError as error:
         problems = "; ".join(str(problem["msg"]) for problem in error.errors())

@@ -48,6 +48,9 @@ SECRETS_EXPLAINED = {
 
 _OPTIONAL_SECRETS = {
     "assistant_jwt": "optional: shared secret or public key (PEM) that checks JSON Web Tokens of the assistant's interface (Rasa's `--jwt-secret`)",
+    "audit_master_key_other": "optional: while the audit log's master key is exchanged, the other one (docs/custody.md)",
+    "audit_identity_key": "optional: after an exchange of the master key, the identity key that goes with the new one",
+    "audit_pkcs11_pin": "optional: PIN of the token that holds the master key",
     "model_key": "optional: bearer key of the model server (vLLM's `--api-key`)",
 }
 

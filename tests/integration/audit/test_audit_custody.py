@@ -369,6 +369,41 @@ async def test_the_master_key_is_exchanged_while_everything_stays_readable(log, 
     assert (await show_conversation(after, "1-8", reader="x")).entries[0].payload == {"content": "second"}
 
 
+async def test_a_key_made_under_the_old_master_key_during_the_exchange_is_found_by_the_last_pass(log, worker, tmp_path):
+    old, new = log.secret("audit_master_key").get_secret_value(), generate_master_key()
+    for n in range(3):
+        await write(log, worker, "before", subject=f"C{n}", conversation=f"1-{n}")
+    identity = Keyring.from_settings(log).carried_identity(MemoryMaster.from_text(new, "test"))
+    both = exchanged(log, tmp_path, new, old, identity)
+
+    class Busy(_Crashes):
+        async def execute(self, query, *args):
+            if "key_rewrap" in query and self._left:
+                self._left = 0
+                await write(log, worker, "late", subject="C9", conversation="1-9")
+            return await self._conn.execute(query, *args)
+
+    async with acting(both) as (_, conn, keyring):
+        recorder = Recorder(both, keyring, SystemClock(), "r-0123456789abcdef")
+        done = await rewrap(Busy(conn, after=1), keyring, recorder, who="op")
+    assert done.rewrapped == 4
+    after = exchanged(log, tmp_path, new, None, identity)
+    assert (await show_conversation(after, "1-9", reader="x")).entries[0].payload == {"content": "late"}
+
+
+async def test_an_exchange_without_the_other_master_key_changes_nothing(log, worker, tmp_path):
+    await write(log, worker, "x")
+    new = generate_master_key()
+    identity = Keyring.from_settings(log).carried_identity(MemoryMaster.from_text(new, "test"))
+    alone = exchanged(log, tmp_path, new, None, identity)
+    with pytest.raises(WrongMasterKey):
+        async with acting(alone) as (_, conn, keyring):
+            await rewrap(conn, keyring, Recorder(alone, keyring, SystemClock(), "r-0123456789abcdef"), who="op")
+    assert (await show_conversation(log, "1-7", reader="x")).entries[0].payload == {"content": "x"}
+    with pytest.raises(WrongMasterKey):
+        await show_conversation(alone, "1-7", reader="x")
+
+
 class _Crashes:
     """A connection that breaks at a rewrapping."""
 

@@ -44,12 +44,13 @@ async def rewrap(
         progress: told how many keys were looked at.
 
     Raises:
-        WrongMasterKey: a key opens under neither; nothing of its batch is changed.
+        WrongMasterKey: neither is the log's master key, or a key opens under neither; nothing of its batch is changed.
         CustodyRefused: the log is kept under this master key alone already.
     """
     accepted = await master_check(conn)
     if accepted is None or accepted == (keyring.check_value,):
         raise CustodyRefused("same_master", "this log is kept under the present master key already; there is nothing to exchange")
+    keyring.confirm(accepted)  # it holds the log's own master key too, or it could only spoil
     await conn.execute(
         "INSERT INTO audit.master_rotations (check_value) VALUES (%s) ON CONFLICT (check_value) DO UPDATE SET done_at = NULL",
         (keyring.check_value,),

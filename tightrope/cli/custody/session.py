@@ -118,6 +118,9 @@ def run(work: Callable[[Session], Awaitable[T]]) -> T:
     except AuditError as error:
         errors.print(f"[red]Not done:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
+    except psycopg.errors.LockNotAvailable:
+        errors.print("[red]Not done:[/red] another act of custody is under way; say it again in a minute.", highlight=False)
+        raise typer.Exit(1) from None
     except (psycopg.errors.CheckViolation, psycopg.errors.InsufficientPrivilege) as error:
         said = error.diag.message_primary or str(error)
         errors.print(f"[red]The database refused:[/red] {escape(said)}.", highlight=False, soft_wrap=True)
