@@ -299,6 +299,29 @@ def test_the_operator_writes_no_key_and_unlifts_no_hold(log):
                 conn.execute(attack)
 
 
+async def test_a_key_overwritten_without_a_record_is_missing_not_destroyed_by_policy(log, worker, superuser, seal):
+    kid, _ = await write(log, worker, "x")
+    await seal()
+    with superuser("tightrope") as conn:
+        conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = %s", (kid,))
+    report = await verify_log(log)
+    assert (report.destroyed, [finding.kind for finding in report.missing]) == (0, ["key"])
+    assert "no record says so" in report.missing[0].detail
+    (entry_, *_) = (await show_conversation(log, "1-7", reader="x")).entries
+    assert "no record of it is in the log" in entry_.problem
+
+
+async def test_a_reader_with_the_key_in_memory_loses_it_when_it_is_restricted(log, worker):
+    kid, _ = await write(log, worker, "x")
+    keyring = Keyring.from_settings(log)
+    assert (await show_conversation(log, "1-7", reader="x", keyring=keyring)).entries[0].payload == {"content": "x"}
+    async with acting(log) as (custody, _, _):
+        await custody.restrict(ADA, [kid], "dispute", "x")
+    assert keyring.cached_kid(kid) is not None
+    assert (await show_conversation(log, "1-7", reader="x", keyring=keyring)).entries[0].payload is None
+    assert keyring.cached_kid(kid) is None
+
+
 async def test_not_even_a_superuser_brings_a_destroyed_key_back_by_an_update(log, worker, superuser):
     kid, _ = await write(log, worker, "x", at=LONG_AGO)
     await destroyed(log, kid)
