@@ -75,6 +75,8 @@ class Event(StrEnum):
     DESTRUCTION_PROPOSED = "audit:destruction:proposed"
     DESTRUCTION_REFUSED = "audit:destruction:refused"
     KEY_DESTROYED = "audit:key:destroyed"
+    RETENTION_EXTENDED = "audit:retention:extended"
+    MASTER_ROTATED = "audit:master:rotated"
 
     RELEASE_APPROVED = "operator:release:approved"
     FRAMES_COUNTED = "gateway:frames:counted"
@@ -204,6 +206,8 @@ class Report:
     contents: int = 0
     checkpoints: int = 0
     heads: dict[int, str] = field(default_factory=dict)
+    destroyed: int = 0
+    """Records that are there and whose key was destroyed by policy, as the log itself says."""
     store: str = ""
     altered: list[Finding] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
@@ -244,6 +248,7 @@ class Report:
             "contents": self.contents,
             "checkpoints": self.checkpoints,
             "heads": {str(shard): root for shard, root in self.heads.items()},
+            "destroyed": self.destroyed,
             "store": self.store,
             "notes": self.notes,
             "not_listed": self.not_listed,

@@ -15,9 +15,12 @@ from typing import Annotated
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tightrope.audit.witness.commands import witness_app
 from tightrope.cli.chat import chat
+from tightrope.cli.custody.holds import hold_app
+from tightrope.cli.custody.master import keys_app
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.kb.commands import kb_app
@@ -39,6 +42,8 @@ app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
 audit_app.add_typer(witness_app, name="witness")
 audit_app.add_typer(store_app, name="store")
+audit_app.add_typer(keys_app, name="keys")
+audit_app.add_typer(hold_app, name="hold")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.add_typer(kb_app, name="kb")
@@ -173,6 +178,7 @@ def main() -> None:
     from psycopg_pool import PoolTimeout
     from pydantic import ValidationError
 
+    from tightrope.audit.errors import AuditError
     from tightrope.cli.supervisor import PartFailed, PortTaken
     from tightrope.infra.postgres import PostgresFailed
 
@@ -192,6 +198,9 @@ def main() -> None:
         sys.exit(1)
     except (PortTaken, PartFailed, PostgresFailed) as error:
         errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
+        sys.exit(1)
+    except AuditError as error:
+        errors.print(f"[red]The audit log refuses[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except ValidationError as error:
         problems = "; ".join(str(problem["msg"]) for problem in error.errors())

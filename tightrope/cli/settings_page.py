@@ -55,6 +55,9 @@ _OPTIONAL_SECRETS = {
     "audit_s3_secret_key": "its secret key",
     "audit_s3_check_access_key": "optional: access key that `tightrope audit store check` tries to break locks with; without it, the writer's",
     "audit_s3_check_secret_key": "its secret key",
+    "audit_master_key_other": "optional: while the audit log's master key is exchanged, the other one (docs/custody.md)",
+    "audit_identity_key": "optional: after an exchange of the master key, the identity key that goes with the new one",
+    "audit_pkcs11_pin": "optional: PIN of the token that holds the master key",
     "model_key": "optional: bearer key of the model server (vLLM's `--api-key`)",
 }
 
