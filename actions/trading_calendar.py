@@ -43,7 +43,8 @@ class CheckTradingCalendar(Calculator):
         else:
             self._say_closed(turn, found)
         turn.set("verdict_subject", market)
-        record(turn, found.computation, found.kind.value, {"market": market, "day": asked})
+        given = {"market": market, "day": asked}
+        record(turn, found.computation, found.kind.value, given, given)
 
     @staticmethod
     def _say_open(turn: Turn, found: TradingDay) -> None:

@@ -6,6 +6,7 @@ the state), so the same project, state and inputs give the same events, byte for
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, get_args
@@ -100,12 +101,14 @@ class Record:
         cap: the prediction cap that held.
         inputs: in order.
         options: the operator's choices that held.
+        before: `state_digest` of the state that the turn began with; empty in records made before it was kept.
     """
 
     model_id: str
     cap: int
     inputs: tuple[Recorded, ...]
     options: Options = field(default_factory=Options)
+    before: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -115,6 +118,7 @@ class Record:
             "cap": self.cap,
             "options": asdict(self.options),
             "inputs": [to_plain(one) for one in self.inputs],
+            "before": self.before,
         }
 
     @staticmethod
@@ -128,9 +132,15 @@ class Record:
             raise EngineError(f"the record has version {found.get('v')!r}, this engine reads {VERSION}")
         try:
             options = Options(**found["options"])
-            return Record(found["model"], found["cap"], tuple(from_plain(one) for one in found["inputs"]), options)
+            inputs = tuple(from_plain(one) for one in found["inputs"])
+            return Record(found["model"], found["cap"], inputs, options, found.get("before", ""))
         except (KeyError, TypeError):
             raise EngineError("the record has a form that this version does not know") from None
+
+
+def state_digest(state: State) -> str:
+    """SHA-256 (hex) of a state between turns, as it is kept: two turns that begin with the same one have the same digest."""
+    return hashlib.sha256(orjson.dumps(state.to_json())).hexdigest()
 
 
 def play(project: Project, before: State, record: Record) -> tuple[State, list[Event]]:

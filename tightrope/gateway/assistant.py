@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,19 @@ from tightrope.infra.http import outbound_client
 from tightrope.infra.settings import Settings
 
 _TIMEOUT = httpx.Timeout(connect=1.0, read=15.0, write=5.0, pool=2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTurn:
+    """A turn that the assistant has made.
+
+    Attributes:
+        events: from its user event on.
+        making: what replaying it takes (`turn` of our engine's tracker: number, opening, record); None from an assistant that keeps no such thing.
+    """
+
+    events: list[dict[str, Any]]
+    making: dict[str, Any] | None = None
 
 
 class Assistant:
@@ -36,15 +50,17 @@ class Assistant:
         # Rasa leaves its channel open and does not look at the token; ours wants it when TIGHTROPE_PROTECT_WEBHOOK is on.
         return await self._json("POST", "/webhooks/rest/webhook", json=body, params={"token": self._token})
 
-    async def made(self, sender: str, turn_id: str) -> list[dict[str, Any]] | None:
-        """The events of the turn with this id, from its user event on, or None when the assistant has not made it."""
+    async def made(self, sender: str, turn_id: str) -> MadeTurn | None:
+        """The turn with this id, or None when the assistant has not made it."""
         answer = await self._json(
             "GET", f"/conversations/{quote(sender, safe='')}/tracker", params={"turn_id": turn_id, "token": self._token}
         )
         events = answer.get("events") if isinstance(answer, dict) else None
         if not isinstance(events, list):
             raise AssistantFailed("the tracker has no events list")
-        return cut_turn(events, turn_id)
+        cut = cut_turn(events, turn_id)
+        making = answer.get("turn")
+        return None if cut is None else MadeTurn(cut, making if isinstance(making, dict) else None)
 
     async def release(self) -> str | None:
         """The release that the assistant runs: `model_id` of GET /status."""

@@ -87,6 +87,8 @@ class TurnResult:
     handoff: dict[str, Any] | None = None
     login: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
+    making: dict[str, Any] | None = None
+    """What replaying the turn takes, if the assistant tells it (assistant.py, MadeTurn)."""
 
     @property
     def journey(self) -> str | None:

@@ -68,6 +68,7 @@ def turn_payload(turn: OpenTurn, made: Made) -> dict[str, Any]:
         "commands": commands,
         "understanding": understanding,
         "events": result.events,
+        "engine": result.making,
         "envelopes": result.envelopes,
         "sent": [
             {
