@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
@@ -62,7 +61,13 @@ class CalculateTradingCost(Calculator):
             **shown(turn, found.computation),
         )
         turn.set("verdict_subject", market)
-        record(turn, found.computation, "computed", {"market": market, "side": side.value, "amount": found.amount}, {"market": market, "order": order})
+        record(
+            turn,
+            found.computation,
+            "computed",
+            {"market": market, "side": side.value, "amount": found.amount},
+            {"market": market, "order": order},
+        )
 
     @staticmethod
     def _order(turn: Turn, market: str, side: Side) -> Trade | Order:

@@ -54,7 +54,13 @@ async def check(turn: Turn) -> Checked:
             turn.used_rule(
                 f"{RULE}.{finding.condition.value}", assessment.version, finding.state.value, {"account": number} | values
             )
-    turn.used_rule(RULE, assessment.version, assessment.verdict.value, {"accounts": len(assessment.accounts)}, {"day": turn.today, "accounts": accounts})
+    turn.used_rule(
+        RULE,
+        assessment.version,
+        assessment.verdict.value,
+        {"accounts": len(assessment.accounts)},
+        {"day": turn.today, "accounts": accounts},
+    )
     return Checked(answer.value, assessment)
 
 

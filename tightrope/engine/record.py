@@ -7,6 +7,7 @@ the state), so the same project, state and inputs give the same events, byte for
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, get_args
@@ -101,6 +102,7 @@ class Record:
         cap: the prediction cap that held.
         inputs: in order.
         options: the operator's choices that held.
+        strict: whether a button's payload counted only while it was on offer.
         before: `state_digest` of the state that the turn began with; empty in records made before it was kept.
     """
 
@@ -109,6 +111,7 @@ class Record:
     inputs: tuple[Recorded, ...]
     options: Options = field(default_factory=Options)
     before: str = ""
+    strict: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -118,6 +121,7 @@ class Record:
             "cap": self.cap,
             "options": asdict(self.options),
             "inputs": [to_plain(one) for one in self.inputs],
+            "strict": self.strict,
             "before": self.before,
         }
 
@@ -133,9 +137,14 @@ class Record:
         try:
             options = Options(**found["options"])
             inputs = tuple(from_plain(one) for one in found["inputs"])
-            return Record(found["model"], found["cap"], inputs, options, found.get("before", ""))
+            return Record(found["model"], found["cap"], inputs, options, found.get("before", ""), found.get("strict", True))
         except (KeyError, TypeError):
             raise EngineError("the record has a form that this version does not know") from None
+
+
+def seed_of(sender: str) -> int:
+    """Chooses among equal wordings; the same for a conversation on every server."""
+    return zlib.crc32(sender.encode())
 
 
 def state_digest(state: State) -> str:

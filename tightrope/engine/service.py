@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from tightrope.engine import repository
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.intents import known_intents, triggered
 from tightrope.engine.outside import checked, probe
-from tightrope.engine.record import Appended, Record, Recorded, Replayed, append, replay_turns, state_digest
+from tightrope.engine.record import Appended, Record, Recorded, Replayed, append, replay_turns, seed_of, state_digest
 from tightrope.engine.responses import replies
 from tightrope.engine.serving import Serving, Source, load
 from tightrope.engine.state import Event, State
@@ -30,11 +29,6 @@ log = get_logger()
 
 LOOK_SECONDS = 5.0
 """While servers of one database run different projects, each looks at its files at most this often."""
-
-
-def seed_of(sender: str) -> int:
-    """Chooses among equal wordings; the same for a conversation on every server."""
-    return zlib.crc32(sender.encode())
 
 
 def _before(sender: str, taken: repository.Taken) -> State:
@@ -187,7 +181,7 @@ class Assistant:
             turn.state.sender_id,
             turn.state,
             turn.events,
-            Record(project.model_id, self._cap, inputs, project.options, before).to_json(),
+            Record(project.model_id, self._cap, inputs, project.options, before, self._strict).to_json(),
             number=taken.turns + 1,
             key=key,
             at=self._clock.now(),

@@ -105,5 +105,5 @@ async def test_a_record_holds_no_secret_that_the_turn_s_events_do_not_hold(serve
     with superuser("assistant") as connection:
         [inputs] = connection.execute("SELECT inputs::text FROM engine.turn").fetchone()
     assert server.token not in inputs
-    assert set(json.loads(inputs)) == {"v", "model", "cap", "options", "inputs", "before"}
+    assert set(json.loads(inputs)) == {"v", "model", "cap", "options", "inputs", "strict", "before"}
     assert SHOP.name not in inputs
