@@ -22,7 +22,7 @@ from actions.turn import Turn
 from actions.wording import money_of
 from tightrope.rules.dates import add_months
 from tightrope.rules.figures import exactly
-from tightrope.rules.models import Months, Percent
+from tightrope.rules.models import Months, Percent, Value
 from tightrope.rules.text import calendar_day, length_of_time, percent
 from tightrope.rules.trading_costs import Order, Side, Trade
 
@@ -151,8 +151,8 @@ class CalculateCompoundGrowth(Calculator):
             gain=money_of(found.gain, found.currency, language),
             **shown(turn, found.computation),
         )
-        given = {"amount": amount, "yearly_rate": rate, "months": months}
-        record(turn, found.computation, kind, given, {"kind": kind, **given})
+        inputs: dict[str, Value] = {"amount": amount, "yearly_rate": rate, "months": months}
+        record(turn, found.computation, kind, inputs, {"kind": kind, **inputs})
 
 
 class ExplainTradingCost(Explainer):

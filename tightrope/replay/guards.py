@@ -92,10 +92,10 @@ def _recorded(said: Json, passages: list[Json]) -> Json:
     responses = said.get("responses") or []
     envelopes = [(response.get("custom") or {}).get("envelope") or {} for response in responses]
     text = next((response["text"] for response in responses if response.get("text")), None)
-    citations = next((envelope["items"] for envelope in envelopes if envelope.get("kind") == "citations"), [])
+    citations: list[Json] = next((envelope["items"] for envelope in envelopes if envelope.get("kind") == "citations"), [])
     return {"text": text, "citations": citations, "passages": passages}
 
 
 def _language(payload: Json) -> Language:
-    user = next((event for event in payload.get("events") or [] if event.get("event") == "user"), {})
+    user: Json = next((event for event in payload.get("events") or [] if event.get("event") == "user"), {})
     return "en" if (user.get("metadata") or {}).get("language") == "en" else "zh"

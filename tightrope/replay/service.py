@@ -44,7 +44,7 @@ async def replay_conversation(settings: Settings, conversation_id: str, *, reade
     """
     view = await show_conversation(settings, conversation_id, reader=reader, reason=reason)
     async with open_pool(settings, Role.AUDITOR, max_size=1) as pool:
-        found = await _replayed(settings, pool, view)
+        found = await replay_view(settings, pool, view)
         recorder = Recorder(settings, Keyring.from_settings(settings), clock_from(settings), release_id(settings))
         facts = {"outcome": found.outcome, "turns": len(found.turns), **{mark.value: found.count(mark) for mark in Mark}}
         named = [
@@ -59,7 +59,13 @@ async def replay_conversation(settings: Settings, conversation_id: str, *, reade
     return found
 
 
-async def _replayed(settings: Settings, pool: Pool, view: ConversationView) -> Replay:
+async def replay_view(settings: Settings, pool: Pool, view: ConversationView) -> Replay:
+    """Run a conversation's record again, as it was read; writes nothing.
+
+    Args:
+        settings: `project_dir` says where the files at hand are, `state_dir` where trained classifiers are kept.
+        pool: of Role.AUDITOR, for the content of releases.
+    """
     turns: list[TurnReplay] = []
     notes: list[str] = []
     problems = [
