@@ -14,14 +14,21 @@ from tightrope.engine.prompt import Prompt
 from tightrope.engine.record import to_plain
 from tightrope.engine.state import Event, State
 from tightrope.engine.turn import History, Turn, TurnRunner, Understood, settle
+from tightrope.generation import prompts
 from tightrope.infra import encoder as encoders
 from tightrope.replay.models import Check, Mark, Part, compared
+from tightrope.replay.recorded_model import RecordedModel
 from tightrope.understanding import slots, training
 from tightrope.understanding.api import record as told
-from tightrope.understanding.models import Request
+from tightrope.understanding.breaker import Breaker
+from tightrope.understanding.classifier import Classifier
+from tightrope.understanding.models import Request, Result
+from tightrope.understanding.privacy import public_journeys
+from tightrope.understanding.proposing import PROMPT, Proposer
 from tightrope.understanding.service import MARKET_ZONE, Understanding
 
-_OF_MODEL = ("proposal", "models")
+_KEPT: dict[str, Classifier] = {}
+"""The newest classifier by its fingerprint: reading it takes longer than a conversation."""
 
 
 class _NotAgain(Exception):
@@ -38,6 +45,7 @@ class Commands:
     """
 
     def __init__(self, root: Path, cache: Path, missing: Mapping[str, str]) -> None:
+        self._root = root
         self._folder = root / "data" / "understanding"
         self._cache = cache
         self._missing = missing
@@ -60,23 +68,29 @@ class Commands:
         except EngineError as error:
             return [Check(Part.COMMANDS, Mark.DIFFERS, f"what the message meant cannot be found: {error}")]
         recorded, found = dict(said.understanding or {}), dict(understood.record or {})
-        if recorded.get("source") == "model":
-            return self._by_model(recorded, found)
-        asked = [_model_part(recorded)] if "proposal" in recorded else []
-        expected = _plain(said, Understood(said.commands, _local(recorded), said.payload))
-        now = _plain(said, Understood(understood.commands, _local(found), understood.pressed))
+        expected = _plain(said, Understood(said.commands, _without_calls(recorded), said.payload))
+        now = _plain(said, Understood(understood.commands, _without_calls(found), understood.pressed))
+        asked = again.model.checks(Part.COMMANDS) if again.model is not None and recorded.get("models") else []
         return [compared(Part.COMMANDS, expected, now, _by(said, recorded)), *asked]
 
-    @staticmethod
-    def _by_model(recorded: dict[str, Any], found: dict[str, Any]) -> list[Check]:
-        names = ("candidates", "threshold", "classifier")
-        local = compared(
-            Part.COMMANDS,
-            {name: recorded.get(name) for name in names},
-            {name: found.get(name) for name in names},
-            "the classifier's part",
-        )
-        return [local, _model_part(recorded)]
+    def proposed(
+        self, request: Request, local: Understanding, found: Result, recorded: Mapping[str, Any]
+    ) -> tuple[Result, RecordedModel]:
+        """The result with what the recorded model chose. Whether the classifier had to agree is not in the record: the prompt tells."""
+        calls = recorded.get("models") or []
+        template = prompts.load(self._root / "prompts", PROMPT)
+        public = public_journeys(self._root / "data" / "flows")
+        made: list[tuple[Result, RecordedModel]] = []
+        for agreement in (local.thresholds.clarify, 0):
+            client: Any = RecordedModel(calls)
+            breaker = Breaker()
+            if recorded["proposal"] == "resting":
+                breaker.failed(for_sure=True)
+            result = settle(Proposer(client, template, breaker, public, agreement).choose(request, local, found))
+            made.append((result, client))
+            if client.as_then:
+                break
+        return next((one for one in made if one[1].as_then), made[0])
 
     def prompt(self, project: Project) -> Prompt:
         """The release's prompt for understanding, compiled once."""
@@ -90,7 +104,7 @@ class Commands:
         Raises:
             _NotAgain: the record names another classifier than the one that can be made here.
         """
-        if lacking := {"understanding", "prompts"} & self._missing.keys():
+        if lacking := {"understanding", "prompts", "flows"} & self._missing.keys():
             raise _NotAgain(f"rules and classifier were not run: {'; '.join(self._missing[kind] for kind in sorted(lacking))}")
         if self._made is None:
             name = training.fingerprint(self._folder, encoders.obtain())
@@ -98,9 +112,10 @@ class Commands:
                 raise _NotAgain(
                     f"rules and classifier were not run: the record names classifier {str(classifier)[:12]}, here it is {name[:12]}"
                 )
-            self._made = Understanding(
-                training.obtained(self._folder, self._cache), training.thresholds(self._folder), slots.load(self._folder)
-            )
+            made = _KEPT.get(name) or training.obtain(self._folder, self._cache, encoders.obtain())
+            _KEPT.clear()
+            _KEPT[name] = made
+            self._made = Understanding(made, training.thresholds(self._folder), slots.load(self._folder))
         day = datetime.fromtimestamp(at, UTC).astimezone(MARKET_ZONE).date()
         return Understanding(self._made.classifier, self._made.thresholds, self._made.book, lambda: day)
 
@@ -112,6 +127,7 @@ class _Again:
         self._commands = commands
         self._project = project
         self._said = said
+        self.model: RecordedModel | None = None
 
     async def understand(self, state: State, text: str, history: History) -> Understood:
         recorded = self._said.understanding or {}
@@ -122,7 +138,10 @@ class _Again:
         local = self._commands.local(recorded.get("classifier"), self._said.at)
         prompt = self._commands.prompt(self._project)
         asked = prompt.render(state, text, history, datetime.fromtimestamp(self._said.at, UTC))
-        result = local.understand(Request.model_validate_json(asked))
+        request = Request.model_validate_json(asked)
+        result = local.understand(request)
+        if "proposal" in recorded:
+            result, self.model = self._commands.proposed(request, local, result, recorded)
         found, refused = parse_text(result.text, prompt.command_syntax)
         return Understood(found, {**told(result), **({"refused": list(refused)} if refused else {})})
 
@@ -135,8 +154,9 @@ def _plain(said: UserMessage, understood: Understood) -> dict[str, Any]:
     return {"commands": found["commands"], "pressed": understood.pressed, "understanding": understood.record}
 
 
-def _local(record: dict[str, Any]) -> dict[str, Any] | None:
-    return {name: value for name, value in record.items() if name not in _OF_MODEL} or None
+def _without_calls(record: dict[str, Any]) -> dict[str, Any] | None:
+    """What understanding said of itself, without the calls of a model: these are compared by their prompts."""
+    return {name: value for name, value in record.items() if name != "models"} or None
 
 
 def _by(said: UserMessage, record: dict[str, Any]) -> str:
@@ -144,8 +164,3 @@ def _by(said: UserMessage, record: dict[str, Any]) -> str:
         return "a button"
     rule = record.get("rule")
     return f"by {record['source']}{f' ({rule})' if rule else ''}" if "source" in record else "not for understanding"
-
-
-def _model_part(record: dict[str, Any]) -> Check:
-    models = ", ".join(dict.fromkeys(str(call.get("model")) for call in record.get("models") or [] if isinstance(call, dict)))
-    return Check(Part.COMMANDS, Mark.FROM_RECORD, f"the model's part ({models or 'not asked'}): {record.get('proposal', 'used')}")

@@ -1,6 +1,7 @@
 """Answers from knowledge, made again: the recorded passages and scores, through the release's composer and gate, have to give the same words.
 
-What was found, and how sure the search was, is taken from the record (the search server is not run again); so is a draft that a model wrote.
+What was found, and how sure the search was, is taken from the record (the search server is not run again); so is a model's answer, which goes through
+the same composer and gate.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tightrope.engine.turn import settle
+from tightrope.generation import ledger
+from tightrope.knowledge.compose import Composer
 from tightrope.knowledge.compose.checked import checked
-from tightrope.knowledge.compose.extractive import extract
+from tightrope.knowledge.compose.extractive import ExtractiveComposer
+from tightrope.knowledge.compose.generative import PROMPTS, GenerativeComposer, Mode
 from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import MICRO, SHANGHAI, Answer, Chunk, GateRules, Language, NoAnswer, Passage, Thresholds
 from tightrope.knowledge.passages import cut, parse_document
 from tightrope.knowledge.service import load_thresholds
-from tightrope.replay.models import Check, Mark, Part, compared
+from tightrope.replay.models import Check, Json, Mark, Part, compared
+from tightrope.replay.recorded_model import RecordedModel
 
-Json = dict[str, Any]
-KINDS = frozenset({"knowledge", "thresholds", "gate"})
+KINDS = frozenset({"knowledge", "thresholds", "gate", "prompts"})
 
 
 class Guards:
@@ -53,9 +58,6 @@ class Guards:
         if envelope.get("outcome") != "answered":
             yield Check(Part.GUARDS, Mark.FROM_RECORD, f"{len(found)} passages found, none quoted ({envelope.get('outcome')})")
             return
-        if any(call.get("outcome") == "done" for call in envelope.get("models") or []):
-            yield Check(Part.GUARDS, Mark.FROM_RECORD, "the model's draft, and which of its sentences the gate let through")
-            return
         if lacking := KINDS & self._missing.keys():
             yield Check(Part.GUARDS, Mark.MISSING, "; ".join(self._missing[kind] for kind in sorted(lacking)))
             return
@@ -64,14 +66,27 @@ class Guards:
             yield Check(Part.GUARDS, Mark.MISSING, f"the release's files hold no such passage: {', '.join(unknown)}")
             return
         chunks = [Chunk(self._passages[item["passage_id"], item["sha256"]], item["score"] / MICRO, 0.0, 0.0) for item in found]
-        made = self._made(payload, chunks, datetime.fromtimestamp(said["at"], UTC).astimezone(SHANGHAI).date())
+        model = RecordedModel(envelope.get("models") or [])
+        made = self._made(payload, chunks, datetime.fromtimestamp(said["at"], UTC).astimezone(SHANGHAI).date(), envelope, model)
+        if envelope.get("models"):
+            yield from model.checks(Part.GUARDS)
         detail = f"{len(found)} passages through composer and gate: {sum(bool(item['used']) for item in found)} quoted"
         yield compared(Part.GUARDS, _recorded(said, found), made, detail, str(envelope.get("action")))
 
-    def _made(self, payload: Json, chunks: list[Chunk], day: date) -> Json:
+    def _made(self, payload: Json, chunks: list[Chunk], day: date, envelope: Json, model: RecordedModel) -> Json:
         thresholds, rules = self._held_to
-        draft = extract(str(payload.get("said")), _language(payload), chunks, thresholds, rules)
-        result = draft if isinstance(draft, NoAnswer) else checked(draft, chunks, rules, day=day)
+        composers: list[Composer] = [ExtractiveComposer(thresholds, rules)]
+        if calls := envelope.get("models"):
+            mode: Mode = next((mode for mode, prompt in PROMPTS.items() if prompt == calls[0]["prompt_id"]), "generative")
+            client: Any = model
+            composers.insert(0, GenerativeComposer(client, self._root / "prompts", rules, mode))
+        result: Answer | NoAnswer = NoAnswer("gate")
+        with ledger.opened():
+            for composer in composers:
+                draft = settle(composer.compose(str(payload.get("said")), _language(payload), chunks))
+                result = draft if isinstance(draft, NoAnswer) else checked(draft, chunks, rules, day=day)
+                if isinstance(result, Answer) or result.reason == "declined":
+                    break
         if not isinstance(result, Answer):
             return {"refused": result.reason}
         citations = [citation.item() for citation in result.citations]

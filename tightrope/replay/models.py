@@ -134,8 +134,11 @@ class Replay:
 
 def canonical(value: Any) -> bytes:
     """Canonical JSON for comparing: keys sorted, no spaces. Both sides have been JSON before, so that equal values give equal bytes."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")  # a customer may send half a character, and the record keeps it
+    return _text(value).encode("utf-8", "surrogatepass")  # a customer may send half a character, and the record keeps it
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def differences(recorded: Any, replayed: Any, at: str = "", most: int = 8) -> list[Difference]:
@@ -168,7 +171,7 @@ def _between(one: Any, other: Any, at: str, most: int) -> Iterable[Difference]:
 
 
 def _shown(value: Any) -> str:
-    text = canonical(value).decode("utf-8", "backslashreplace")
+    text = _text(value).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
