@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from demo_world import RunningDemo, until
 
+from tightrope.audit.contents import contents
 from tightrope.audit.models import ConversationView, Entry, Event
 from tightrope.audit.reading import show_conversation
 from tightrope.cli.demo import as_environment
@@ -273,7 +274,7 @@ class TestAnOlderRelease:
         settings = demo.settings.model_copy(update={"project_dir": later})
         found = await replay_view(settings, auditor, await margin_record())
         assert found.exit_code == 0, json.dumps(found.to_json(), ensure_ascii=False)
-        assert "1 files from the log" in found.notes[0]
+        assert "1 file from the log" in found.notes[0]
 
     async def test_flows_that_nobody_holds_any_more_are_named(self, demo, margin_record, auditor, later):
         view = await margin_record()
@@ -306,7 +307,45 @@ class TestAnOlderRelease:
         monkeypatch.setattr(releases, "REPOSITORY", code)
         found = await replay_view(demo.settings, auditor, view)
         assert found.exit_code == 0, json.dumps(found.to_json(), ensure_ascii=False)
-        assert "run in its own code (1 modules differ from this program's)" in found.notes[0]
+        assert "run in its own code (1 module of it changed since)" in found.notes[0]
+
+    async def test_code_that_nobody_holds_any_more_is_named_and_nothing_else_runs_in_its_place(
+        self, demo, margin_record, auditor, monkeypatch
+    ):
+        view = await margin_record()
+        monkeypatch.setattr(releases, "REPOSITORY", Path("/nowhere"))
+
+        async def without_a_rule(conn: Any, digests: Any) -> dict[str, bytes]:
+            held = await contents(conn, digests)
+            return {digest: data for digest, data in held.items() if b"class MarginRules" not in data}
+
+        monkeypatch.setattr(releases, "contents", without_a_rule)
+        found = await replay_view(demo.settings, auditor, view)
+        assert found.exit_code == 2
+        assert "tightrope/rules/margin.py" in parts(found, Mark.MISSING)[-1][2]
+        assert not [
+            check for turn in found.turns for check in turn.checks if check.part is Part.FLOWS and check.mark is not Mark.MISSING
+        ]
+
+    async def test_a_release_whose_manifest_is_gone_is_named(self, demo, margin_record, auditor):
+        view = await margin_record()
+
+        def nameless(entry: Entry) -> Entry:
+            return replace(entry, leaf={**entry.leaf, "content": {}})
+
+        found = await replay_view(demo.settings, auditor, replace(view, entries=tuple(map(nameless, view.entries))))
+        assert found.exit_code == 2
+        assert "does not hold the manifest" in parts(found, Mark.MISSING)[-1][2]
+
+    async def test_a_manifest_of_another_release_is_not_taken(self, demo, margin_record, auditor):
+        view = await margin_record()
+
+        def other(entry: Entry) -> Entry:
+            return replace(entry, leaf={**entry.leaf, "release": "r-0123456789abcdef"})
+
+        found = await replay_view(demo.settings, auditor, replace(view, entries=tuple(map(other, view.entries))))
+        assert found.exit_code == 2
+        assert "is not that of release r-0123456789abcdef" in parts(found, Mark.MISSING)[-1][2]
 
     async def test_a_release_whose_code_cannot_run_is_told(self, demo, margin_record, auditor, tmp_path, monkeypatch):
         from tightrope.replay import worker

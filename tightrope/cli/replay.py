@@ -14,7 +14,7 @@ from rich.text import Text
 from tightrope.audit.errors import AuditError
 from tightrope.audit.trail import visible
 from tightrope.infra.settings import Settings
-from tightrope.replay.models import Mark, Replay
+from tightrope.replay.models import Mark, Replay, counted
 from tightrope.replay.service import replay_conversation
 
 _WORDS = {
@@ -47,7 +47,8 @@ def replay(settings: Settings, console: Console, conversation_id: str, *, reason
 
 def show(found: Replay, console: Console) -> None:
     """The table, the differences below it, and the outcome."""
-    table = Table(title=f"Conversation {visible(found.conversation_id)}, run again", title_justify="left", expand=False)
+    console.print(Text(f"Conversation {visible(found.conversation_id)}, run again", "bold"))
+    table = Table()
     for name in ("Turn", "Part", "", "What"):
         table.add_column(name, overflow="fold")
     for turn in found.turns:
@@ -58,9 +59,11 @@ def show(found: Replay, console: Console) -> None:
             "",
             Text(f"“{said[:_SAID]}{'…' if len(said) > _SAID else ''}”" if said else "", "bold"),
         )
+        before = None
         for check in turn.checks:
             word, style = _WORDS[check.mark]
-            table.add_row("", check.part.value, Text(word, style), Text(visible(check.detail)))
+            table.add_row("", "" if check.part is before else check.part.value, Text(word, style), Text(visible(check.detail)))
+            before = check.part
     console.print(table)
     for turn in found.turns:
         for check in turn.checks:
@@ -75,7 +78,7 @@ def show(found: Replay, console: Console) -> None:
     for problem in found.problems:
         console.print(Text(problem, "bold magenta"))
     counts = ", ".join(f"{found.count(mark)} {_WORDS[mark][0].lower()}" for mark in Mark if found.count(mark))
-    console.print(f"{_OUTCOMES[found.outcome]} {len(found.turns)} turns: {counts or 'nothing to run'}.")
+    console.print(f"{_OUTCOMES[found.outcome]} {counted(len(found.turns), 'turn')}: {counts or 'nothing to run'}.")
 
 
 def _side(value: str | None) -> str:

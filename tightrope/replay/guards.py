@@ -22,7 +22,7 @@ from tightrope.knowledge.gate import load_rules
 from tightrope.knowledge.models import MICRO, SHANGHAI, Answer, Chunk, GateRules, Language, NoAnswer, Passage, Thresholds
 from tightrope.knowledge.passages import cut, parse_document
 from tightrope.knowledge.service import load_thresholds
-from tightrope.replay.models import Check, Json, Mark, Part, compared
+from tightrope.replay.models import Check, Json, Mark, Part, compared, counted
 from tightrope.replay.recorded_model import RecordedModel
 
 KINDS = frozenset({"knowledge", "thresholds", "gate", "prompts"})
@@ -56,7 +56,9 @@ class Guards:
     def _answer(self, payload: Json, envelope: Json, said: Json) -> Iterator[Check]:
         found = envelope["passages"]
         if envelope.get("outcome") != "answered":
-            yield Check(Part.GUARDS, Mark.FROM_RECORD, f"{len(found)} passages found, none quoted ({envelope.get('outcome')})")
+            yield Check(
+                Part.GUARDS, Mark.FROM_RECORD, f"{counted(len(found), 'passage')} found, none quoted ({envelope.get('outcome')})"
+            )
             return
         if lacking := KINDS & self._missing.keys():
             yield Check(Part.GUARDS, Mark.MISSING, "; ".join(self._missing[kind] for kind in sorted(lacking)))
@@ -70,7 +72,7 @@ class Guards:
         made = self._made(payload, chunks, datetime.fromtimestamp(said["at"], UTC).astimezone(SHANGHAI).date(), envelope, model)
         if envelope.get("models"):
             yield from model.checks(Part.GUARDS)
-        detail = f"{len(found)} passages through composer and gate: {sum(bool(item['used']) for item in found)} quoted"
+        detail = f"{counted(len(found), 'passage')} through composer and gate: {sum(bool(item['used']) for item in found)} quoted"
         yield compared(Part.GUARDS, _recorded(said, found), made, detail, str(envelope.get("action")))
 
     def _made(self, payload: Json, chunks: list[Chunk], day: date, envelope: Json, model: RecordedModel) -> Json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -12,9 +11,7 @@ from tightrope.gateway.assistant import replies_of
 from tightrope.gateway.errors import EnvelopeInvalid
 from tightrope.gateway.models import Language, Reply, TurnResult
 from tightrope.gateway.replies import message_drafts, read_answer
-from tightrope.replay.models import Check, Mark, Part, compared
-
-Json = dict[str, Any]
+from tightrope.replay.models import Check, Json, Mark, Part, compared, counted
 
 _HERE = re.compile(r"\]\([^()\s]*?/knowledge/")
 _HOLE = re.compile(r"\\\{[a-z_]+\\\}")
@@ -58,12 +55,14 @@ def check_messages(payload: Json, facts: Json, sentences: Sentences) -> list[Che
         except EnvelopeInvalid as error:
             return [Check(Part.MESSAGES, Mark.DIFFERS, f"the assistant's answer would be refused: {error}")]
         checks.append(
-            compared(Part.MESSAGES, payload.get("envelopes"), result.envelopes, f"{len(result.envelopes)} envelopes", "envelopes")
+            compared(
+                Part.MESSAGES, payload.get("envelopes"), result.envelopes, counted(len(result.envelopes), "envelope"), "envelopes"
+            )
         )
         own = [_shown(draft) for draft in sent]
         made = _expected(result, language)
         expected, rest = _taken_out(own, made)
-        checks.append(compared(Part.MESSAGES, expected, made, f"{len(made)} messages of the assistant", "sent"))
+        checks.append(compared(Part.MESSAGES, expected, made, f"{counted(len(made), 'message')} of the assistant", "sent"))
         own = rest
     else:
         own = [_shown(draft) for draft in sent]
@@ -81,7 +80,7 @@ def _own_words(own: list[Json], sentences: Sentences) -> list[Check]:
     wrong = [shown for shown in own if not sentences.approved(str(shown["content"]))]
     if wrong:
         return [compared(Part.MESSAGES, wrong, [], "", "sent, neither the assistant's nor an approved sentence")]
-    return [Check(Part.MESSAGES, Mark.SAME, f"{len(own)} approved sentences of the gateway")]
+    return [Check(Part.MESSAGES, Mark.SAME, f"{counted(len(own), 'approved sentence')} of the gateway")]
 
 
 def _expected(result: TurnResult, language: Language) -> list[Json]:

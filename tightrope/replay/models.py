@@ -179,3 +179,8 @@ def compared(part: Part, recorded: Any, replayed: Any, detail: str, at: str = ""
     """SAME with `detail`, or DIFFERS with where."""
     found = tuple(differences(recorded, replayed, at))
     return Check(part, Mark.DIFFERS, "not as recorded", found) if found else Check(part, Mark.SAME, detail)
+
+
+def counted(number: int, name: str) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{number} {name}{'' if number == 1 else 's'}"

@@ -22,10 +22,8 @@ from tightrope.engine.state import State
 from tightrope.replay.commands import Commands
 from tightrope.replay.guards import Guards
 from tightrope.replay.messages import Sentences, check_messages
-from tightrope.replay.models import Check, Difference, Mark, Part, compared
+from tightrope.replay.models import Check, Difference, Json, Mark, Part, compared, counted
 from tightrope.replay.rules import RuleBook, rerun
-
-Json = dict[str, Any]
 
 
 class Player:
@@ -179,7 +177,7 @@ class Player:
             done = rerun(envelope, self._book)
             if done.recorded or done.again:
                 named = ", ".join(dict.fromkeys(str(item["rule"]).partition(".")[0] for item in done.recorded))
-                detail = f"{named}: {len(done.recorded)} results"
+                detail = f"{named}: {counted(len(done.recorded), 'result')}"
                 checks.append(compared(Part.RULES, list(done.recorded), list(done.again), detail, str(envelope.get("action"))))
             checks += [Check(Part.RULES, Mark.MISSING, why) for why in done.unknown]
         return checks

@@ -10,7 +10,7 @@ from tightrope.generation.client import Completion
 from tightrope.generation.errors import ModelError, ModelMismatch, ModelRejected, ModelUnavailable, OutputInvalid
 from tightrope.generation.ledger import ModelCall
 from tightrope.generation.prompts import Prompt
-from tightrope.replay.models import Check, Json, Mark, Part, compared
+from tightrope.replay.models import Check, Json, Mark, Part, compared, counted
 
 _FAILURES: Mapping[str, type[ModelError]] = {
     error.code: error for error in (ModelUnavailable, ModelRejected, ModelMismatch, OutputInvalid)
@@ -59,7 +59,11 @@ class RecordedModel:
         """What was asked, compared; and that the answers are the record's."""
         models = ", ".join(dict.fromkeys(str(call["model"]) for call in self._calls))
         asked = compared(
-            part, [call["messages"] for call in self._calls], self._asked, f"{len(self._calls)} prompts, made again", "prompts"
+            part,
+            [call["messages"] for call in self._calls],
+            self._asked,
+            f"{counted(len(self._calls), 'prompt')}, made again",
+            "prompts",
         )
         outcomes = ", ".join(str(call["outcome"]) for call in self._calls)
         return [asked, Check(part, Mark.FROM_RECORD, f"the model's answer ({models}): {outcomes}")]

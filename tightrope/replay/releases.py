@@ -12,14 +12,11 @@ from tightrope.audit.repository import Conn
 from tightrope.infra.settings import REPOSITORY
 from tightrope.release.manifest import manifest_id
 
-NEEDED = frozenset(
-    {"flows", "domain", "config", "prompts", "understanding", "thresholds", "gate", "knowledge", "rules", "patterns", "wording", "classifier",
-     "composer", "generation", "engine"}
-)  # fmt: skip
-"""Kinds of files (release/manifest.py) that a replay runs or reads. Actions are not run: their answers stand in the record."""
+RUN = frozenset({"rules", "patterns", "classifier", "composer", "generation", "engine", "gateway", "wording", "replay"})
+"""Kinds of code (release/manifest.py) that a replay runs; its own code among them, so that it fits the rest of its release."""
+NEEDED = RUN | {"flows", "domain", "config", "prompts", "understanding", "thresholds", "gate", "knowledge"}
+"""Kinds of files that a replay needs. Actions are not run: their answers stand in the record."""
 CODE = "tightrope/"
-RUN = frozenset({"rules", "patterns", "classifier", "composer", "generation", "engine"})
-"""Kinds of code that a replay runs."""
 HERE = frozenset({"tightrope/infra/encoder.py"})
 """Run as it is here: it reads the encoder's model, which belongs to the machine; the classifier's fingerprint tells whether it is the same."""
 

@@ -17,9 +17,9 @@ from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.settings import Settings
 from tightrope.release.manifest import release_id
 from tightrope.replay.inputs import Received, check_received
-from tightrope.replay.models import Check, Json, Mark, Part, Replay, TurnReplay
+from tightrope.replay.models import Check, Json, Mark, Part, Replay, TurnReplay, counted
 from tightrope.replay.player import play_turns
-from tightrope.replay.releases import Release, lay_out
+from tightrope.replay.releases import RUN, Release, lay_out
 from tightrope.replay.worker import WorkerFailed, play_apart
 
 TURNS = frozenset({Event.TURN_MADE, Event.TURN_FAILED})
@@ -108,7 +108,11 @@ async def replay_view(settings: Settings, pool: Pool, view: ConversationView) ->
 
 def _played(release: Release, job: Json, group: list[Entry], carried: _Carried) -> Iterator[TurnReplay]:
     release.root.mkdir(parents=True, exist_ok=True)
+    lacking = sorted({release.missing[kind] for kind in RUN & release.missing.keys()})
     try:
+        if lacking:
+            # With a part of it missing the installed code would step in, and nobody would know which code was run.
+            raise WorkerFailed("; ".join(lacking))
         answer = play_apart(release.root, job) if release.other_code else play_turns(job)
         carried.states, carried.numbers = answer["states"], answer["numbers"]
         checks = [[Check.from_json(check) for check in found] for found in answer["checks"]]
@@ -131,13 +135,13 @@ def _by_release(made: list[Entry]) -> Iterator[list[Entry]]:
 
 def _note(release: Release, turns: int) -> str:
     files = (
-        f"{release.from_log} files from the log, the others are those at hand"
+        f"{counted(release.from_log, 'file')} from the log, the others as they lie here"
         if release.from_log
-        else "its files are those at hand, by hash"
+        else "its files lie here unchanged"
     )
     code = (
-        f"run in its own code ({len(release.other_code)} modules differ from this program's)"
+        f"run in its own code ({counted(len(release.other_code), 'module')} of it changed since)"
         if release.other_code
         else "its code is this program's"
     )
-    return f"{release.release_id}, {turns} turns: {files}; {code}"
+    return f"{release.release_id}, {counted(turns, 'turn')}: {files}; {code}"

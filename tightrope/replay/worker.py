@@ -1,7 +1,7 @@
-"""A process of its own that plays a release in that release's code: `python -m tightrope.replay.worker FOLDER`, a job on standard input.
+"""A process of its own that plays a release in that release's code: this file as a script, a folder as its argument, a job on standard input.
 
-The folder's `tightrope/engine`, `rules`, `understanding`, `knowledge` and `generation` stand before the installed ones; all other modules are those of
-the installed program. What runs was approved with its release and is named by hash in its records.
+The folder's packages of `tightrope` stand before the installed ones, this one among them; all other modules are those of the installed program.
+What runs was approved with its release and is named by hash in its records. The job and the answer (player.play_turns) are what releases agree on.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import tightrope
-from tightrope.replay.models import Json
 
-PACKAGES = ("engine", "rules", "understanding", "knowledge", "generation")
+PACKAGES = ("engine", "rules", "understanding", "knowledge", "generation", "gateway", "replay")
 SECONDS = 300.0
 
 
@@ -25,7 +24,7 @@ class WorkerFailed(Exception):
     """The recorded release could not be run in its own code; says why."""
 
 
-def play_apart(root: Path, job: Json) -> Json:
+def play_apart(root: Path, job: dict[str, Any]) -> dict[str, Any]:
     """Play a job (player.play_turns) in the code below `root`.
 
     Raises:
@@ -35,7 +34,7 @@ def play_apart(root: Path, job: Json) -> Json:
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tightrope.replay.worker", str(root)],
+            [sys.executable, "-P", __file__, str(root)],
             input=json.dumps(job).encode(), capture_output=True, timeout=SECONDS, check=False, env=environment, cwd=installed,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -43,7 +42,7 @@ def play_apart(root: Path, job: Json) -> Json:
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no word"]
         raise WorkerFailed(f"{last[0]} (exit code {done.returncode})")
-    answer: Json = json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
@@ -59,8 +58,7 @@ def overlay(root: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Read a job, play it, write the answer."""
     overlay(Path(arguments[0]))
-    from tightrope.replay.player import play_turns
-
+    play_turns = importlib.import_module("tightrope.replay.player").play_turns
     output = sys.stdout
     sys.stdout = sys.stderr  # whatever the code prints, the answer stays alone
     answer: dict[str, Any] = play_turns(json.load(sys.stdin))

@@ -132,7 +132,7 @@ def test_understanding_that_failed_is_taken_from_the_record(commands: Commands, 
 
 
 class TestWithAModel:
-    @pytest.fixture(scope="class", params=["agreeing", "free"])
+    @pytest.fixture(params=["agreeing", "free"])
     def proposed(self, request: pytest.FixtureRequest, project: Project, local: Understanding) -> UserMessage:
         """A message that left the classifier in doubt, and what a model chose for it."""
         client: Any = Model()
