@@ -31,7 +31,9 @@ def play_apart(root: Path, job: dict[str, Any]) -> dict[str, Any]:
         WorkerFailed: the process ended with an error, or did not end within five minutes.
     """
     installed = Path(tightrope.__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
+    # It plays what it is given and needs no settings: it gets none, nor the way to any secret.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIGHTROPE_")}
+    environment = {**kept, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
             [sys.executable, "-P", __file__, str(root)],

@@ -153,6 +153,15 @@ def test_code_of_the_release_runs_before_the_installed_code(root: Path, conversa
         play_apart(root, job(root, conversation))
 
 
+def test_a_process_of_its_own_gets_no_settings(root: Path, conversation: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TIGHTROPE_SECRETS_DIR", "/etc/tightrope/secrets")
+    rules = root / "tightrope" / "rules"
+    rules.mkdir(parents=True)
+    (rules / "__init__.py").write_text("import os\nraise ImportError(str([name for name in os.environ if 'TIGHTROPE' in name]))")
+    with pytest.raises(WorkerFailed, match=r"ImportError: \[\]"):
+        play_apart(root, job(root, conversation))
+
+
 def test_a_turn_that_the_record_lacks_is_named_and_nothing_after_it_is_guessed(root: Path, conversation: list[dict[str, Any]]):
     [_, last] = played(root, [conversation[0], conversation[2]])
     assert marks(last)[Part.FLOWS] is Mark.MISSING
