@@ -25,6 +25,7 @@ from tightrope.business.operations import SCOPES
 from tightrope.generation import ledger
 from tightrope.identity.errors import IdentityError
 from tightrope.identity.models import Caller, Customer
+from tightrope.rules.given import plain
 from tightrope.rules.text import Language
 
 if TYPE_CHECKING:
@@ -228,9 +229,18 @@ class Turn:
         self._calls.append(_call(answer.receipt, "done", asked))
         return answer
 
-    def used_rule(self, rule: str, version: str, verdict: str, inputs: Mapping[str, Any]) -> None:
-        """Note for the record which rule decided what from which values."""
-        self._rules.append({"rule": rule, "version": version, "verdict": verdict, "inputs": dict(inputs)})
+    def used_rule(
+        self, rule: str, version: str, verdict: str, inputs: Mapping[str, Any], given: Mapping[str, Any] | None = None
+    ) -> None:
+        """Note for the record which rule decided what from which values.
+
+        Args:
+            inputs: what an auditor reads.
+            given: everything that running the rule again takes (tightrope/replay/rules.py), its findings included; None for a finding of a rule
+                that says it of the whole.
+        """
+        noted: dict[str, Any] = {"rule": rule, "version": version, "verdict": verdict, "inputs": dict(inputs)}
+        self._rules.append(noted if given is None else {**noted, "given": plain_given(given)})
 
     def used_passages(self, passages: Iterable[Mapping[str, Any]]) -> None:
         """Note for the record which passages were found."""
@@ -280,6 +290,11 @@ class Turn:
 def idempotency_key(turn_id: str, action: str, ordinal: int) -> str:
     """The key of a turn's `ordinal`-th request by an action: 64 hexadecimal digits, the same whenever the turn is repeated."""
     return hashlib.sha256("\0".join((turn_id, action, str(ordinal))).encode()).hexdigest()
+
+
+def plain_given(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule was given, as plain data."""
+    return {name: plain(value) for name, value in given.items()}
 
 
 def _letters(text: str) -> str:

@@ -172,6 +172,18 @@ def audit_reconcile(
     raise typer.Exit(reconcile(get_settings(), console, since=since, until=until, as_json=as_json))
 
 
+@audit_app.command("replay")
+def audit_replay(
+    conversation: Annotated[str, typer.Argument(help="Conversation id, e.g. 1-12 (account and Chatwoot's number)")],
+    reason: Annotated[str, typer.Option(help="Why; goes on the record")] = "replay",
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON")] = False,
+) -> None:
+    """Run a recorded conversation again with its own release. 0: the same; 1: something differs; 2: something is not in the record."""
+    from tightrope.cli.replay import replay
+
+    raise typer.Exit(replay(get_settings(), console, conversation, reason=reason, as_json=as_json))
+
+
 def main() -> None:
     """Entry point that turns expected failures into one clear line."""
     import psycopg

@@ -20,10 +20,12 @@ class MadeTurn:
     Attributes:
         events: tracker events, from the user event on.
         steps: every flow step that ran, as [flow, step]; None where the assistant does not tell (Rasa Pro).
+        making: what replaying it takes (`turn` of our engine's tracker: number, opening, record); None from an assistant that keeps no such thing.
     """
 
     events: list[dict[str, Any]]
-    steps: list[list[str]] | None
+    steps: list[list[str]] | None = None
+    making: dict[str, Any] | None = None
 
 
 _TIMEOUT = httpx.Timeout(connect=1.0, read=15.0, write=5.0, pool=2.0)
@@ -63,8 +65,8 @@ class Assistant:
         events = answer.get("events") if isinstance(answer, dict) else None
         if not isinstance(events, list):
             raise AssistantFailed("the tracker has no events list")
-        turn = cut_turn(events, turn_id)
-        return None if turn is None else MadeTurn(turn, _steps(answer.get("steps")))
+        turn, making = cut_turn(events, turn_id), answer.get("turn")
+        return None if turn is None else MadeTurn(turn, _steps(answer.get("steps")), making if isinstance(making, dict) else None)
 
     async def turn_ids(self, sender: str) -> list[tuple[str, float]]:
         """The turn ids of a whole session with the Unix time of each, oldest first; empty for a session that the assistant does not know.

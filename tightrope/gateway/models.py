@@ -98,6 +98,8 @@ class TurnResult:
     login: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     steps: list[list[str]] | None = None
+    making: dict[str, Any] | None = None
+    """What replaying the turn takes, if the assistant tells it (assistant.py, MadeTurn)."""
 
     @property
     def journey(self) -> str | None:

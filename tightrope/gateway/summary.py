@@ -72,6 +72,7 @@ def turn_payload(turn: OpenTurn, made: Made) -> dict[str, Any]:
         "turn_sha256": hashlib.sha256(turn.turn_id.encode()).hexdigest(),
         "sender_id": turn.sender_id,
         "said": turn.text,
+        "caused_by": str(turn.inbound["record_id"]) if turn.inbound["record_id"] else None,
         "identity": None
         if turn.binding is None
         else {"customer_id": turn.binding.customer_id, "acr": turn.binding.acr, "binding": str(turn.binding.id)},
@@ -80,6 +81,7 @@ def turn_payload(turn: OpenTurn, made: Made) -> dict[str, Any]:
         "decided": _decided(turn),
         "events": result.events,
         "steps": steps_told(result.events) if result.steps is None else result.steps,
+        "engine": result.making,
         "envelopes": result.envelopes,
         "sent": [
             {

@@ -11,6 +11,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.gateway import handoff, repository
-from tightrope.gateway.assistant import Assistant, replies_of
+from tightrope.gateway.assistant import Assistant, MadeTurn, replies_of
 from tightrope.gateway.errors import AssistantFailed, EnvelopeInvalid, ReleaseDiffers
 from tightrope.gateway.models import Language, OutboxDraft, Reply, TurnResult, sender_id
 from tightrope.gateway.release_watch import ReleaseWatch
@@ -42,6 +43,8 @@ MAX_ATTEMPTS = 5
 """Tries of one turn, 1, 2, 3 and 4 s apart: a part that was started again has time to come up; then a person gets it."""
 OFFER_LIFE = timedelta(hours=24)
 TYPING_AFTER_SECONDS = 0.8
+LAST_LOOK_SECONDS = 1.0
+"""How long a turn that failed waits to learn what the assistant made of it: the customer is waiting for the apology."""
 
 
 class TurnRepeats(Exception):
@@ -81,6 +84,12 @@ class OpenTurn:
 
 def _nothing() -> None:
     return
+
+
+def _answer(items: Any, made: MadeTurn | None) -> TurnResult:
+    result = read_answer(items, made.events, made.steps) if made else read_answer(items, [])
+    result.making = made.making if made else None
+    return result
 
 
 def _metadata(turn: OpenTurn) -> dict[str, str]:
@@ -227,7 +236,7 @@ class Turns:
             if turn.attempt < MAX_ATTEMPTS and not isinstance(error, EnvelopeInvalid):
                 raise TurnRepeats(str(error), after=float(turn.attempt)) from error
             await self._commit(
-                turn, self._failed(turn), failure=type(error).__name__, seconds=asyncio.get_running_loop().time() - started
+                turn, await self._failed(turn), failure=type(error).__name__, seconds=asyncio.get_running_loop().time() - started
             )
             return
         await self._commit(turn, result, failure=None, seconds=asyncio.get_running_loop().time() - started)
@@ -235,18 +244,26 @@ class Turns:
     async def _ask(self, turn: OpenTurn) -> TurnResult:
         made = await self._assistant.made(turn.sender_id, turn.turn_id) if turn.attempt > 1 else None
         if made is not None:
-            return read_answer(replies_of(made.events), made.events, made.steps)
+            return _answer(replies_of(made.events), made)
         typing = asyncio.create_task(self._type_if_slow(turn))
         try:
             items = await self._assistant.say(turn.sender_id, turn.text, _metadata(turn))
             made = await self._assistant.made(turn.sender_id, turn.turn_id)
         finally:
             typing.cancel()
-        return read_answer(items, made.events, made.steps) if made else read_answer(items, [])
+        return _answer(items, made)
 
-    def _failed(self, turn: OpenTurn) -> TurnResult:
+    async def _failed(self, turn: OpenTurn) -> TurnResult:
+        """Our apology. What the assistant made all the same is no answer, but it belongs on the record: its next turn goes on from there."""
+        made: MadeTurn | None = None
+        with suppress(AssistantFailed, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK_SECONDS):
+                made = await self._assistant.made(turn.sender_id, turn.turn_id)
         envelope = {"v": 1, "kind": "handoff", "reason": "error", "priority": "high"}
-        return TurnResult(replies=[Reply(say("error", turn.language))], envelopes=[envelope], handoff=envelope)
+        result = TurnResult(replies=[Reply(say("error", turn.language))], envelopes=[envelope], handoff=envelope)
+        if made is not None:
+            result.events, result.steps, result.making = made.events, made.steps, made.making
+        return result
 
     async def _type_if_slow(self, turn: OpenTurn) -> None:
         await asyncio.sleep(TYPING_AFTER_SECONDS)
