@@ -181,7 +181,8 @@ class Assistant:
             turn.state.sender_id,
             turn.state,
             turn.events,
-            Record(project.model_id, self._cap, inputs, project.options, before, self._strict).to_json() | {"visited": turn.visited},
+            Record(project.model_id, self._cap, inputs, project.options, before, self._strict).to_json()
+            | {"visited": turn.visited},
             number=taken.turns + 1,
             key=key,
             at=self._clock.now(),
