@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine docs rasa-verify ragflow-verify llm-verify clean browser
+.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine bench-audit docs rasa-verify ragflow-verify llm-verify clean browser
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ bench-engine: $(VENV)/.dev ## Speed of the engine alone: its core, served turns,
 	@$(BIN)/python -m benchmarks.engine.core
 	@$(BIN)/python -m benchmarks.engine.served
 	@$(BIN)/python -m benchmarks.engine.journeys
+
+bench-audit: $(VENV)/.dev ## Figures of the audit log: release, batches, verification, growth, bytes a turn; writes docs/reports/ (some ten minutes)
+	@$(BIN)/python -m benchmarks.audit
 
 docs: $(VENV)/.dev ## Write docs/settings.md from the settings' own descriptions
 	@$(BIN)/python -m tightrope.cli.settings_page > docs/settings.md
