@@ -31,7 +31,9 @@ class Attack:
     says: str = ""
 
 
-def edited(change: Callable[[dict[str, Any]], None], index: int = 5, shard: int = 2026, files: Files | None = None, **manifest: Any) -> Files:
+def edited(
+    change: Callable[[dict[str, Any]], None], index: int = 5, shard: int = 2026, files: Files | None = None, **manifest: Any
+) -> Files:
     """A good bundle with one record's line changed."""
     files = dict(files or made.good())
     lines = []
@@ -98,7 +100,10 @@ def with_story(change: Callable[[list[Tree]], None], **options: Any) -> Files:
     change(trees)
     kinds = ("audit:key:destroyed", "log:shard:opened")
     return made.bundle(
-        trees, lambda _, __, e: e.leaf["conv"] is not None or e.leaf["event"] in kinds, selection={"conversation": CONV}, **options
+        trees,
+        lambda _, __, e: e.leaf["conv"] is not None or e.leaf["event"] in kinds,
+        selection={"conversation": CONV},
+        **options,
     )
 
 
@@ -117,7 +122,7 @@ def forged_policy() -> Files:
     trees = made.story()
     witnesses = tuple(Signer(w.name, 4, "mallory" + w.name) for w in made.WITNESSES)
     for tree in trees:
-        tree.signer, tree.witnesses = Signer(tree.origin, 1, "mallory"), witnesses
+        tree.signer, tree.witnesses = Signer(tree.origin, 1, "mallory" + tree.origin), witnesses
     files = made.bundle(trees, lambda _, __, e: e.leaf["conv"] is not None, selection={"conversation": CONV})
     return listed(files | {"policy.txt": made.policy(trees, witnesses=witnesses)})
 
@@ -219,11 +224,15 @@ ATTACKS: dict[str, Attack] = {
     "ciphertext-bit": Attack(lambda: edited(flipped("ct")), (FIVE,), says="ciphertext"),
     "payload-bit": Attack(lambda: edited(flipped("payload")), (FIVE,), says="payload"),
     "salt-bit": Attack(lambda: edited(flipped("salt")), (FIVE,), says="payload"),
-    "proof-bit": Attack(lambda: edited(lambda line: line["proof"].__setitem__(0, other_bit(line["proof"][0]))), (FIVE,), says="proof"),
+    "proof-bit": Attack(
+        lambda: edited(lambda line: line["proof"].__setitem__(0, other_bit(line["proof"][0]))), (FIVE,), says="proof"
+    ),
     "checkpoint-bit": Attack(
         lambda: replaced("2026/checkpoint", b"/2026\n15\n", b"/2026\n16\n"), (("altered", 2026, 0, 15),), says="signature"
     ),
-    "signature-bit": Attack(lambda: signature(lambda blob: blob[:40] + bytes([blob[40] ^ 1]) + blob[41:]), (WHOLE,), says="signature"),
+    "signature-bit": Attack(
+        lambda: signature(lambda blob: blob[:40] + bytes([blob[40] ^ 1]) + blob[41:]), (WHOLE,), says="signature"
+    ),
     "cosignature-bit": Attack(
         lambda: signature(lambda blob: blob[:40] + bytes([blob[40] ^ 1]) + blob[41:], 1), (WHOLE,), says="cosignature"
     ),
@@ -232,13 +241,18 @@ ATTACKS: dict[str, Attack] = {
     ),
     "malleable-signature": Attack(lambda: signature(malleable), (WHOLE,), says="signature"),
     "manifest-bit": Attack(
-        lambda: made.good() | {"manifest.json": made.good()["manifest.json"].replace(b'"records.jsonl":"', b'"records.jsonl":"0')},
+        lambda: (
+            made.good() | {"manifest.json": made.good()["manifest.json"].replace(b'"records.jsonl":"', b'"records.jsonl":"0')}
+        ),
         (("altered", None, None, None),),
         says="file records.jsonl",
     ),
     "manifest-count": Attack(lambda: listed(made.good(), records=11), (("altered", None, None, None),), says="counts 11"),
     "manifest-twice": Attack(
-        lambda: made.good() | {"manifest.json": made.good()["manifest.json"].replace(b'"v":1', b'"v":1,"v":1')}, (), 2, says="twice"
+        lambda: made.good() | {"manifest.json": made.good()["manifest.json"].replace(b'"v":1', b'"v":1,"v":1')},
+        (),
+        2,
+        says="twice",
     ),
     "drop-record": Attack(lambda: without("2026-5", keep_proofs=True), (GONE,)),
     "drop-record-naively": Attack(lambda: without("2026-5", keep_proofs=True, fix=False), (GONE, ("altered", None, None, None))),
@@ -264,33 +278,52 @@ ATTACKS: dict[str, Attack] = {
     "proof-of-another": Attack(proof_of_another, (FIVE,), says="proof"),
     "receipt-replayed": Attack(replayed_receipt, (FIVE,), says="tlog-proof"),
     "stamp-of-another": Attack(
-        lambda: receipts(lambda items: next(i for i in items if i["kind"] == "rfc3161" and i["size"] == 15).update(body=items[2]["body"])),
+        lambda: receipts(
+            lambda items: next(i for i in items if i["kind"] == "rfc3161" and i["size"] == 15).update(body=items[2]["body"])
+        ),
         (WHOLE,),
         says="time stamp over something else",
     ),
     "stamp-time": Attack(
-        lambda: receipts(lambda items: next(i for i in items if i["kind"] == "rfc3161" and i["size"] == 8).update(asserted=items[0]["asserted"])),
+        lambda: receipts(
+            lambda items: next(i for i in items if i["kind"] == "rfc3161" and i["size"] == 8).update(
+                asserted=items[0]["asserted"]
+            )
+        ),
         (("altered", 2026, 0, 7),),
         says="another time",
     ),
     "policy-swapped": Attack(forged_policy, (WHOLE, ("altered", 2025, 0, 2)), says="not signed"),
     "destroyed-without-record": Attack(
-        lambda: edited(lambda line: [line.update(state="destroyed"), line.pop("payload"), line.pop("salt")] and None), (FIVE,), says="destroyed"
+        lambda: edited(lambda line: [line.update(state="destroyed"), line.pop("payload"), line.pop("salt")] and None),
+        (FIVE,),
+        says="destroyed",
     ),
     "destruction-record-dropped": Attack(lambda: without("2026-13"), (("altered", 2025, 2, 2),), says="destroyed"),
-    "unlisted-file": Attack(lambda: made.good() | {"extra.html": b"trust me"}, (("altered", None, None, None),), says="file extra.html"),
+    "unlisted-file": Attack(
+        lambda: made.good() | {"extra.html": b"trust me"}, (("altered", None, None, None),), says="file extra.html"
+    ),
     "duplicate-index": Attack(doubled, (FIVE,), says="twice"),
     "renumbered": Attack(lambda: edited(put("index", 6)), (("altered", 2026, 6, 6), GONE)),
     "index-true": Attack(lambda: edited(put("index", True), 1), (("missing", 2026, 1, 1),), says="order"),
     "leaf-key-twice": Attack(lambda: at_five(twice_in_leaf), (FIVE,), says="twice"),
     "leaf-escaped": Attack(lambda: at_five(escaped_leaf), (FIVE,), says="canonical"),
-    "leaf-surrogate": Attack(lambda: edited(put("leaf", "\udc80")) if False else record_raw(lambda raw: raw.replace(b'"leaf":"{', b'"leaf":"\\ud800{')), (FIVE,)),
+    "leaf-surrogate": Attack(
+        lambda: (
+            edited(put("leaf", "\udc80")) if False else record_raw(lambda raw: raw.replace(b'"leaf":"{', b'"leaf":"\\ud800{'))
+        ),
+        (FIVE,),
+    ),
     "leaf-field-more": Attack(lambda: at_five(lambda entry: entry.leaf.update(note="x")), (FIVE,), says="fields"),
     "leaf-without-key": Attack(lambda: at_five(lambda entry: entry.leaf.update(kid=None)), (FIVE,), says="key"),
     "record-id-twice": Attack(
-        lambda: with_story(lambda trees: trees[1].entries[5].leaf.update(id=trees[1].entries[4].leaf["id"])), (FIVE,), says="twice"
+        lambda: with_story(lambda trees: trees[1].entries[5].leaf.update(id=trees[1].entries[4].leaf["id"])),
+        (FIVE,),
+        says="twice",
     ),
-    "record-key-twice": Attack(lambda: record_raw(lambda raw: raw.replace(b'"index":5,', b'"index":4,"index":5,')), (GONE,), says="twice"),
+    "record-key-twice": Attack(
+        lambda: record_raw(lambda raw: raw.replace(b'"index":5,', b'"index":4,"index":5,')), (GONE,), says="twice"
+    ),
     "record-field-more": Attack(lambda: edited(put("comment", "checked")), (FIVE,), says="fields"),
     "record-not-utf8": Attack(lambda: record_raw(lambda raw: raw.replace(b'"state":"', b'"state":"\xff')), (GONE,)),
     "index-absurd": Attack(lambda: edited(put("index", 2**63), 13), (("altered", 2026, 2**63, 2**63), ("missing", 2026, 13, 13))),
@@ -301,9 +334,12 @@ ATTACKS: dict[str, Attack] = {
     "state-unknown": Attack(lambda: edited(put("state", "fine")), (FIVE,), says="state"),
     "masked-with-payload": Attack(lambda: listed(made.good(), masked=True), (("altered", 2026, 4, 5),), says="payload"),
     "shard-hidden": Attack(
-        lambda: listed(made.good(), shards=json.loads(made.good()["manifest.json"])["shards"][1:]), (("altered", None, None, None),)
+        lambda: listed(made.good(), shards=json.loads(made.good()["manifest.json"])["shards"][1:]),
+        (("altered", None, None, None),),
     ),
-    "zip-dotdot": Attack(lambda: made.zipped(made.good() | {"../evil.txt": b"x"}), (("altered", None, None, None),), says="../evil.txt"),
+    "zip-dotdot": Attack(
+        lambda: made.zipped(made.good() | {"../evil.txt": b"x"}), (("altered", None, None, None),), says="../evil.txt"
+    ),
     "zip-two-of-a-name": Attack(two_of_a_name, (), 2, says="one name"),
     "zip-bomb": Attack(bomb, (), 2, says="4 GiB"),
 }

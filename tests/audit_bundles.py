@@ -278,7 +278,12 @@ def bundle(
             kid = entry.leaf["kid"]
             state = "destroyed" if kid in gone else "restricted" if kid in restricted else "active"
             proof = [b64(item) for item in path(index, hashes)]
-            line = {"shard": tree.shard, "index": index, "leaf": entry.bytes.decode(), "ct": None if entry.ct is None else b64(entry.ct)}
+            line = {
+                "shard": tree.shard,
+                "index": index,
+                "leaf": entry.bytes.decode(),
+                "ct": None if entry.ct is None else b64(entry.ct),
+            }
             line |= {"state": state, "proof": proof}
             if entry.payload is not None and state == "active" and not masked:
                 line |= {"payload": b64(entry.payload), "salt": b64(entry.salt)}

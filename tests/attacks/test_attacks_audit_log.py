@@ -117,7 +117,11 @@ def test_a_whole_branch_changed_together(log: Any) -> None:
 
 @pytest.mark.parametrize("at", [0, 300, 700])
 def test_a_length_in_a_bundle(log: Any, at: int) -> None:
-    code, _, places = log(flipped("2026/tile/entries/000", at) if at == 0 else big_files() | {"2026/tile/entries/000": big_files()["2026/tile/entries/000"][:at]})
+    code, _, places = log(
+        flipped("2026/tile/entries/000", at)
+        if at == 0
+        else big_files() | {"2026/tile/entries/000": big_files()["2026/tile/entries/000"][:at]}
+    )
     assert code == 1
     assert any(kind == "altered" and last == 255 for kind, _, _, last in places)
 
@@ -210,7 +214,13 @@ def test_heartbeats_stop_and_gaps_are_declared(log: Any) -> None:
     tree = Tree(2026)
     tree.add("log:shard:opened")
     for n in range(1, 40):
-        tree.add("log:gap:declared" if n == 30 else "log:sequencer:beat" if n < 10 or n > 20 and not 25 < n < 35 else "bot:message:sent")
+        tree.add(
+            "log:gap:declared"
+            if n == 30
+            else "log:sequencer:beat"
+            if n < 10 or n > 20 and not 25 < n < 35
+            else "bot:message:sent"
+        )
     _, report, _ = log(made.whole_log([tree]), trees=[tree])
     said = [note for note in report["notes"] if "heartbeat" in note or "gap" in note]
     assert [note[: note.index(" ", 14)] for note in said if "gap" in note]

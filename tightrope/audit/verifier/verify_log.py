@@ -15,7 +15,8 @@ import sys
 from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from verify import Check, iso, main, need, seconds, sha
+from verify import Check, main
+from verify_notes import iso, need, seconds, sha
 
 SILENCE = 60.0  # seconds without a heartbeat that are worth a note
 LOG, TS = b'"event":"log:', b'"ts":"'
@@ -51,17 +52,18 @@ class LogCheck(Check):
 
     def link(self, facts: Any) -> None:
         """The first leaf of a shard names the last checkpoint of the one before: origin, size and root in hex."""
-        if not facts.get("origin"):
-            return
         shard = int(facts["origin"].rsplit("/", 1)[1])
         if shard not in self.tops:
-            self.notes.append(f"shard 分片 {shard} is not here; its last checkpoint had size {facts['size']} and root {facts['root']}")
-            return
+            return self.notes.append(
+                f"shard 分片 {shard} is not here; its last tree had size {facts['size']}, root {facts['root']}"
+            )
         _, size, root, _, origin = self.tops[shard]
         if facts["size"] > size:
             self.find("missing", "the end of the shard, which the next one names", shard, size, facts["size"] - 1)
         else:
-            need((facts["origin"], facts["size"], facts["root"]) == (origin, size, root.hex()), "it names another last checkpoint")
+            need(
+                (facts["origin"], facts["size"], facts["root"]) == (origin, size, root.hex()), "it names another last checkpoint"
+            )
 
     def tile(self, folder: str, kind: str, n: int, width: int) -> bytes:
         """A tile or entry bundle of the tree of this size, else the whole one of a later size; empty if neither is there."""
@@ -101,7 +103,7 @@ class LogCheck(Check):
                 if own[at : at + 1] != saved[at : at + 1]:
                     self.find("altered", "the entry and its hash in the tile differ", shard, first + at)
             choices = [choice for choice in choices if len(choice) == width]
-            for known in wanted.get(n, []):
+            for known in wanted.get(n, ()):
                 edges[known] = {mth(choice[: known & 255]) for choice in choices if known & 255}
             if width == 256 and choices:
                 above = self.tile(folder, "1", n >> 8, min(256, (size >> 8) - (n >> 8 << 8)))[32 * (n & 255) :][:32]
@@ -119,7 +121,7 @@ class LogCheck(Check):
         while at < end and len(leaves) < width:
             start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1])
             leaves.append(data[start:at])
-        if data and (at > end or len(leaves) < width):
+        if end and (at > end or len(leaves) < width):
             self.find("altered", "an entry bundle that is cut off", shard, first + len(leaves) - (at > end), first + width - 1)
         if leaves:
             self.times_of(shard, first, [leaf[(place := leaf.rfind(TS) + 6) : place + 24] for leaf in leaves])
@@ -142,7 +144,7 @@ class LogCheck(Check):
 
     def own(self, shard: int, index: int, leaf: Any) -> None:
         """Links of shards, heartbeats and declared gaps."""
-        if leaf["event"] == "log:shard:opened":
+        if leaf["event"] == "log:shard:opened" and leaf["facts"].get("origin"):
             self.links.append((shard, leaf["facts"]))
         if leaf["event"] == "log:gap:declared":
             self.gap = True
@@ -164,7 +166,9 @@ class LogCheck(Check):
                 width = min(256, total - (n << 8))
                 data = self.tile(folder, str(number), n, width)
                 if not data:
-                    self.find("missing", f"a tile of level {number} is not there", shard, (n << 8) * span, ((n << 8) + width) * span - 1)
+                    self.find(
+                        "missing", f"a tile of level {number} is not there", shard, (n << 8) * span, ((n << 8) + width) * span - 1
+                    )
                 for at in range(n << 8, (n << 8) + width):
                     stored = data[32 * (at & 255) :][:32]
                     if data and level.setdefault(at, stored) != stored:
@@ -190,7 +194,11 @@ class LogCheck(Check):
             if root in {edge or sha(b"") for edge in roots}:
                 good, witnessed = known, known if self.enough(self.quorum, cosigned) else witnessed
             elif roots:
-                what = "the tree does not lead to its checkpoint" if known == size else "another tree was signed earlier: a fork, or rewritten"
+                what = (
+                    "the tree does not lead to its checkpoint"
+                    if known == size
+                    else "another tree was signed earlier: a fork, or rewritten"
+                )
                 self.find("altered", what, shard, good, size - 1)
             else:
                 self.notes.append(f"root 根 {shard} size {known} cannot be computed: hashes are missing")
