@@ -36,7 +36,7 @@ def _batches(quick: bool) -> Lines:
 
 def _growth(quick: bool) -> Lines:
     with fresh_world() as world:
-        found, folder = growth.measure(world, (1_000, 5_000) if quick else growth.SIZES)
+        found, folder = growth.measure(world, (1_000, 20_000) if quick else growth.SIZES)
         growth.publish_policy(world.settings, folder)
         verified = [
             verification.folded(folder),
@@ -54,7 +54,7 @@ def _turns(quick: bool) -> Lines:
     return turns.report(turns.measure())
 
 
-PARTS: dict[str, Callable[[bool], Lines]] = {"release": _release, "batches": _batches, "growth": _growth, "turns": _turns}
+PARTS: dict[str, Callable[[bool], Lines]] = {"turns": _turns, "release": _release, "batches": _batches, "growth": _growth}
 
 
 def main() -> int:

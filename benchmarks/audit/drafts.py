@@ -77,8 +77,13 @@ def rows(keyring: Keyring, first: int, count: int, began: datetime) -> Iterator[
 
 
 def keep_keys(conn: psycopg.Connection, keyring: Keyring, began: datetime) -> None:
-    """Put every customer's key and conversation into the tables, as the recorder would have with the first record."""
+    """Put every customer's key and conversation and the content that records name into the tables, as writers would have."""
     conn.execute("INSERT INTO audit.master (check_value) VALUES (%s) ON CONFLICT (one) DO NOTHING", (keyring.check_value,))
+    for name, digest in _CONTENT.items():
+        conn.execute(
+            "INSERT INTO audit.content (sha256, kind, data) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (bytes.fromhex(digest), name, name.encode()),
+        )
     for customer in range(CUSTOMERS):
         owner = keyring.owner(conversation_id=f"1-{customer}", subject=f"C{1000 + customer}", year=began.year)
         key = keyring.cached(owner) or keyring.new_key(owner)

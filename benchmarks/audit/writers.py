@@ -26,7 +26,7 @@ from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings
 
 CONNECTIONS = 8
-EVENT_BYTES = 1600
+EVENT_BYTES = 1450
 """Of the yardsticks: what leaf and ciphertext of one event have together, rounded."""
 
 

@@ -231,7 +231,7 @@ async def insert_checkpoint(conn: Conn, year: int, checkpoint: Checkpoint, note:
 
 async def leaf_texts(conn: Conn, year: int, first: int, limit: int) -> list[tuple[int, bytes, bytes | None]]:
     """Index, leaf hash as sequenced, and the leaf as its record has it now (None where the record has vanished), in order."""
-    cursor = await _rows(conn).execute(
+    cursor = await conn.cursor(row_factory=dict_row, binary=True).execute(
         "SELECT l.index, l.leaf_hash, r.leaf FROM audit.leaves l LEFT JOIN audit.records r ON r.id = l.record_id "
         "WHERE l.shard = %s AND l.index >= %s ORDER BY l.index LIMIT %s",
         (year, first, limit),
@@ -241,7 +241,7 @@ async def leaf_texts(conn: Conn, year: int, first: int, limit: int) -> list[tupl
 
 async def sequenced(conn: Conn, year: int, first: int, last: int) -> list[SequencedRecord]:
     """Records from place `first` to `last`, in order; those that have vanished are left out."""
-    cursor = await _rows(conn).execute(
+    cursor = await conn.cursor(row_factory=dict_row, binary=True).execute(
         "SELECT l.index, l.record_id, r.leaf, r.ct FROM audit.leaves l JOIN audit.records r ON r.id = l.record_id "
         "WHERE l.shard = %s AND l.index BETWEEN %s AND %s ORDER BY l.index",
         (year, first, last),
