@@ -60,7 +60,9 @@ PARTS: dict[str, Callable[[bool], Lines]] = {"turns": _turns, "release": _releas
 def main() -> int:
     """Measure, print, write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {', '.join(PARTS)} (verification belongs to growth)")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"only these: {', '.join(PARTS)} (verification belongs to growth)"
+    )
     parser.add_argument("--quick", action="store_true", help="small, to see that it runs")
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in PARTS]
@@ -75,9 +77,10 @@ def main() -> int:
     head = [
         f"# The audit log's figures, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"{machine()}. Made by `make bench-audit` in {took / 60:.0f} minutes. Embedded Postgres with synchronous commit, sealer, load and yardsticks share the machine",
-        f"and its disk. Load average when it began {load[0]:.1f}, when it ended {os.getloadavg()[0]:.1f}; the benchmark itself adds to it, but where it began above 1 other work",
-        "took part of the cores, and latencies are worse than the log's own. So read the ratios to the yardsticks of the same run first.",
+        f"{machine()}. Made by `make bench-audit` in {took / 60:.0f} minutes. Embedded Postgres with synchronous commit, sealer, load and",
+        f"yardsticks share the machine and its disk. Load average when it began {load[0]:.1f}, when it ended {os.getloadavg()[0]:.1f}; the benchmark itself",
+        "adds to it, but where it began above 1 other work took part of the cores, and latencies are worse than the log's own: read the ratios to the",
+        "yardsticks of the same run first.",
         "",
     ]
     if options.parts or options.quick:

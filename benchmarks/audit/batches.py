@@ -1,6 +1,6 @@
 """Durable events a second when a queue waits: the sequencer flat out, alone and with notary and segment writer, beside plain inserts and appends.
 
-    python -m benchmarks.audit batches
+python -m benchmarks.audit batches
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -27,6 +28,7 @@ from tightrope.infra.settings import Settings
 
 EVENTS = 50_000
 YARDSTICK_SECONDS = 4.0
+_PLAIN = "INSERT INTO public.plain (body) SELECT unnest(%s::bytea[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,7 @@ def measure(world: World, *, events: int = EVENTS, seconds: float = YARDSTICK_SE
         conn.execute("CREATE TABLE IF NOT EXISTS public.plain (id bigserial PRIMARY KEY, body bytea)")
         body = b"x" * EVENT_BYTES
         for size, name in ((1, "plain insert, a commit each"), (BATCH, f"plain insert, a commit each {BATCH}")):
-            insert = "INSERT INTO public.plain (body) SELECT unnest(%s::bytea[])"
-            paces.append(Pace(name, _rate(lambda size=size: conn.execute(insert, ([body] * size,)), size, seconds)))
+            paces.append(Pace(name, _rate(partial(conn.execute, _PLAIN, ([body] * size,)), size, seconds)))
     for size, name in ((1, "plain append, an fsync each"), (BATCH, f"plain append, an fsync each {BATCH}")):
         paces.append(Pace(name, _appends(world.settings.state_dir / "plain.log", size, seconds)))
     return paces
@@ -132,8 +133,9 @@ def report(paces: list[Pace], events: int = EVENTS) -> list[str]:
     lines = [
         "## Durable events a second in batches",
         "",
-        f"{events:,} records wait (copied into `audit.records` straight, with real leaves and ciphertexts); the sequencer reads each back, holds it against",
-        f"its leaf and gives it a durable place, up to {BATCH} in a statement. Yardsticks on one connection or file, one after the other, of {EVENT_BYTES:,} bytes an event.",
+        f"{events:,} records wait (copied into `audit.records` straight, with real leaves and ciphertexts); the sequencer reads each back,",
+        f"holds it against its leaf and gives it a durable place, up to {BATCH} in a statement. Yardsticks on one connection or file, one after the other, of",
+        f"{EVENT_BYTES:,} bytes an event.",
         "",
         "| | events a second | times plain inserts | processor µs an event, own / postgres |",
         "| --- | --- | --- | --- |",

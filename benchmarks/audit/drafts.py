@@ -92,7 +92,8 @@ def keep_keys(conn: psycopg.Connection, keyring: Keyring, began: datetime) -> No
             (key.kid, owner.subject_hash, owner.cls, owner.year, key.wrapped),
         )
         conn.execute(
-            "INSERT INTO audit.conversations VALUES (%s, %s) ON CONFLICT DO NOTHING", (keyring.conv(f"1-{customer}"), f"1-{customer}")
+            "INSERT INTO audit.conversations VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (keyring.conv(f"1-{customer}"), f"1-{customer}"),
         )
 
 

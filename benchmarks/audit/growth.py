@@ -129,7 +129,11 @@ def _sequencer(settings: Settings, conn: repository.Conn) -> Sequencer:
 
 async def _at(world: World, keyring: Keyring, size: int) -> Grown:
     settings, seen = world.settings, Grown(size)
-    async with repository.connection(settings) as work, repository.connection(settings) as sign, repository.connection(settings) as store:
+    async with (
+        repository.connection(settings) as work,
+        repository.connection(settings) as sign,
+        repository.connection(settings) as store,
+    ):
         await work.set_autocommit(True)
         notary, writer, sequencer = _parts(settings, work, sign, store)
         await notary.start()
@@ -198,8 +202,11 @@ def _bytes(world: World, seen: Grown) -> None:
             row = conn.execute("SELECT pg_total_relation_size(%s::regclass)", (f"audit.{table}",)).fetchone()
             seen.tables[table] = row[0] if row else 0
         row = conn.execute("SELECT max(index) + 1 FROM audit.leaves").fetchone()
-        sizes = conn.execute("SELECT avg(octet_length(leaf))::float8, avg(octet_length(ct))::float8 FROM audit.records").fetchone()
-    assert row is not None and sizes is not None
+        sizes = conn.execute(
+            "SELECT avg(octet_length(leaf))::float8, avg(octet_length(ct))::float8 FROM audit.records"
+        ).fetchone()
+    assert row is not None
+    assert sizes is not None
     seen.size, (seen.leaf, seen.ct) = row[0], sizes
     tree = TreeFolder.of(world.settings, datetime.now(UTC).year).path
     seen.entries = _disk(tree / "tile" / "entries")
@@ -228,13 +235,17 @@ def report(found: list[Grown]) -> list[str]:
         "## Growth with the log's size",
         "",
         "Synthetic logs: records with real leaves and ciphertexts and their places copied into the tables, the frontier folded as the sequencer does; tiles,",
-        f"checkpoint and segments written by notary and segment writer. Then {FRESH:,} fresh records are sequenced, and {SIGNED} checkpoints signed over {BATCH} new leaves each.",
-        "Start: what a sealer does before its first receipt, over a log that is whole on the disk. Proofs: medians of 200, nothing cached in the program.",
+        f"checkpoint and segments written by notary and segment writer. Then {FRESH:,} fresh records are sequenced, and {SIGNED} checkpoints signed over",
+        f"{BATCH} new leaves each. Start: what a sealer does before its first receipt, over a log that is whole on the disk. Proofs: medians of {PROOFS},",
+        "nothing cached in the program.",
         "",
         f"| leaves | {heads} |",
         f"| --- |{' --- |' * len(found)}",
         row("sequenced a second, nothing else at work", [f"{each.rate:,.0f}" for each in found]),
-        row("a checkpoint: read back, fold, write tiles, read back, sign (ms, median)", [f"{each.checkpoint * 1000:.0f}" for each in found]),
+        row(
+            "a checkpoint: read back, fold, write tiles, read back, sign (ms, median)",
+            [f"{each.checkpoint * 1000:.0f}" for each in found],
+        ),
         row("start of the sealer (ms)", [f"{each.start * 1000:.0f}" for each in found]),
         row("an inclusion proof from the tiles (µs)", [f"{each.prove * 1e6:.0f}" for each in found]),
         row("its check (µs)", [f"{each.check * 1e6:.0f}" for each in found]),

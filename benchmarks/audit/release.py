@@ -60,7 +60,9 @@ class Listener:
 
     @staticmethod
     async def _head(read: AsyncConnection) -> tuple[int, int]:
-        row = await (await read.execute("SELECT shard, index FROM audit.leaves ORDER BY shard DESC, index DESC LIMIT 1")).fetchone()
+        row = await (
+            await read.execute("SELECT shard, index FROM audit.leaves ORDER BY shard DESC, index DESC LIMIT 1")
+        ).fetchone()
         assert row is not None, "the sealer is healthy, so the year's first leaf is there"
         return row[0], row[1]
 
@@ -97,7 +99,7 @@ async def _rate(world: World, sealing: psutil.Process, pool: ProcessPoolExecutor
     before = _spent(world, sealing)
     load = await loop.run_in_executor(pool, writers.write_turns, world.settings, rate, seconds)
     end = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < end and not load.committed.keys() <= listener.seen.keys():
+    while time.monotonic() < end and not load.committed.keys() <= listener.seen.keys():  # noqa: ASYNC110 - ten looks a second are enough
         await asyncio.sleep(0.1)
     after = _spent(world, sealing)
     task.cancel()
@@ -136,10 +138,11 @@ def report(runs: list[Run]) -> list[str]:
     lines = [
         "## Added latency of a durable release",
         "",
-        f"Writers in one process on {writers.CONNECTIONS} connections, open loop, turns of {len(TURN)} records, each turn one transaction (as the worker's commit",
-        "writes several). Added: from the return of the writer's commit until a listener, woken by `audit_sealed`, has read the record in `audit.leaves`",
-        "(its answer's arrival, which is later than the notification). The sealer is the real part in a process of its own with checkpoints, segments and",
-        "heartbeats at their defaults. Each yardstick follows at the same rate of events: a plain insert with its commit for each event, a plain",
+        f"Writers in one process on {writers.CONNECTIONS} connections, open loop, turns of {len(TURN)} records, each turn one transaction (as",
+        "the worker's commit writes several). Added: from the return of the writer's commit until a listener, woken by `audit_sealed`, has read the record",
+        "in `audit.leaves` (its answer's arrival, which is later than the notification). The sealer is the real part in a process of its own with",
+        "checkpoints, segments and heartbeats at their defaults.",
+        "Each yardstick follows at the same rate of events: a plain insert with its commit for each event, a plain",
         f"append with fsync for each event, both of {writers.EVENT_BYTES:,} bytes. p50, p95, p99 and max in ms.",
         "",
         "| events a second | | p50 | p95 | p99 | max | times the insert's p99 |",

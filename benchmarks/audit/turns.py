@@ -37,7 +37,7 @@ async def _talk(demo: Demo) -> Turns:
             before = len(await customer.messages()) if customer.conversation is not None else 0
             await customer.say(line)
             end = time.monotonic() + WAIT_SECONDS
-            while time.monotonic() < end and len(await customer.messages()) < before + 2:
+            while time.monotonic() < end and len(await customer.messages()) < before + 2:  # noqa: ASYNC110 - as a browser polls
                 await asyncio.sleep(0.2)
             await asyncio.sleep(1.0)  # what follows the reply: sent, statuses
         await customer.aclose()
@@ -54,8 +54,9 @@ def report(found: Turns) -> list[str]:
     return [
         "## Bytes a turn",
         "",
-        f"Two conversations with a fresh demo, {found.said} customer messages (balance, margin, knowledge, small talk, advice declined, talk to a person). Everything the",
-        "log keeps of these conversations, divided by the customer's messages; before indexes, tiles and segments (which the table above adds for each event).",
+        f"Two conversations with a fresh demo, {found.said} customer messages (balance, margin, knowledge, small talk, advice declined, talk to a",
+        "person). Everything the log keeps of these conversations, divided by the customer's messages; before indexes, tiles and segments,",
+        "which Growth has for each event.",
         "",
         "| event | records | leaf, bytes | ciphertext, bytes |",
         "| --- | --- | --- | --- |",

@@ -1,6 +1,6 @@
 """Leaves verified a second and core: the tree over stored leaves, the verifier apart on a whole published log, and `verify_log` with the database.
 
-    python -m benchmarks.audit growth        (the published log of a million leaves is what growth leaves behind)
+python -m benchmarks.audit growth        (the published log of a million leaves is what growth leaves behind)
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def apart(folder: Path, size: int) -> Verified:
         done = subprocess.run([sys.executable, str(VERIFIER), str(folder)], capture_output=True, text=True, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode != 0:
-            raise SystemExit(f"the verifier apart found fault (exit {done.returncode}):\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise SystemExit(
+                f"the verifier apart found fault (exit {done.returncode}):\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
         walls.append(time.perf_counter() - began)
         processors.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     name = "the verifier apart (`verify_log.py`), whole process"
@@ -101,7 +103,9 @@ def with_database(world: World) -> Verified:
     began, spent = time.perf_counter(), time.process_time()
     found = asyncio.run(verify_log(world.settings))
     if not found.ok:
-        raise SystemExit(f"the log is not whole: {(found.altered + found.missing + found.tree_problems + found.segment_problems)[:3]}")
+        raise SystemExit(
+            f"the log is not whole: {(found.altered + found.missing + found.tree_problems + found.segment_problems)[:3]}"
+        )
     name = "`tightrope audit verify` with database, tree and segments"
     return Verified(name, found.sealed, time.perf_counter() - began, time.process_time() - spent)
 

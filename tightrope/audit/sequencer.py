@@ -151,7 +151,9 @@ class Sequencer:
                 f"somebody else wrote into the tree of {self.year} after {self._frontier.size}: {detail}"
             ) from error
         if grown != 1:
-            raise SealerRefused(f"the tree of {self.year} is no longer of size {self._frontier.size}: somebody else wrote into it")
+            raise SealerRefused(
+                f"the tree of {self.year} is no longer of size {self._frontier.size}: somebody else wrote into it"
+            )
         self._frontier = after
 
     async def _write(self, event: Event, facts: dict[str, Any]) -> tuple[UUID, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -38,7 +39,9 @@ def some_entries(count: int, first: int = 0) -> list[SequencedRecord]:
     return [SequencedRecord(first + n, item.record_id, item.leaf or b"", item.ct) for n, item in enumerate(batch)]
 
 
-def build(entries: Sequence[SequencedRecord], origin: str = "t.example/audit/2026", before: Frontier | None = None) -> tuple[str, bytes, Frontier]:
+def build(
+    entries: Sequence[SequencedRecord], origin: str = "t.example/audit/2026", before: Frontier | None = None
+) -> tuple[str, bytes, Frontier]:
     builder = SegmentBuilder(2026, origin, before or a_tree(entries[0].index if entries else 0))
     for entry in entries:
         builder.add(entry)
