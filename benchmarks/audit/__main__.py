@@ -54,7 +54,19 @@ def _turns(quick: bool) -> Lines:
     return turns.report(turns.measure())
 
 
-PARTS: dict[str, Callable[[bool], Lines]] = {"turns": _turns, "release": _release, "batches": _batches, "growth": _growth}
+PARTS: dict[str, Callable[[bool], Lines]] = {"release": _release, "batches": _batches, "growth": _growth, "turns": _turns}
+
+
+def _head(load: float, took: float) -> Lines:
+    return [
+        f"# The audit log's figures, {datetime.now(UTC):%Y-%m-%d}",
+        "",
+        f"{machine()}. Made by `make bench-audit` in {took / 60:.0f} minutes. Embedded Postgres with synchronous commit, sealer, load and",
+        f"yardsticks share the machine and its disk. Load average when it began {load:.1f}, when it ended {os.getloadavg()[0]:.1f}; the benchmark itself",
+        "adds to it, but where it began above 1 other work took part of the cores, and latencies are worse than the log's own: read the ratios to the",
+        "yardsticks of the same run first.",
+        "",
+    ]
 
 
 def main() -> int:
@@ -69,24 +81,16 @@ def main() -> int:
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    began, load, lines = time.monotonic(), os.getloadavg(), Lines()
+    kept = not options.parts and not options.quick
+    began, load, lines = time.monotonic(), os.getloadavg()[0], Lines()
     for name in options.parts or PARTS:
         sys.stderr.write(f"{name} …\n")
         lines += [*PARTS[name](options.quick), ""]
-    took = time.monotonic() - began
-    head = [
-        f"# The audit log's figures, {datetime.now(UTC):%Y-%m-%d}",
-        "",
-        f"{machine()}. Made by `make bench-audit` in {took / 60:.0f} minutes. Embedded Postgres with synchronous commit, sealer, load and",
-        f"yardsticks share the machine and its disk. Load average when it began {load[0]:.1f}, when it ended {os.getloadavg()[0]:.1f}; the benchmark itself",
-        "adds to it, but where it began above 1 other work took part of the cores, and latencies are worse than the log's own: read the ratios to the",
-        "yardsticks of the same run first.",
-        "",
-    ]
-    if options.parts or options.quick:
-        print("\n".join([*head, *lines]))
-    else:
-        write_report("audit-log", [*head, *lines])
+        text = [*_head(load, time.monotonic() - began), *lines]
+        if kept:
+            write_report("audit-log", text)  # after each part: what was measured is not lost to a later one
+    if not kept:
+        print("\n".join(text))
     return 0
 
 
