@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from benchmarks.audit import batches, growth, release, turns, verification
+from benchmarks.audit import batches, findings, growth, release, turns, verification
 from benchmarks.audit.world import fresh_world
 from benchmarks.report import machine, write_report
 
@@ -86,7 +86,7 @@ def main() -> int:
     for name in options.parts or PARTS:
         sys.stderr.write(f"{name} …\n")
         lines += [*PARTS[name](options.quick), ""]
-        text = [*_head(load, time.monotonic() - began), *lines]
+        text = [*_head(load, time.monotonic() - began), *lines, *findings.LINES]
         if kept:
             write_report("audit-log", text)  # after each part: what was measured is not lost to a later one
     if not kept:
