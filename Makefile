@@ -62,8 +62,9 @@ understanding: $(VENV)/.dev ## Encode and train anew after lines in data/underst
 knowledge: $(VENV)/.dev ## Encode anew after documents in knowledge_base changed (0.2 s a new passage)
 	@$(BIN)/python -m tightrope.knowledge.build
 
-bench: $(VENV)/.dev ## Speed of the whole way of a message, beside bare yardsticks; writes docs/reports/
+bench: $(VENV)/.dev ## Speed of the whole way of a message and of the audit log, beside bare yardsticks; writes docs/reports/ (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.throughput
+	@$(MAKE) --no-print-directory bench-audit
 
 bench-engine: $(VENV)/.dev ## Speed of the engine alone: its core, served turns, and what more journeys cost; writes docs/reports/
 	@$(BIN)/python -m benchmarks.engine.core
