@@ -27,7 +27,7 @@ from tightrope.infra.database import Role, conninfo, pool_kwargs
 from tightrope.infra.settings import Settings
 
 CONNECTIONS = 8
-EVENT_BYTES = 1450
+EVENT_BYTES = 2900
 """Of the yardsticks: what leaf and ciphertext of one event have together, rounded."""
 
 
