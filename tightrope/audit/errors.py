@@ -19,6 +19,10 @@ class MasterKeyInvalid(AuditError):
     """The secret `audit_master_key` is not 32 bytes in base64."""
 
 
+class LogKeyInvalid(AuditError):
+    """The secret `audit_log_key` holds no seeds of 32 bytes in base64."""
+
+
 class WrongMasterKey(AuditError):
     """The master key is not the one this log was begun with."""
 
@@ -40,11 +44,11 @@ class WriteOnceViolation(StoreError):
 
 
 class SegmentInvalid(AuditError, ValueError):
-    """The bytes are no well-formed segment, or its chain does not hold; the message names the first bad sequence number."""
+    """The bytes are no well-formed segment; the message names the first bad entry."""
 
 
 class SealerRefused(AuditError):
-    """The sealer will not chain on: the store is ahead of the database, or another sealer wrote."""
+    """The sealer will not go on: tree folder or store are ahead of the database, the log was changed, or another sealer wrote."""
 
 
 class ProofInvalid(AuditError, ValueError):

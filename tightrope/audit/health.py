@@ -21,7 +21,7 @@ async def sealer_health(settings: Settings) -> str | None:
     options = pool_kwargs() | {"row_factory": dict_row}
     async with await AsyncConnection.connect(conninfo(settings, Role.SEALER), **options) as conn:
         cursor = await conn.execute(
-            "SELECT extract(epoch FROM clock_timestamp() - greatest(beat_at, '2000-01-01'))::float8 AS silent, segment_error, "
+            "SELECT extract(epoch FROM clock_timestamp() - greatest(beat_at, '2000-01-01'))::float8 AS silent, segment_error, tree_error, "
             "coalesce((SELECT extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM audit.pending ORDER BY ord LIMIT 1), 0) AS waiting, "
             "(SELECT count(*) FROM audit.refused) AS refused FROM audit.sealer"
         )
@@ -30,6 +30,8 @@ async def sealer_health(settings: Settings) -> str | None:
         return "no sealer is at work: nothing will be released"
     if row["waiting"] > STALE_SECONDS:
         return f"a record has waited {row['waiting']:.0f} s for its seal"
+    if row["tree_error"]:
+        return f"checkpoints are behind: {row['tree_error']}"
     if row["segment_error"]:
         return f"segments are behind: {row['segment_error']}"
     if row["refused"]:

@@ -1,8 +1,6 @@
-"""The leaf: what is hashed, chained and shown to anybody, without personal data. Pure.
+"""The leaf: what is hashed into the tree and shown to anybody, without personal data. Pure.
 
-Hashes (docs/audit.md, Leaf and payload):
-    leaf hash  = SHA-256(0x00 || leaf)                                       as in RFC 6962, so that the same leaves fit a Merkle tree
-    chain hash = SHA-256("audit-chain-v1" || 0x00 || seq as 8 bytes || hash before || leaf hash)
+docs/audit-formats.md, Leaf; the leaf hash is `tightrope.audit.tlog.merkle.leaf_hash`.
     commitment = SHA-256("audit-payload-v1" || 0x00 || salt of 32 bytes || payload); the salt lies inside the ciphertext
 """
 
@@ -12,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -22,14 +21,11 @@ from uuid import UUID
 
 from tightrope.audit.canon import canonical
 from tightrope.audit.errors import CanonError, FactsRefused
-from tightrope.audit.tlog.merkle import leaf_hash as leaf_hash  # noqa: PLC0414 - given on to those who ask the leaf for its hash
+from tightrope.audit.tlog.tiles import ENTRY_LIMIT
 
-LEAF_VERSION = 1
-GENESIS = bytes(32)
-"""The hash before the first entry."""
+LEAF_VERSION = 2
 
 _PAYLOAD_TAG = b"audit-payload-v1\x00"
-_CHAIN_TAG = b"audit-chain-v1\x00"
 _FACT_TEXT_LIMIT = 200
 _FACT_INTEGER_LIMIT = 10**10
 _PRINTABLE = re.compile(r"[ -?A-~]*")  # ASCII without control characters and without @
@@ -49,20 +45,25 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def chain_hash(seq: int, before: bytes, leaf: bytes) -> bytes:
-    """Hash of a chain entry.
-
-    Args:
-        seq: from 1.
-        before: hash of entry seq - 1, or `GENESIS`.
-        leaf: hash of the leaf, not the leaf.
-    """
-    return hashlib.sha256(_CHAIN_TAG + seq.to_bytes(8, "big") + before + leaf).digest()
-
-
 def commitment(salt: bytes, payload: bytes) -> bytes:
     """The commitment that pins a payload without telling it."""
     return hashlib.sha256(_PAYLOAD_TAG + salt + payload).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadRef:
+    """How a leaf names its payload.
+
+    Attributes:
+        ct_sha256: SHA-256 of nonce and ciphertext as stored.
+        commit: the commitment.
+        ct_sm3: SM3 of the same bytes, for firms under the commercial-cryptography rules; else None.
+    """
+
+    kid: UUID
+    ct_sha256: bytes
+    commit: bytes
+    ct_sm3: bytes | None = None
 
 
 @lru_cache(maxsize=1)
@@ -181,35 +182,60 @@ def build_leaf(
     event: str,
     conv: UUID | None,
     turn: int | None,
-    kid: UUID,
+    payload: PayloadRef | None,
     cls: str,
-    ct_sha256: bytes,
-    commit: bytes,
     facts: Mapping[str, Any],
     content: Mapping[str, str],
 ) -> bytes:
     """The leaf's bytes, stored as they are (contracts/audit/leaf.schema.json).
 
+    Args:
+        payload: None for the log's own records, which have none.
+
     Raises:
-        CanonError: facts outside the canonical profile.
+        CanonError: facts outside the canonical profile, or more than a log entry may hold (65,535 bytes).
     """
-    return canonical(
-        {
-            "v": LEAF_VERSION,
-            "id": str(record_id),
-            "ts": timestamp(at),
-            "host": host,
-            "build": build,
-            "release": release,
-            "event": event,
-            "conv": str(conv) if conv else None,
-            "turn": turn,
-            "kid": str(kid),
-            "cls": cls,
-            "until": keep_until(at.astimezone(UTC).date(), retention()[cls]).isoformat(),
-            "ct_sha256": ct_sha256.hex(),
-            "commit": commit.hex(),
-            "facts": dict(facts),
-            "content": dict(content),
-        }
+    fields: dict[str, Any] = {
+        "v": LEAF_VERSION,
+        "id": str(record_id),
+        "ts": timestamp(at),
+        "host": host,
+        "build": build,
+        "release": release,
+        "event": event,
+        "conv": str(conv) if conv else None,
+        "turn": turn,
+        "kid": str(payload.kid) if payload else None,
+        "cls": cls,
+        "until": keep_until(at.astimezone(UTC).date(), retention()[cls]).isoformat(),
+        "ct_sha256": payload.ct_sha256.hex() if payload else None,
+        "commit": payload.commit.hex() if payload else None,
+        "facts": dict(facts),
+        "content": dict(content),
+    }
+    if payload and payload.ct_sm3 is not None:
+        fields["ct_sm3"] = payload.ct_sm3.hex()
+    leaf = canonical(fields)
+    if len(leaf) > ENTRY_LIMIT:
+        raise CanonError(f"a leaf of {len(leaf)} bytes does not fit a log entry ({ENTRY_LIMIT}); put long facts in the payload")
+    return leaf
+
+
+def build_log_leaf(
+    *, record_id: UUID, at: datetime, host: str, build: str, release: str, event: str, facts: Mapping[str, Any]
+) -> bytes:
+    """The leaf of one of the log's own records: it names itself, a time and clear facts, and has no payload."""
+    return build_leaf(
+        record_id=record_id,
+        at=at,
+        host=host,
+        build=build,
+        release=release,
+        event=event,
+        conv=None,
+        turn=None,
+        payload=None,
+        cls="system",
+        facts=facts,
+        content={},
     )

@@ -112,17 +112,28 @@ class RecordDraft:
     content: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a record stands: the year's shard, and the leaf's index in its tree, from 0."""
+
+    shard: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}/{self.index}"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One record as an auditor reads it.
 
     Attributes:
-        seq: place in the chain, None while unsealed.
+        place: place in the tree, None while unsealed.
         payload: decrypted; None where `problem` says why not.
     """
 
     record_id: UUID
-    seq: int | None
+    place: Place | None
     at: datetime
     event: str
     turn: int | None
@@ -147,7 +158,7 @@ class ConversationView:
             "records": [
                 {
                     "record_id": str(entry.record_id),
-                    "seq": entry.seq,
+                    "place": str(entry.place) if entry.place else None,
                     "at": entry.at.isoformat(),
                     "event": entry.event,
                     "turn": entry.turn,
@@ -165,13 +176,13 @@ class Finding:
     """One thing that verification found wrong.
 
     Attributes:
-        kind: machine name: `leaf`, `ciphertext`, `columns`, `chain`, `record`, `tail`, `key`, `content`, `segment`, `refused`, ….
+        kind: machine name: `leaf`, `ciphertext`, `columns`, `tree`, `checkpoint`, `record`, `tail`, `key`, `content`, `segment`, `refused`, ….
         detail: what is wrong, in a sentence.
     """
 
     kind: str
     detail: str
-    seq: int | None = None
+    place: Place | None = None
     record_id: UUID | None = None
 
 
@@ -181,24 +192,31 @@ FINDINGS_KEPT = 1000
 
 @dataclass(slots=True)
 class Report:
-    """Outcome of `verify_log`."""
+    """Outcome of `verify_log`.
+
+    Attributes:
+        heads: shard -> root of its tree, in hex.
+        tree_problems: what is wrong with the published tree on disk.
+    """
 
     sealed: int = 0
     unsealed: int = 0
     segments: int = 0
     contents: int = 0
-    head_hash: str = ""
+    checkpoints: int = 0
+    heads: dict[int, str] = field(default_factory=dict)
     store: str = ""
     altered: list[Finding] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
+    tree_problems: list[Finding] = field(default_factory=list)
     segment_problems: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     not_listed: int = 0
 
     @property
     def ok(self) -> bool:
-        """Nothing altered, nothing missing, no segment problem."""
-        return not (self.altered or self.missing or self.segment_problems)
+        """Nothing altered, nothing missing, no problem of the published tree or of a segment."""
+        return not (self.altered or self.missing or self.tree_problems or self.segment_problems)
 
     def add(self, where: list[Finding], finding: Finding) -> None:
         """Put a finding in one of the lists, or count it when the list is full."""
@@ -207,22 +225,32 @@ class Report:
         else:
             self.not_listed += 1
 
+    def tree(self, detail: str) -> None:
+        """Note a problem of the published tree."""
+        self.add(self.tree_problems, Finding("tree", detail))
+
     def to_json(self) -> JsonObject:
         """A plain JSON object of the whole report, for `--json`."""
-        lists = {"altered": self.altered, "missing": self.missing, "segment_problems": self.segment_problems}
+        lists = {
+            "altered": self.altered,
+            "missing": self.missing,
+            "tree_problems": self.tree_problems,
+            "segment_problems": self.segment_problems,
+        }
         return {
             "ok": self.ok,
             "sealed": self.sealed,
             "unsealed": self.unsealed,
             "segments": self.segments,
             "contents": self.contents,
-            "head_hash": self.head_hash,
+            "checkpoints": self.checkpoints,
+            "heads": {str(shard): root for shard, root in self.heads.items()},
             "store": self.store,
             "notes": self.notes,
             "not_listed": self.not_listed,
         } | {
             name: [
-                {"kind": f.kind, "seq": f.seq, "record_id": str(f.record_id) if f.record_id else None, "detail": f.detail}
+                {"kind": f.kind, "place": str(f.place) if f.place else None, "record_id": str(f.record_id) if f.record_id else None, "detail": f.detail}
                 for f in findings
             ]
             for name, findings in lists.items()

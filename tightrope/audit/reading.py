@@ -9,10 +9,10 @@ from uuid import UUID
 from tightrope.audit import repository
 from tightrope.audit.errors import AuditError, ConversationUnknown, PayloadUnreadable
 from tightrope.audit.keyring import Keyring
-from tightrope.audit.models import ConversationView, Entry, Event, JsonObject, RecordDraft
+from tightrope.audit.models import ConversationView, Entry, Event, JsonObject, Place, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.repository import Conn
-from tightrope.audit.sealer import mismatch
+from tightrope.audit.segments import mismatch
 from tightrope.infra.clock import clock_from
 from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.settings import Settings
@@ -57,7 +57,7 @@ async def turns(
 ) -> list[JsonObject]:
     """The turns of a conversation with their decrypted payloads, oldest first; for `tightrope play` and tests.
 
-    It leaves no trace of the reading, so production refuses it. Each item: `record_id`, `seq` (None while unsealed), `at`, `turn`, `facts`,
+    It leaves no trace of the reading, so production refuses it. Each item: `record_id`, `place` (None while unsealed), `at`, `turn`, `facts`,
     `content`, `payload`.
 
     Args:
@@ -83,7 +83,7 @@ async def turns(
     return [
         {
             "record_id": str(entry.record_id),
-            "seq": entry.seq,
+            "place": str(entry.place) if entry.place else None,
             "at": entry.at.isoformat(),
             "turn": entry.turn,
             "facts": entry.leaf["facts"],
@@ -122,4 +122,5 @@ def _entry(keyring: Keyring, row: dict[str, Any]) -> Entry:
                 payload = json.loads(keyring.decrypt(key, record_id, bytes.fromhex(leaf["commit"]), row["ct"]))
             except PayloadUnreadable as error:
                 problem = str(error)
-    return Entry(record_id, row["seq"], row["ts"], row["event"], row["turn"], leaf, payload, problem)
+    place = Place(row["shard"], row["index"]) if row["index"] is not None else None
+    return Entry(record_id, place, row["ts"], row["event"], row["turn"], leaf, payload, problem)

@@ -11,9 +11,10 @@ import tightrope
 from tightrope.audit import repository
 from tightrope.audit.errors import FactsRefused
 from tightrope.audit.keyring import DataKey, Keyring, Owner
-from tightrope.audit.leaf import build_leaf, check_content, check_facts, payload_bytes
+from tightrope.audit.leaf import PayloadRef, build_leaf, check_content, check_facts, payload_bytes
 from tightrope.audit.models import RecordDraft
 from tightrope.audit.repository import Conn
+from tightrope.audit.tlog.sm2 import sm3
 from tightrope.infra.clock import Clock
 from tightrope.infra.settings import Settings
 
@@ -37,10 +38,7 @@ class Recorder:
         """Write one record in the caller's transaction; commits nothing.
 
         Args:
-            record_id: the record's id where the caller had to name it before (a message that carries its record's id); else a new one.
-
-        Args:
-            record_id: a fresh random id, where the caller had to name the record before writing it.
+            record_id: a fresh random id, where the caller had to name the record before writing it (a message that carries it).
 
         Returns:
             The record's id; `audit.released(id)` turns true soon after the caller's commit.
@@ -69,10 +67,13 @@ class Recorder:
             event=str(draft.event),
             conv=conv,
             turn=draft.turn,
-            kid=key.kid,
+            payload=PayloadRef(
+                kid=key.kid,
+                ct_sha256=hashlib.sha256(sealed.ct).digest(),
+                commit=sealed.commit,
+                ct_sm3=sm3(sealed.ct) if self._settings.audit_sm else None,
+            ),
             cls=owner.cls,
-            ct_sha256=hashlib.sha256(sealed.ct).digest(),
-            commit=sealed.commit,
             facts=draft.facts,
             content=draft.content,
         )

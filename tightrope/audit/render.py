@@ -81,18 +81,21 @@ def render_report(report: Report, console: Console, *, language: Language = "zh"
     facts.add_row(words["unsealed"], str(report.unsealed))
     facts.add_row(words["segments"], f"{report.segments} · {report.store}")
     facts.add_row(words["contents"], str(report.contents))
-    facts.add_row(words["head"], report.head_hash or "—")
+    facts.add_row(words["checkpoints"], str(report.checkpoints))
+    for shard, root in report.heads.items():
+        facts.add_row(words["head"], f"{shard} · {root}")
     body: list[RenderableType] = [head, Padding(facts, (1, 0, 0, 0))]
     for title, findings in (
         (words["altered"], report.altered),
         (words["missing"], report.missing),
+        (words["tree_problems"], report.tree_problems),
         (words["segment_problems"], report.segment_problems),
     ):
         if findings:
             body.append(Text(f"\n{title} ({len(findings)})", style="bold red"))
             for finding in findings:
-                place = f"#{finding.seq}" if finding.seq is not None else "—"
-                body.append(Text.assemble((f"  {place:>8}  ", "red"), (f"{finding.record_id or ''}  ", "dim"), finding.detail))
+                place = str(finding.place) if finding.place else "—"
+                body.append(Text.assemble((f"  {place:>12}  ", "red"), (f"{finding.record_id or ''}  ", "dim"), finding.detail))
     if report.not_listed:
         body.append(Text(words["more"].format(n=report.not_listed), style="red"))
     body.extend(Text(f"· {note}", style="yellow") for note in report.notes)
@@ -101,7 +104,7 @@ def render_report(report: Report, console: Console, *, language: Language = "zh"
 
 def _header(view: ConversationView, words: dict[str, str], zone: timezone) -> Panel:
     entries = view.entries
-    sealed = [entry.seq for entry in entries if entry.seq is not None]
+    sealed = [entry.place for entry in entries if entry.place is not None]
     releases = sorted({str(entry.leaf.get("release")) for entry in entries if entry.leaf})
     grid = Table.grid(padding=(0, 2))
     grid.add_row(Text(words["conversation"], style="dim"), Text(view.conversation_id, style="bold"))
@@ -110,9 +113,9 @@ def _header(view: ConversationView, words: dict[str, str], zone: timezone) -> Pa
     grid.add_row(Text(words["period"], style="dim"), span)
     grid.add_row(Text(words["release"], style="dim"), ", ".join(releases) or "—")
     state = words["all_sealed"] if len(sealed) == len(entries) else words["some_sealed"].format(n=len(entries) - len(sealed))
-    chain = f"#{min(sealed)} … #{max(sealed)}" if sealed else "—"
+    places = f"{min(sealed)} … {max(sealed)}" if sealed else "—"
     colour = "green" if len(sealed) == len(entries) else "yellow"
-    grid.add_row(Text(words["records"], style="dim"), Text.assemble(f"{len(entries)} · {chain} · ", (state, colour)))
+    grid.add_row(Text(words["records"], style="dim"), Text.assemble(f"{len(entries)} · {places} · ", (state, colour)))
     return Panel(grid, title=words["title"], border_style="cyan", box=ROUNDED, expand=True)
 
 

@@ -1,4 +1,4 @@
-"""SQL of the audit log: what writers and readers need. The sealer's is in sealer.py's neighbour, chain_repository.py."""
+"""SQL of the audit log: what writers and readers need. The sealer's is in tree_repository.py and segment_repository.py."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ async def insert_content(conn: Conn, digest: bytes, kind: str, data: bytes) -> N
 
 
 async def conversation_records(conn: Conn, conv: UUID) -> list[dict[str, Any]]:
-    """Every record of a conversation, oldest first, with its place in the chain."""
+    """Every record of a conversation, oldest first, with its place in the tree."""
     cursor = await conn.cursor(row_factory=dict_row).execute(
-        "SELECT r.id, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, c.seq FROM audit.records r LEFT JOIN audit.chain c ON c.record_id = r.id "
+        "SELECT r.id, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, l.shard, l.index FROM audit.records r LEFT JOIN audit.leaves l ON l.record_id = r.id "
         "WHERE r.conv = %s ORDER BY r.ord",
         (conv,),
     )

@@ -1,4 +1,4 @@
-"""Writes sealed segments to the store: every few seconds, or when 512 entries wait. Store trouble delays segments, never the chain."""
+"""Writes sequenced records to the store: every few seconds, or when 512 entries wait. Store trouble delays segments, never the receipts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import hashlib
 import time
 from contextlib import suppress
-from typing import Any
 
-from psycopg import AsyncConnection
-
-from tightrope.audit import chain_repository as repository
+from tightrope.audit import segment_repository, tree_repository
 from tightrope.audit.errors import SealerRefused, SegmentInvalid, StoreError
-from tightrope.audit.segments import ENTRIES, FOLDER, SegmentName, build_segment, parse_name, parse_segment
+from tightrope.audit.segment_repository import Stored
+from tightrope.audit.segments import ENTRIES, FOLDER, SegmentName, build_segment, follows, parse_name, parse_segment
 from tightrope.audit.store import Receipt, SegmentStore
+from tightrope.audit.tree_repository import Conn, Shard
 from tightrope.infra.logging import get_logger
 
 log = get_logger()
@@ -25,30 +24,29 @@ RETRY_SECONDS = 2.0
 class SegmentWriter:
     """The part of the sealer that talks to the store, on a connection of its own."""
 
-    def __init__(self, conn: AsyncConnection[Any], store: SegmentStore, *, seconds: float) -> None:
+    def __init__(self, conn: Conn, store: SegmentStore, *, seconds: float) -> None:
         self._conn = conn
         self._store = store
         self._seconds = seconds
-        self._last = 0
 
     async def start(self) -> None:
-        """Take stored but unindexed segments into the index (a crash between the two), and compare the store with the chain.
+        """Take stored but unindexed segments into the index (a crash between the two), and compare the store with the tree.
 
         Raises:
-            SealerRefused: the store holds entries that the database lacks, or another chain.
+            SealerRefused: the store holds entries that the database lacks, or another tree's.
         """
-        self._last = await repository.last_segment(self._conn)
-        head = await repository.chain_head(self._conn)
+        shards = {shard.shard: shard for shard in await tree_repository.shards(self._conn)}
+        stored = {year: await segment_repository.stored(self._conn, year) for year in shards}
         await self._conn.commit()
         try:
-            names = await asyncio.to_thread(self._stored_after, self._last)
-            for name in names:
-                if name.last > (head.seq if head else 0):
+            for name in await asyncio.to_thread(self._after, stored):
+                shard = shards.get(name.shard)
+                if shard is None or name.last >= shard.size:
                     raise SealerRefused(
-                        f"the segment store is ahead of the database: it holds entries up to {name.last}, the chain ends at "
-                        f"{head.seq if head else 0}; the database was set back; run `tightrope audit verify`"
+                        f"the segment store is ahead of the database: it holds entries of {name.shard} up to {name.last}, the tree has "
+                        f"{shard.size if shard else 0} leaves; the database was set back; run `tightrope audit verify`"
                     )
-                await self._adopt(name)
+                stored[name.shard] = await self._adopt(name, shard, stored[name.shard])
         except StoreError as error:
             await self._alarm(error)
 
@@ -74,64 +72,69 @@ class SegmentWriter:
             await self._alarm(error)
 
     async def write_due(self, *, now: bool = False) -> bool:
-        """Write one segment if 512 entries wait or the oldest waits long enough (or at once, with `now`).
+        """Write one segment if 512 entries wait or the oldest waits long enough (or at once, with `now`); older shards first.
 
         Raises:
             StoreError: the store did not take it; it is tried again later.
-            SegmentInvalid: the database's entries do not chain; nothing is stored over them.
+            SegmentInvalid: the database's records are not those of the tree; nothing is stored over them.
         """
-        age = await repository.unsegmented_age(self._conn, self._last)
-        head = await repository.chain_head(self._conn)
-        full = head is not None and head.seq - self._last >= ENTRIES
-        if head is None or head.seq <= self._last or not (now or full or (age or 0.0) >= self._seconds):
-            await self._conn.commit()
-            return False
-        entries = await repository.chain_entries(self._conn, self._last + 1, self._last + ENTRIES)
+        for shard in await tree_repository.shards(self._conn):
+            stored = await segment_repository.stored(self._conn, shard.shard)
+            waiting = shard.size - stored.size
+            age = await segment_repository.age(self._conn, shard.shard, stored.size) if waiting else 0.0
+            if waiting and (now or waiting >= ENTRIES or age >= self._seconds):
+                await self._write(shard, stored)
+                return True
         await self._conn.commit()
-        for number, entry in enumerate(entries, self._last + 1):
-            if entry.seq != number:
-                raise SegmentInvalid(f"the record of entry {number} has vanished")
-        key, data = build_segment(entries)
+        return False
+
+    async def _write(self, shard: Shard, stored: Stored) -> None:
+        last = min(shard.size, stored.size + ENTRIES) - 1
+        entries = await tree_repository.sequenced(self._conn, shard.shard, stored.size, last)
+        await self._conn.commit()
+        for number, entry in enumerate(entries, stored.size):
+            if entry.index != number:
+                raise SegmentInvalid(f"the record of entry {shard.shard}/{number} has vanished")
+        key, data, after = build_segment(shard.shard, shard.origin, stored.frontier(), entries)
+        if after.size == shard.size and after.root() != shard.frontier().root():
+            raise SegmentInvalid(f"the records up to {shard.shard}/{last} do not lead to the tree's root")
         started = time.perf_counter()
         receipt = await asyncio.to_thread(self._store.put, key, data)
         if receipt.sha256 != hashlib.sha256(data).hexdigest():
             raise StoreError(f"the store's receipt for {key} names other bytes")
-        await self._index(entries[0].seq, entries[-1].seq, entries[-1].hash, receipt)
+        await segment_repository.insert_segment(self._conn, shard.shard, stored.size, after, receipt)
+        await tree_repository.note_trouble(self._conn, segments="")
+        await self._conn.commit()
         milliseconds = round((time.perf_counter() - started) * 1000)
-        log.debug("segment stored", action="segment_stored", first=entries[0].seq, last=entries[-1].seq, ms=milliseconds)
-        return True
+        log.debug("segment stored", action="segment_stored", shard=shard.shard, first=stored.size, last=last, ms=milliseconds)
 
-    def _stored_after(self, last: int) -> list[SegmentName]:
+    def _after(self, stored: dict[int, Stored]) -> list[SegmentName]:
         names = [name for key in self._store.keys(FOLDER) if (name := parse_name(key)) is not None]
-        return sorted((name for name in names if name.last > last), key=lambda name: name.first)
+        fresh = [name for name in names if name.shard not in stored or name.last >= stored[name.shard].size]
+        return sorted(fresh, key=lambda name: (name.shard, name.first))
 
-    async def _adopt(self, name: SegmentName) -> None:
+    async def _adopt(self, name: SegmentName, shard: Shard, stored: Stored) -> Stored:
         data = await asyncio.to_thread(self._store.get, name.key)
         try:
             segment = parse_segment(data or b"")
         except SegmentInvalid as error:
             raise SealerRefused(f"the stored segment {name.key} is damaged: {error}") from error
-        entries = await repository.chain_entries(self._conn, segment.last, segment.last)
+        after = follows(segment, stored.frontier())
+        rows = await tree_repository.sequenced(self._conn, shard.shard, segment.first, segment.last)
         await self._conn.commit()
-        if segment.first != self._last + 1 or not entries or entries[0].hash != segment.head:
+        if after is None or [row.leaf for row in rows] != [entry.leaf for entry in segment.entries]:
             raise SealerRefused(
-                f"the stored segment {name.key} belongs to another chain than the database's; run `tightrope audit verify`"
+                f"the stored segment {name.key} belongs to another tree than the database's; run `tightrope audit verify`"
             )
         assert data is not None  # noqa: S101 - parse_segment refused an absent one
         digest = hashlib.sha256(data).hexdigest()
-        worm = self._store.describe().worm
-        await self._index(
-            segment.first, segment.last, segment.head, Receipt(key=name.key, sha256=digest, size=len(data), worm=worm)
-        )
-
-    async def _index(self, first: int, last: int, head: bytes, receipt: Receipt) -> None:
-        await repository.insert_segment(self._conn, first=first, last=last, head=head, receipt=receipt)
-        await repository.note_segment_error(self._conn, None)
+        receipt = Receipt(key=name.key, sha256=digest, size=len(data), worm=self._store.describe().worm)
+        await segment_repository.insert_segment(self._conn, shard.shard, segment.first, after, receipt)
         await self._conn.commit()
-        self._last = last
+        return Stored(after.size, tuple(after.hashes))
 
     async def _alarm(self, error: Exception) -> None:
         log.error("segments are behind", action="segments_behind", reason=str(error))
         await self._conn.rollback()
-        await repository.note_segment_error(self._conn, str(error)[:500])
+        await tree_repository.note_trouble(self._conn, segments=str(error))
         await self._conn.commit()

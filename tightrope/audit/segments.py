@@ -1,8 +1,7 @@
-"""Segments: runs of sealed records as one file that can be checked alone. Pure.
+"""Segments: runs of sequenced records, leaf and ciphertext, as one file for the store (docs/audit-formats.md, Segment). Pure.
 
-One canonical JSON object a line. The first names the run: `{"count", "first", "head", "kind": "segment", "last", "prev", "v"}`; each
-further one is an entry: `{"ct": base64, "hash", "leaf": the leaf's text, "leaf_hash", "record", "seq"}`. The name holds the hash of the
-bytes, so that the same segment written twice has one name and another has another.
+The header holds the root of the tree up to the segment's last entry, so that segments read one after the other prove themselves and one
+another. The name holds the hash of the bytes: the same segment written twice has one name, another has another.
 """
 
 from __future__ import annotations
@@ -17,76 +16,88 @@ from uuid import UUID
 
 from tightrope.audit.canon import canonical
 from tightrope.audit.errors import SegmentInvalid
-from tightrope.audit.leaf import chain_hash, leaf_hash
+from tightrope.audit.tlog.merkle import Frontier, leaf_hash
 
-FOLDER = "seg/main"
+FOLDER = "seg"
 ENTRIES = 512
 """Most entries in one segment."""
 
-_NAME = re.compile(rf"{FOLDER}/(\d{{12}})-(\d{{12}})\.([0-9a-f]{{64}})\.jsonl")
+VERSION = 2
+_NAME = re.compile(rf"{FOLDER}/(\d{{4}})/(\d{{12}})-(\d{{12}})\.([0-9a-f]{{64}})\.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
-class ChainEntry:
-    """One sealed record with everything that proves it."""
+class SequencedRecord:
+    """One record with its place; `ct` is None where the log itself wrote it, without payload."""
 
-    seq: int
+    index: int
     record_id: UUID
-    leaf_hash: bytes
-    prev: bytes
-    hash: bytes
     leaf: bytes
-    ct: bytes
+    ct: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A parsed segment whose own chain holds."""
+    """A parsed segment whose leaves match their ciphertexts; whether they lead to `root` needs the tree before (`follows`)."""
 
+    origin: str
     first: int
     last: int
-    prev: bytes
-    head: bytes
-    entries: tuple[ChainEntry, ...]
+    root: bytes
+    entries: tuple[SequencedRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentName:
     """What a segment's key says."""
 
+    shard: int
     first: int
     last: int
     sha256: str
     key: str
 
 
-def build_segment(entries: Sequence[ChainEntry]) -> tuple[str, bytes]:
-    """Key and bytes of a segment.
+def build_segment(shard: int, origin: str, before: Frontier, entries: Sequence[SequencedRecord]) -> tuple[str, bytes, Frontier]:
+    """Key and bytes of a segment, and the tree that it leads to.
+
+    Args:
+        before: the tree up to the segment's first entry.
 
     Raises:
         SegmentInvalid: the entries are none, or do not follow one another, or a leaf is no UTF-8.
     """
     if not entries:
         raise SegmentInvalid("a segment holds at least one entry")
-    lines = [_header(entries)]
-    before = entries[0].prev
-    for number, entry in enumerate(entries, entries[0].seq):
-        if entry.seq != number or entry.prev != before:
-            raise SegmentInvalid(f"entry {entry.seq} does not follow the one before")
+    after = Frontier(before.size, before.hashes)
+    lines: list[bytes] = []
+    for entry in entries:
+        if entry.index != after.size:
+            raise SegmentInvalid(f"entry {entry.index} does not follow the one before")
         lines.append(_line(entry))
-        before = entry.hash
-    data = b"\n".join(lines) + b"\n"
-    return f"{FOLDER}/{entries[0].seq:012d}-{entries[-1].seq:012d}.{hashlib.sha256(data).hexdigest()}.jsonl", data
+        after.append(leaf_hash(entry.leaf))
+    header = {
+        "v": VERSION,
+        "kind": "segment",
+        "origin": origin,
+        "first": before.size,
+        "last": after.size - 1,
+        "count": len(entries),
+        "root": after.root().hex(),
+    }
+    data = b"\n".join([canonical(header), *lines]) + b"\n"
+    digest = hashlib.sha256(data).hexdigest()
+    return f"{FOLDER}/{shard:04d}/{before.size:012d}-{after.size - 1:012d}.{digest}.jsonl", data, after
 
 
 def parse_name(key: str) -> SegmentName | None:
     """What a key says, or None if it is no segment's."""
     found = _NAME.fullmatch(key)
-    return SegmentName(int(found[1]), int(found[2]), found[3], key) if found else None
+    return SegmentName(int(found[1]), int(found[2]), int(found[3]), found[4], key) if found else None
 
 
 def parse_segment(data: bytes) -> Segment:
-    """Read a segment and check its own chain: leaf against leaf hash, leaf hash against chain hash, entry against entry.
+    """Read a segment; every leaf is held against its ciphertext.
 
     Raises:
         SegmentInvalid: names the first entry that is wrong.
@@ -94,77 +105,71 @@ def parse_segment(data: bytes) -> Segment:
     lines = data.split(b"\n")
     try:
         header = json.loads(lines[0])
+        if header["v"] != VERSION or header["kind"] != "segment":
+            raise SegmentInvalid(f"the first line is no header of a segment of version {VERSION}")
         first, last, count = int(header["first"]), int(header["last"]), int(header["count"])
-        prev, head = bytes.fromhex(header["prev"]), bytes.fromhex(header["head"])
+        origin, root = str(header["origin"]), bytes.fromhex(header["root"])
     except (ValueError, KeyError, TypeError) as error:
         raise SegmentInvalid(f"the first line is no segment header: {error}") from error
     if lines[-1] != b"" or len(lines) != count + 2 or count != last - first + 1:
         raise SegmentInvalid(f"the segment says {count} entries and holds {len(lines) - 2}")
-    entries = tuple(_entries(lines[1:-1], first, prev))
-    if entries[-1].hash != head:
-        raise SegmentInvalid(f"entry {last}: the segment's head is another hash")
-    return Segment(first, last, prev, head, entries)
+    return Segment(origin, first, last, root, tuple(_entries(lines[1:-1], first)))
 
 
-def _header(entries: Sequence[ChainEntry]) -> bytes:
-    first, last = entries[0], entries[-1]
-    return canonical(
-        {
-            "v": 1,
-            "kind": "segment",
-            "first": first.seq,
-            "last": last.seq,
-            "count": len(entries),
-            "prev": first.prev.hex(),
-            "head": last.hash.hex(),
-        }
-    )
+def follows(segment: Segment, before: Frontier) -> Frontier | None:
+    """The tree after the segment, or None where its leaves do not lead from `before` to the root it names."""
+    if before.size != segment.first:
+        return None
+    after = Frontier(before.size, before.hashes)
+    for entry in segment.entries:
+        after.append(leaf_hash(entry.leaf))
+    return after if after.root() == segment.root else None
 
 
-def _line(entry: ChainEntry) -> bytes:
+def mismatch(record_id: UUID, leaf: bytes, ct: bytes | None) -> str | None:
+    """Why a record does not match its own leaf, or None."""
+    try:
+        read = json.loads(leaf)
+        named, committed = read["id"], read["ct_sha256"]
+    except (ValueError, KeyError, TypeError):
+        return "the leaf is not readable"
+    if named != str(record_id):
+        return "the leaf belongs to another record"
+    if committed != (hashlib.sha256(ct).hexdigest() if ct is not None else None):
+        return "the ciphertext is not the one that the leaf names"
+    return None
+
+
+def _line(entry: SequencedRecord) -> bytes:
     try:
         leaf = entry.leaf.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SegmentInvalid(f"entry {entry.seq}: the leaf is no UTF-8") from error
+        raise SegmentInvalid(f"entry {entry.index}: the leaf is no UTF-8") from error
     return canonical(
         {
-            "seq": entry.seq,
+            "index": entry.index,
             "record": str(entry.record_id),
             "leaf": leaf,
-            "leaf_hash": entry.leaf_hash.hex(),
-            "hash": entry.hash.hex(),
-            "ct": base64.b64encode(entry.ct).decode("ascii"),
+            "ct": base64.b64encode(entry.ct).decode("ascii") if entry.ct is not None else None,
         }
     )
 
 
-def _entries(lines: Sequence[bytes], first: int, prev: bytes) -> Iterator[ChainEntry]:
-    before = prev
+def _entries(lines: Sequence[bytes], first: int) -> Iterator[SequencedRecord]:
     for number, line in enumerate(lines, first):
         try:
             row = json.loads(line)
-            entry = ChainEntry(
-                seq=row["seq"],
+            entry = SequencedRecord(
+                index=row["index"],
                 record_id=UUID(row["record"]),
-                leaf_hash=bytes.fromhex(row["leaf_hash"]),
-                prev=before,
-                hash=bytes.fromhex(row["hash"]),
                 leaf=row["leaf"].encode("utf-8"),
-                ct=base64.b64decode(row["ct"], validate=True),
+                ct=base64.b64decode(row["ct"], validate=True) if row["ct"] is not None else None,
             )
-            leaf = json.loads(entry.leaf)
-            named, committed = leaf["id"], leaf["ct_sha256"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SegmentInvalid(f"entry {number}: not readable ({error})") from error
-        if entry.seq != number:
-            raise SegmentInvalid(f"entry {number}: numbered {entry.seq}")
-        if leaf_hash(entry.leaf) != entry.leaf_hash:
-            raise SegmentInvalid(f"entry {number}: the leaf is not the one that was hashed")
-        if chain_hash(number, before, entry.leaf_hash) != entry.hash:
-            raise SegmentInvalid(f"entry {number}: the chain does not hold here")
-        if named != str(entry.record_id):
-            raise SegmentInvalid(f"entry {number}: the leaf belongs to another record")
-        if hashlib.sha256(entry.ct).hexdigest() != committed:
-            raise SegmentInvalid(f"entry {number}: the ciphertext is not the leaf's")
+        if entry.index != number:
+            raise SegmentInvalid(f"entry {number}: numbered {entry.index}")
+        reason = mismatch(entry.record_id, entry.leaf, entry.ct)
+        if reason is not None:
+            raise SegmentInvalid(f"entry {number}: {reason}")
         yield entry
-        before = entry.hash

@@ -61,7 +61,7 @@ class SegmentStore(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every key that begins with the folder `prefix`, in order."""
+        """Every key below the folder `prefix`, however deep; in order within a folder."""
         ...
 
     def describe(self) -> StoreInfo:
@@ -100,15 +100,16 @@ class LocalFolderStore:
             raise StoreError(f"the segment store did not give {key}: {error}") from error
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every key in the folder `prefix`, in order."""
+        """Every key below the folder `prefix`, in order."""
         try:
-            names = sorted(entry.name for entry in os.scandir(self._folder / prefix) if not entry.name.startswith("."))
-        except FileNotFoundError:
-            return
+            if not (self._folder / prefix).exists():
+                return
+            for folder, folders, names in os.walk(self._folder / prefix, onerror=_raise):
+                folders.sort()
+                for name in sorted(name for name in names if not name.startswith(".")):
+                    yield (Path(folder) / name).relative_to(self._folder).as_posix()
         except OSError as error:
             raise StoreError(f"the segment store cannot be listed: {error}") from error
-        for name in names:
-            yield f"{prefix}/{name}"
 
     def describe(self) -> StoreInfo:
         """Says plainly that it is not WORM."""
@@ -138,6 +139,10 @@ class LocalFolderStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def store_from(settings: Settings) -> SegmentStore:

@@ -72,8 +72,8 @@ def trail(entry: Entry, language: str) -> Iterator[Line]:
         yield from _plain(payload, facts, spoken=any(True for _ in said(entry, language)))
     if entry.problem:
         yield Line(words["problem"], entry.problem, "bold red", strong=True)
-    place = f"#{entry.seq}" if entry.seq is not None else words["not_sealed"]
-    yield Line(words["sealed_as"], f"{place} · {entry.record_id} · {entry.event}", "dim" if entry.seq is not None else "yellow")
+    place = str(entry.place) if entry.place else words["not_sealed"]
+    yield Line(words["sealed_as"], f"{place} · {entry.record_id} · {entry.event}", "dim" if entry.place else "yellow")
 
 
 def _text(payload: JsonObject) -> str:

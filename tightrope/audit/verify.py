@@ -1,8 +1,8 @@
 """Verification: is every record there, and as it was written?
 
-Goes through the whole log in one snapshot and in bounded memory: the chain from its first entry, each leaf against the chain, each ciphertext
-against its leaf, the index columns against the leaf, content against its hash, and the stored segments against all of it. What is wrong
-is named by sequence number and record.
+Goes through the whole log in one snapshot and in bounded memory: each shard's leaves from the first, each record against its leaf, each
+ciphertext against its leaf, the index columns against the leaf, the tree against every signed checkpoint, content against its hash, and the tree's
+folder and the stored segments against all of it. What is wrong is named by its place and record.
 """
 
 from __future__ import annotations
@@ -14,16 +14,22 @@ from typing import Any
 
 from tightrope.audit import verify_repository as repository
 from tightrope.audit.errors import StoreError
-from tightrope.audit.leaf import GENESIS, chain_hash, leaf_hash, timestamp
-from tightrope.audit.models import Finding, Report
+from tightrope.audit.leaf import timestamp
+from tightrope.audit.models import Finding, Place, Report
 from tightrope.audit.segment_check import SegmentCheck
-from tightrope.audit.segments import FOLDER, SegmentName, parse_name
+from tightrope.audit.segments import FOLDER, SegmentName, mismatch, parse_name
 from tightrope.audit.store import SegmentStore, store_from
+from tightrope.audit.tlog.merkle import Frontier, leaf_hash
+from tightrope.audit.tree_check import CheckpointCheck, check_folder
+from tightrope.audit.tree_folder import TreeFolder
+from tightrope.audit.tree_repository import split
 from tightrope.audit.verify_repository import Conn, Row
 from tightrope.infra.settings import Settings
 
 CONTENTS_TRACKED = 100_000
 """Most different contents whose presence is checked."""
+ABSENT_LISTED = 2000
+"""Most missing places of one gap that are named one by one."""
 
 
 async def verify_log(settings: Settings, *, store: SegmentStore | None = None) -> Report:
@@ -36,20 +42,26 @@ async def verify_log(settings: Settings, *, store: SegmentStore | None = None) -
     report = Report(store=store.describe().text)
     # The store is listed before the snapshot: what is sealed meanwhile must not look like a store that is ahead.
     names = await asyncio.to_thread(_names, store, report)
+    shown = await asyncio.to_thread(_published, settings)
     async with repository.snapshot(settings) as conn:
-        walk = _Walk(report)
-        async for row in repository.stream(conn, repository.CHAIN):
-            walk.chained(row)
-        walk.ended(await repository.noted(conn))
-        await SegmentCheck(conn, store, report, names).run(walk.last)
+        segments = SegmentCheck(conn, store, report, names)
+        contents: set[str] = set()
+        for row in await repository.shards(conn):
+            walk = await _shard(conn, report, row, contents)
+            folder = TreeFolder.of(settings, row["shard"])
+            await check_folder(conn, report, folder, row, shown.pop(row["shard"], None))
+            await segments.run(row["shard"], row["origin"], walk.last)
+        await segments.unknown()
+        for year in shown:
+            report.add(report.missing, Finding("tail", f"the tree's folder shows a log of {year}, the database has none"))
         async for row in repository.stream(conn, repository.UNSEALED):
-            walk.unsealed(row)
+            _unsealed(report, row, contents)
         async for row in repository.stream(conn, repository.VANISHED):
             report.add(
                 report.missing,
                 Finding("record", "the record was deleted before it was sealed", record_id=row["record_id"]),
             )
-        await _contents(conn, report, walk.contents)
+        await _contents(conn, report, contents)
     return report
 
 
@@ -61,85 +73,96 @@ def _names(store: SegmentStore, report: Report) -> list[SegmentName]:
         return []
 
 
+def _published(settings: Settings) -> dict[int, bytes]:
+    """The checkpoint that each shard's folder shows now."""
+    base = TreeFolder.of(settings, 0).path.parent
+    years = [int(path.name) for path in sorted(base.glob("[0-9][0-9][0-9][0-9]"))] if base.is_dir() else []
+    notes = {year: TreeFolder.of(settings, year).checkpoint() for year in years}
+    return {year: note for year, note in notes.items() if note is not None}
+
+
+async def _shard(conn: Conn, report: Report, shard: Row, contents: set[str]) -> _Walk:
+    checkpoints = CheckpointCheck(conn, report, shard)
+    walk = _Walk(report, shard["shard"], contents)
+    await checkpoints.begin()
+    async for row in repository.leaves(conn, shard["shard"]):
+        walk.sequenced(row)
+        checkpoints.passed(walk.frontier)
+    walk.ended(shard)
+    checkpoints.ended(walk.frontier)
+    return walk
+
+
 class _Walk:
-    """Walks the chain row by row."""
+    """Walks one shard leaf by leaf."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, shard: int, contents: set[str]) -> None:
         self._report = report
-        self._before = GENESIS
-        self.last = 0
-        self.contents: set[str] = set()
+        self._shard = shard
+        self._contents = contents
+        self.last = -1
+        self.frontier = Frontier()
 
-    def chained(self, row: Row) -> None:
-        """One entry of the chain, in order."""
-        report, seq, record_id = self._report, row["seq"], row["record_id"]
-        for absent in range(self.last + 1, min(seq, self.last + 2000)):
-            report.add(report.missing, Finding("chain", "the entry is missing from the chain", absent))
-        gap = seq != self.last + 1
+    def sequenced(self, row: Row) -> None:
+        """One leaf, in order."""
+        report, place, record_id = self._report, Place(self._shard, row["index"]), row["record_id"]
+        for absent in range(self.last + 1, min(row["index"], self.last + ABSENT_LISTED)):
+            report.add(report.missing, Finding("leaf", "the entry is missing from the tree", Place(self._shard, absent)))
         report.sealed += 1
-        self._entry(row, gap=gap)
         if row["id"] is None:
-            report.add(report.missing, Finding("record", "the record of this entry was deleted", seq, record_id))
+            report.add(report.missing, Finding("record", "the record of this entry was deleted", place, record_id))
         else:
-            self._record(row, seq)
-        self.last = seq
-        self._before = row["hash"]
-        report.head_hash = row["hash"].hex()
+            if leaf_hash(row["leaf"]) != row["leaf_hash"]:
+                report.add(report.altered, Finding("leaf", "the leaf is not the one that was sealed", place, record_id))
+            _record(report, row, place, self._contents)
+        self.last = row["index"]
+        self.frontier.append(row["leaf_hash"])
 
-    def _entry(self, row: Row, *, gap: bool) -> None:
-        report, seq, record_id = self._report, row["seq"], row["record_id"]
-        read_hash = leaf_hash(row["leaf"]) if row["leaf"] is not None else row["leaf_hash"]
-        if not gap and row["prev"] != self._before:
-            report.add(report.altered, Finding("chain", "the entry does not follow the one before it", seq, record_id))
-        if chain_hash(seq, row["prev"], row["leaf_hash"]) == row["hash"]:
-            if read_hash != row["leaf_hash"]:
-                report.add(report.altered, Finding("leaf", "the leaf is not the one that was sealed", seq, record_id))
-        elif chain_hash(seq, row["prev"], read_hash) == row["hash"]:
-            report.add(report.altered, Finding("chain", "the leaf hash in the chain was altered", seq, record_id))
-        else:
-            report.add(report.altered, Finding("chain", "the entry's hash does not hold", seq, record_id))
+    def ended(self, shard: Row) -> None:
+        """After the last leaf: is it the one that the sequencer noted?"""
+        report, size = self._report, self.last + 1
+        for absent in range(size, min(shard["size"], size + ABSENT_LISTED)):
+            report.add(report.missing, Finding("tail", "the entry was cut off the end of the tree", Place(self._shard, absent)))
+        noted = Frontier(shard["size"], split(shard["frontier"]))
+        if size > shard["size"]:
+            detail = f"the tree had {shard['size']} leaves when the sequencer last noted it; these were added behind its back"
+            report.add(report.altered, Finding("tree", detail, Place(self._shard, shard["size"])))
+        elif size == shard["size"] and noted.root() != self.frontier.root():
+            report.add(report.altered, Finding("tree", "the root is not the one that the sequencer noted", Place(self._shard, self.last)))
+        report.heads[self._shard] = self.frontier.root().hex()
 
-    def _record(self, row: Row, seq: int | None) -> None:
-        report, record_id = self._report, row["id"]
-        leaf = _read(row["leaf"])
-        if leaf is None:
-            report.add(report.altered, Finding("leaf", "the leaf is not readable", seq, record_id))
-            return
-        if leaf.get("id") != str(record_id):
-            report.add(report.altered, Finding("leaf", "the leaf belongs to another record", seq, record_id))
-        if leaf.get("ct_sha256") != hashlib.sha256(row["ct"]).hexdigest():
-            report.add(report.altered, Finding("ciphertext", "the ciphertext is not the one that the leaf names", seq, record_id))
-        for column, value in _columns(row).items():
-            if leaf.get(column) != value:
-                report.add(
-                    report.altered, Finding("columns", f"the column {column} says something else than the leaf", seq, record_id)
-                )
-        if row["key_there"] is None:
-            detail = f"its key {row['kid']} was deleted: the payload cannot be read any more"
-            report.add(report.missing, Finding("key", detail, seq, record_id))
-        content = leaf.get("content")
-        if isinstance(content, dict) and len(self.contents) < CONTENTS_TRACKED:
-            self.contents.update(str(digest) for digest in content.values())
 
-    def ended(self, noted: Row) -> None:
-        """After the last entry: is it the one that the sealer noted?"""
-        report = self._report
-        if noted["head_seq"] > self.last:
-            for absent in range(self.last + 1, min(noted["head_seq"], self.last + 2000) + 1):
-                report.add(report.missing, Finding("tail", "the entry was cut off the end of the chain", absent))
-        elif noted["head_seq"] < self.last or (self.last and noted["head_hash"] != self._before):
-            report.add(report.altered, Finding("chain", "the end of the chain is not the one that the sealer noted", self.last))
+def _record(report: Report, row: Row, place: Place | None, contents: set[str]) -> None:
+    record_id = row["id"]
+    leaf = _read(row["leaf"])
+    if leaf is None:
+        report.add(report.altered, Finding("leaf", "the leaf is not readable", place, record_id))
+        return
+    if leaf.get("id") != str(record_id):
+        report.add(report.altered, Finding("leaf", "the leaf belongs to another record", place, record_id))
+    elif mismatch(record_id, row["leaf"], row["ct"]) is not None:
+        report.add(report.altered, Finding("ciphertext", "the ciphertext is not the one that the leaf names", place, record_id))
+    for column, value in _columns(row).items():
+        if leaf.get(column) != value:
+            detail = f"the column {column} says something else than the leaf"
+            report.add(report.altered, Finding("columns", detail, place, record_id))
+    if row["kid"] is not None and row["key_there"] is None:
+        detail = f"its key {row['kid']} was deleted: the payload cannot be read any more"
+        report.add(report.missing, Finding("key", detail, place, record_id))
+    content = leaf.get("content")
+    if isinstance(content, dict) and len(contents) < CONTENTS_TRACKED:
+        contents.update(str(digest) for digest in content.values())
 
-    def unsealed(self, row: Row) -> None:
-        """One record that no chain entry names."""
-        report = self._report
-        report.unsealed += 1
-        self._record(row, None)
-        if row["refused"] is not None:
-            report.add(report.altered, Finding("refused", f"never sealed: {row['refused']}", record_id=row["id"]))
-        elif not row["queued"]:
-            detail = "the record is neither sealed nor waiting: its entry was taken out of the chain"
-            report.add(report.missing, Finding("chain", detail, record_id=row["id"]))
+
+def _unsealed(report: Report, row: Row, contents: set[str]) -> None:
+    """One record that has no place."""
+    report.unsealed += 1
+    _record(report, row, None, contents)
+    if row["refused"] is not None:
+        report.add(report.altered, Finding("refused", f"never sealed: {row['refused']}", record_id=row["id"]))
+    elif not row["queued"]:
+        detail = "the record is neither sealed nor waiting: its entry was taken out of the tree"
+        report.add(report.missing, Finding("tree", detail, record_id=row["id"]))
 
 
 def _columns(row: Row) -> dict[str, Any]:
@@ -148,7 +171,7 @@ def _columns(row: Row) -> dict[str, Any]:
         "event": row["event"],
         "turn": row["turn"],
         "ts": timestamp(row["ts"]),
-        "kid": str(row["kid"]),
+        "kid": str(row["kid"]) if row["kid"] else None,
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
@@ -15,23 +16,31 @@ from tightrope.infra.settings import Settings
 Conn = AsyncConnection[Any]
 Row = dict[str, Any]
 
+_numbers = itertools.count()  # a server-side cursor's name is free only after the one before was closed
+
 STREAM = 500
 """Rows fetched at a time."""
 
-CHAIN: LiteralString = (
-    "SELECT c.seq, c.record_id, c.leaf_hash, c.prev, c.hash, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there "
-    "FROM audit.chain c LEFT JOIN audit.records r ON r.id = c.record_id LEFT JOIN audit.keys k ON k.kid = r.kid ORDER BY c.seq"
+_RECORD: LiteralString = "r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there"
+LEAVES: LiteralString = (
+    f"SELECT l.index, l.record_id, l.leaf_hash, {_RECORD} FROM audit.leaves l LEFT JOIN audit.records r ON r.id = l.record_id "
+    "LEFT JOIN audit.keys k ON k.kid = r.kid WHERE l.shard = %(shard)s ORDER BY l.index"
+)
+LEAF_HASHES: LiteralString = (
+    "SELECT leaf_hash FROM audit.leaves WHERE shard = %(shard)s AND index < %(size)s ORDER BY index"
 )
 UNSEALED: LiteralString = (
-    "SELECT r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, q.record_id IS NOT NULL AS queued, f.reason AS refused "
-    "FROM audit.records r LEFT JOIN audit.chain c ON c.record_id = r.id LEFT JOIN audit.keys k ON k.kid = r.kid "
-    "LEFT JOIN audit.pending q ON q.record_id = r.id LEFT JOIN audit.refused f ON f.record_id = r.id WHERE c.record_id IS NULL ORDER BY r.ord"
+    f"SELECT {_RECORD}, q.record_id IS NOT NULL AS queued, f.reason AS refused "
+    "FROM audit.records r LEFT JOIN audit.leaves l ON l.record_id = r.id LEFT JOIN audit.keys k ON k.kid = r.kid "
+    "LEFT JOIN audit.pending q ON q.record_id = r.id LEFT JOIN audit.refused f ON f.record_id = r.id WHERE l.record_id IS NULL ORDER BY r.ord"
 )
 VANISHED: LiteralString = (
     "SELECT p.record_id FROM audit.pending p LEFT JOIN audit.records r ON r.id = p.record_id WHERE r.id IS NULL "
     "UNION SELECT f.record_id FROM audit.refused f LEFT JOIN audit.records r ON r.id = f.record_id WHERE r.id IS NULL"
 )
-SEGMENTS: LiteralString = "SELECT first, last, key, sha256, head FROM audit.segments ORDER BY first"
+SEGMENTS: LiteralString = (
+    "SELECT first, last, key, sha256, frontier FROM audit.segments WHERE shard = %(shard)s ORDER BY first"
+)
 CONTENT: LiteralString = "SELECT sha256, data FROM audit.content ORDER BY sha256"
 
 
@@ -45,24 +54,48 @@ async def snapshot(settings: Settings) -> AsyncIterator[Conn]:
         yield conn
 
 
-async def stream(conn: Conn, query: LiteralString, *, size: int = STREAM) -> AsyncIterator[Row]:
+async def stream(
+    conn: Conn, query: LiteralString, parameters: Mapping[str, Any] | None = None, *, size: int = STREAM
+) -> AsyncIterator[Row]:
     """Rows of a query, a few at a time."""
-    async with conn.cursor(name="verification", row_factory=dict_row) as cursor:
+    async with conn.cursor(name=f"verification_{next(_numbers)}", row_factory=dict_row) as cursor:
         cursor.itersize = size
-        await cursor.execute(query)
+        await cursor.execute(query, parameters)
         async for row in cursor:
             yield row
 
 
-async def noted(conn: Conn) -> Row:
-    """What the sealer says of itself."""
-    row = await (await conn.cursor(row_factory=dict_row).execute("SELECT head_seq, head_hash FROM audit.sealer")).fetchone()
-    return row or {"head_seq": 0, "head_hash": b""}
+def leaves(conn: Conn, shard: int) -> AsyncIterator[Row]:
+    """Every leaf of a shard with its record, in order."""
+    return stream(conn, LEAVES, {"shard": shard})
 
 
-async def chain_range(conn: Conn, first: int, last: int) -> dict[int, bytes]:
-    """Sequence number -> chain hash, as the database has them."""
+def leaf_hashes(conn: Conn, shard: int, size: int) -> AsyncIterator[Row]:
+    """The leaf hashes of the tree of `size` leaves, in order."""
+    return stream(conn, LEAF_HASHES, {"shard": shard, "size": size}, size=4096)
+
+
+async def shards(conn: Conn) -> list[Row]:
+    """Every shard, and every year that has leaves and no shard (sealed before there were trees, and not folded yet)."""
     cursor = await conn.cursor(row_factory=dict_row).execute(
-        "SELECT seq, hash FROM audit.chain WHERE seq BETWEEN %s AND %s", (first, last)
+        "SELECT shard, origin, size, frontier, vkeys FROM audit.shards UNION ALL "
+        "SELECT shard, '', count(*), '', '{}' FROM audit.leaves l WHERE NOT EXISTS (SELECT 1 FROM audit.shards s WHERE s.shard = l.shard) "
+        "GROUP BY shard ORDER BY shard"
     )
-    return {row["seq"]: bytes(row["hash"]) for row in await cursor.fetchall()}
+    return await cursor.fetchall()
+
+
+async def checkpoints(conn: Conn, shard: int) -> list[Row]:
+    """Every signed checkpoint of a shard, smallest first."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT size, root, note FROM audit.checkpoints WHERE shard = %s ORDER BY size", (shard,)
+    )
+    return await cursor.fetchall()
+
+
+async def leaves_range(conn: Conn, shard: int, first: int, last: int) -> dict[int, bytes]:
+    """Index -> leaf hash, as the database has them."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT index, leaf_hash FROM audit.leaves WHERE shard = %s AND index BETWEEN %s AND %s", (shard, first, last)
+    )
+    return {row["index"]: bytes(row["leaf_hash"]) for row in await cursor.fetchall()}

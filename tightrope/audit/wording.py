@@ -122,9 +122,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "unsealed": ("待封存", "Not sealed yet"),
     "segments": ("存档段", "Segments"),
     "contents": ("版本内容", "Contents"),
-    "head": ("链尾哈希", "Head of the chain"),
+    "checkpoints": ("已签名检查点", "Signed checkpoints"),
+    "head": ("树根", "Root of the tree"),
     "altered": ("被改动", "Altered"),
     "missing": ("缺失", "Missing"),
+    "tree_problems": ("已发布日志树问题", "Published tree"),
     "segment_problems": ("存档段问题", "Segment store"),
     "more": ("另有 {n} 项未列出", "{n} more are not listed"),
 }

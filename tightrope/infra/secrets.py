@@ -21,7 +21,8 @@ def _token() -> str:
     return random.token_urlsafe(32)
 
 
-def _key32() -> str:
+def new_key32() -> str:
+    """32 random bytes in base64."""
     return base64.b64encode(random.token_bytes(32)).decode()
 
 
@@ -42,8 +43,9 @@ DEMO_SECRETS: dict[str, Callable[[], str]] = {
     "oidc_client_actions": _token,
     "oidc_client_portal": _token,
     "sandbox_admin_token": _token,
-    "audit_master_key": _key32,
-    "identity_box_key": _key32,
+    "audit_master_key": new_key32,
+    "audit_log_key": new_key32,
+    "identity_box_key": new_key32,
     "assistant_token": _token,
 }
 """Every secret but the database passwords (`db_<role>`) and Chatwoot's own (`bot_access_token`, `bot_webhook_secret`)."""

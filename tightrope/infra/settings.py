@@ -79,6 +79,22 @@ class Settings(BaseSettings):
     audit_segment_seconds: float = Field(
         5.0, description="A sealed record is in the segment store after at most this many seconds"
     )
+    audit_log_name: str = Field(
+        "tightrope.example/audit",
+        pattern=r"^[a-z0-9.-]+(/[a-z0-9._-]+)*$",
+        description="Name of this firm's audit log; with the year it is the origin of the checkpoints. Never changed once there are records",
+    )
+    audit_tree: Path | None = Field(
+        None, description="Folder of the audit log's trees (C2SP tlog-tiles, one log a year); default `<state_dir>/audit-tree`"
+    )
+    audit_checkpoint_seconds: float = Field(1.0, gt=0, description="How often a checkpoint is signed while the tree grows")
+    audit_beat_seconds: float = Field(
+        10.0, ge=0, description="How often the sealer writes a heartbeat into the log, so that its silence is visible; 0: never"
+    )
+    audit_sm: bool = Field(
+        False,
+        description="SM3 of each payload in its leaf, for firms under the commercial-cryptography rules (beside SHA-256, not in its place)",
+    )
 
     strict_payloads: bool = Field(
         True,

@@ -1,0 +1,134 @@
+"""The part of verification that holds signed checkpoints and the tree's folder against the leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from tightrope.audit import verify_repository as repository
+from tightrope.audit.errors import NoteInvalid, StoreError, TileInvalid
+from tightrope.audit.models import Finding, Place, Report
+from tightrope.audit.tlog.checkpoint import Checkpoint, open_checkpoint
+from tightrope.audit.tlog.keys import VerifierKey
+from tightrope.audit.tlog.merkle import Frontier, leaf_hash
+from tightrope.audit.tlog.tiles import WIDTH, entry_reader
+from tightrope.audit.tree_folder import TreeFolder
+from tightrope.audit.verify_repository import Conn, Row
+
+DIFFERENCES = 20
+"""Most differing entries of one shard's folder that are named one by one."""
+
+
+class CheckpointCheck:
+    """Every signed checkpoint of a shard against the tree at its size. The first one that does not hold is named, with what it covers."""
+
+    def __init__(self, conn: Conn, report: Report, shard: Row) -> None:
+        self._conn = conn
+        self._report = report
+        self._shard: int = shard["shard"]
+        self._origin: str = shard["origin"]
+        self._keys = [VerifierKey.parse(vkey) for vkey in shard["vkeys"]]
+        self._due: dict[int, Row] = {}
+        self._held = 0
+        self._broken = False
+
+    async def begin(self) -> None:
+        """Read the shard's checkpoints."""
+        self._due = {row["size"]: row for row in await repository.checkpoints(self._conn, self._shard)}
+        self._report.checkpoints += len(self._due)
+
+    def passed(self, frontier: Frontier) -> None:
+        """The walk has come to this size."""
+        row = self._due.pop(frontier.size, None)
+        if row is None:
+            return
+        reason = self._reason(row, frontier)
+        if reason is None:
+            self._held = frontier.size
+        elif not self._broken:
+            self._broken = True
+            covers = f"entries {self._held} to {frontier.size - 1}"
+            detail = f"the checkpoint of {frontier.size} leaves does not hold: {reason} ({covers})"
+            self._report.add(self._report.altered, Finding("checkpoint", detail, Place(self._shard, frontier.size - 1)))
+
+    def ended(self, frontier: Frontier) -> None:
+        """The walk is over: what was signed beyond it is missing."""
+        if self._due:
+            size = max(self._due)
+            detail = f"a tree of {size} leaves was signed; {frontier.size} are there"
+            self._report.add(self._report.missing, Finding("tail", detail, Place(self._shard, frontier.size)))
+
+    def _reason(self, row: Row, frontier: Frontier) -> str | None:
+        try:
+            checkpoint = open_checkpoint(row["note"], self._keys).checkpoint
+        except NoteInvalid as error:
+            return str(error)
+        if (checkpoint.origin, checkpoint.size, checkpoint.root) != (self._origin, row["size"], row["root"]):
+            return "the signed text says something else than the table"
+        return None if checkpoint.root == frontier.root() else "the leaves lead to another root"
+
+
+async def check_folder(conn: Conn, report: Report, folder: TreeFolder, shard: Row, note: bytes | None) -> None:
+    """The published tree against the leaves of the database, tile by tile.
+
+    Args:
+        note: the checkpoint as it was published before the snapshot was taken, or None where there was none.
+    """
+    if note is None:
+        report.notes.append(f"the tree of {shard['shard']} is not published yet")
+        return
+    try:
+        shown = open_checkpoint(note, [VerifierKey.parse(vkey) for vkey in shard["vkeys"]]).checkpoint
+    except (NoteInvalid, StoreError) as error:
+        report.tree(f"the published checkpoint of {shard['shard']} does not hold: {error}")
+        return
+    if shown.size > shard["size"]:
+        detail = f"the tree's folder is ahead of the database: it shows {shown.size} leaves of {shard['shard']}, the database has {shard['size']}"
+        report.add(report.missing, Finding("tail", detail, Place(shard["shard"], shard["size"])))
+    differences = 0
+    async for number, hashes in _tiles_of(conn, shard["shard"], shown.size):
+        for finding in await asyncio.to_thread(lambda n=number, h=hashes: list(_compare(folder, shard["shard"], n, h, shown.size))):
+            differences += 1
+            if differences <= DIFFERENCES:
+                report.add(report.tree_problems, finding)
+            else:
+                report.not_listed += 1
+    if not differences:
+        _root_of_folder(report, folder, shard, shown)
+
+
+def _root_of_folder(report: Report, folder: TreeFolder, shard: Row, shown: Checkpoint) -> None:
+    try:
+        if folder.frontier(shown.size).root() != shown.root:
+            report.tree(f"the tiles of {shard['shard']} do not lead to the published checkpoint")
+    except (TileInvalid, StoreError) as error:
+        report.tree(str(error))
+
+
+async def _tiles_of(conn: Conn, shard: int, size: int) -> AsyncIterator[tuple[int, list[bytes]]]:
+    number, hashes = 0, list[bytes]()
+    async for row in repository.leaf_hashes(conn, shard, size):
+        hashes.append(row["leaf_hash"])
+        if len(hashes) == WIDTH:
+            yield number, hashes
+            number, hashes = number + 1, []
+    if hashes:
+        yield number, hashes
+
+
+def _compare(folder: TreeFolder, shard: int, number: int, hashes: list[bytes], size: int) -> Iterator[Finding]:
+    width = min(WIDTH, size - number * WIDTH)
+    try:
+        entries = entry_reader(size, folder.read)(number)
+        there = folder.leaf_hashes(number, size)
+    except (TileInvalid, StoreError) as error:
+        yield Finding("tree", str(error), Place(shard, number * WIDTH))
+        return
+    for at, hashed in enumerate(hashes):
+        place = Place(shard, number * WIDTH + at)
+        if at >= width:
+            break
+        if there[at] != hashed:
+            yield Finding("tree", "the published tile has another leaf hash here than the database", place)
+        if leaf_hash(entries[at]) != there[at]:
+            yield Finding("tree", "the published entry is not the one of its tile", place)
