@@ -20,9 +20,9 @@ SELECT (SELECT count(*) FROM gateway.inbound WHERE state = 'pending') AS inbound
        (SELECT count(*) FROM audit.pending) AS unsealed,
        (SELECT count(*) FROM identity.grant WHERE expires_at > now()) AS grants"""
 _TURNS = """
-SELECT t.number, t.attempt, t.state, t.sender_id, i.message_id, r.event, c.seq FROM gateway.turn t
+SELECT t.number, t.attempt, t.state, t.sender_id, i.message_id, r.event, l.index FROM gateway.turn t
 JOIN gateway.inbound i ON i.id = t.inbound_id
-LEFT JOIN audit.records r ON r.id = t.record_id LEFT JOIN audit.chain c ON c.record_id = t.record_id
+LEFT JOIN audit.records r ON r.id = t.record_id LEFT JOIN audit.leaves l ON l.record_id = t.record_id
 WHERE t.conversation_id = %(c)s ORDER BY t.number"""
 _OUT = """
 SELECT o.id, o.seq, o.state, o.attempts, o.chatwoot_id, t.number FROM gateway.outbox o LEFT JOIN gateway.turn t ON t.record_id = o.record_id
@@ -70,7 +70,7 @@ async def judge(demo: RunningDemo, customer: Customer, messages: list[int]) -> s
     for turn in turns:
         assert turn["state"] == "committed", f"turn {turn['number']} is {turn['state']}"
         assert turn["event"] in {"gateway:turn:made", "gateway:turn:failed"}, f"the record of turn {turn['number']} is missing"
-        assert turn["seq"] is not None, f"the record of turn {turn['number']} is not sealed"
+        assert turn["index"] is not None, f"the record of turn {turn['number']} is not sealed"
     _once_and_in_order(demo, customer, turns)
     senders = {turn["sender_id"] for turn in turns}
     made = demo.one("assistant", "SELECT count(*) FROM engine.turn WHERE sender_id = ANY(%(s)s)", s=sorted(senders))

@@ -51,6 +51,10 @@ class SealerRefused(AuditError):
     """The sealer will not go on: tree folder or store are ahead of the database, the log was changed, or another sealer wrote."""
 
 
+class TreeBroken(AuditError):
+    """What is stored does not lead to the tree that was sequenced; nothing is signed until a person has looked."""
+
+
 class ProofInvalid(AuditError, ValueError):
     """A Merkle proof does not lead from what it proves to the root, or the tree was asked for what it does not hold."""
 

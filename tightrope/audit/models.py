@@ -250,7 +250,12 @@ class Report:
             "not_listed": self.not_listed,
         } | {
             name: [
-                {"kind": f.kind, "place": str(f.place) if f.place else None, "record_id": str(f.record_id) if f.record_id else None, "detail": f.detail}
+                {
+                    "kind": f.kind,
+                    "place": str(f.place) if f.place else None,
+                    "record_id": str(f.record_id) if f.record_id else None,
+                    "detail": f.detail,
+                }
                 for f in findings
             ]
             for name, findings in lists.items()

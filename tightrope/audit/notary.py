@@ -1,7 +1,7 @@
 """The notary: reads the sequenced leaves back, folds them itself, lays them into the tree's folder and signs what it finds there.
 
 It shares no state with the sequencer: a checkpoint is signed only where the records as stored now, the leaf hashes as sequenced, the sequencer's own
-frontier and the tiles read back from the disk give one root. Trouble with the folder delays checkpoints, never the receipts.
+frontier and the tiles read back from the disk give one root. Where they differ nothing more is signed and health tells why; receipts go on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 import psycopg
 
 from tightrope.audit import tree_repository as repository
-from tightrope.audit.errors import NoteInvalid, SealerRefused, StoreError, TileInvalid
+from tightrope.audit.errors import NoteInvalid, SealerRefused, StoreError, TileInvalid, TreeBroken
 from tightrope.audit.tlog.checkpoint import Checkpoint, sign_checkpoint
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
 from tightrope.audit.tlog.note import Note, Signer
@@ -26,6 +26,9 @@ log = get_logger()
 READ = 4096
 """Leaves read back and laid down at a time."""
 RETRY_SECONDS = 2.0
+
+_TROUBLE = (StoreError, TileInvalid, TreeBroken)
+"""What is an alarm and is tried again; all else ends the sealer."""
 
 Signers = Callable[[str], Sequence[Signer]]
 """The keys that sign an origin's checkpoints."""
@@ -53,7 +56,7 @@ class Notary:
             await self._conn.commit()
             folder = self._folder(shard.shard)
             try:
-                self._laid[shard.shard] = await asyncio.to_thread(self._compare, folder, shard, signed)
+                self._laid[shard.shard] = await asyncio.to_thread(self._compare, folder, signed)
             except (StoreError, TileInvalid, NoteInvalid) as error:
                 # The folder is made again from its first leaf: everything it holds is in the database.
                 log.error("the tree's folder is damaged and is made again", action="audit_tree_damaged", reason=str(error))
@@ -65,7 +68,7 @@ class Notary:
             pause = self._seconds
             try:
                 await self.sign_all()
-            except (StoreError, TileInvalid) as error:
+            except _TROUBLE as error:
                 await self._alarm(error)
                 pause = max(RETRY_SECONDS, self._seconds)
             with suppress(TimeoutError):
@@ -75,14 +78,15 @@ class Notary:
         """Sign what is left, on the way out."""
         try:
             await self.sign_all()
-        except (StoreError, TileInvalid) as error:
+        except _TROUBLE as error:
             await self._alarm(error)
 
     async def sign_all(self) -> None:
         """Sign every shard that has grown.
 
         Raises:
-            SealerRefused: the roots differ; nothing is signed.
+            SealerRefused: somebody else signs this log.
+            TreeBroken: the roots differ; nothing is signed.
             StoreError, TileInvalid: the folder did not take or give a file.
         """
         shards = await repository.shards(self._conn)
@@ -101,9 +105,9 @@ class Notary:
         laid = await self._lay(shard, laid, folder)
         self._laid[shard.shard] = laid
         if laid.root() != shard.frontier().root():
-            raise SealerRefused(_differ(shard, "the records as stored now do not lead to the root of the sequencer"))
+            raise TreeBroken(_differ(shard, "the records as stored now do not lead to the root of the sequencer"))
         if (await asyncio.to_thread(folder.frontier, shard.size)).root() != laid.root():
-            raise SealerRefused(_differ(shard, "the tiles as read back do not lead to the root of the records"))
+            raise TreeBroken(_differ(shard, "the tiles as read back do not lead to the root of the records"))
         if signed is not None and signed[0] == shard.size:
             note = signed[2]
         else:
@@ -123,12 +127,12 @@ class Notary:
             leaves, hashes, before = [], [], after.size
             for number, (index, hashed, leaf) in enumerate(rows, before):
                 if index != number or leaf is None or leaf_hash(leaf) != hashed:
-                    raise SealerRefused(_differ(shard, f"entry {number} is missing or not as it was sequenced"))
+                    raise TreeBroken(_differ(shard, f"entry {number} is missing or not as it was sequenced"))
                 leaves.append(leaf)
                 hashes.append(hashed)
                 after.append(hashed)
             if not rows:
-                raise SealerRefused(_differ(shard, f"entry {before} is missing"))
+                raise TreeBroken(_differ(shard, f"entry {before} is missing"))
             await asyncio.to_thread(folder.grow, before, leaves, hashes)
         return after
 
@@ -141,7 +145,7 @@ class Notary:
             raise SealerRefused(_differ(shard, "somebody else signed a tree of this size")) from error
 
     @staticmethod
-    def _compare(folder: TreeFolder, shard: Shard, signed: tuple[int, bytes, bytes] | None) -> Frontier:
+    def _compare(folder: TreeFolder, signed: tuple[int, bytes, bytes] | None) -> Frontier:
         note = folder.checkpoint()
         if note is None:
             return Frontier()
@@ -165,5 +169,3 @@ class Notary:
 
 def _differ(shard: Shard, what: str) -> str:
     return f"nothing is signed in {shard.origin}: {what}; run `tightrope audit verify`"
-
-

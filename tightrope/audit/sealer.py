@@ -86,6 +86,7 @@ class _Heartbeat:
 
 
 async def _sequence(sequencer: Sequencer, beat: _Heartbeat, listen: Conn, stop: asyncio.Event) -> None:
+    await beat.beat()
     while not stop.is_set():
         await beat.beat()
         await sequencer.beat()

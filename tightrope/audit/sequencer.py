@@ -59,7 +59,9 @@ def place(frontier: Frontier, batch: Sequence[Waiting]) -> tuple[Frontier, list[
 class Sequencer:
     """Sequences batches on one connection that holds the lease."""
 
-    def __init__(self, conn: Conn, *, log_name: str, vkeys: Callable[[str], Sequence[str]], release: str, beat_seconds: float) -> None:
+    def __init__(
+        self, conn: Conn, *, log_name: str, vkeys: Callable[[str], Sequence[str]], release: str, beat_seconds: float
+    ) -> None:
         """`vkeys(origin)` gives the public keys that sign a shard's checkpoints; `beat_seconds` 0 writes no heartbeat leaves."""
         self._conn = conn
         self._log_name = log_name
@@ -90,6 +92,7 @@ class Sequencer:
             await self._check(self._shard)
             self._frontier = self._shard.frontier()
             await self._declare_gap()
+            await self._declare_keys(self._shard)
         await self._conn.commit()
         await self._roll_over()
 
@@ -144,12 +147,16 @@ class Sequencer:
             grown = await repository.insert_leaves(self._conn, self.year, leaves, done, after)
             if grown != 1:
                 await self._conn.rollback()
-                raise SealerRefused(f"the tree of {self.year} is no longer of size {self._frontier.size}: somebody else wrote into it")
+                raise SealerRefused(
+                    f"the tree of {self.year} is no longer of size {self._frontier.size}: somebody else wrote into it"
+                )
             await self._conn.commit()
         except psycopg.errors.UniqueViolation as error:
             await self._conn.rollback()
             detail = error.diag.message_primary
-            raise SealerRefused(f"somebody else wrote into the tree of {self.year} after {self._frontier.size}: {detail}") from error
+            raise SealerRefused(
+                f"somebody else wrote into the tree of {self.year} after {self._frontier.size}: {detail}"
+            ) from error
         self._frontier = after
 
     async def _write(self, event: Event, facts: dict[str, Any]) -> tuple[UUID, bytes]:
@@ -189,8 +196,21 @@ class Sequencer:
             return
         silent = (now - since).total_seconds()
         if silent > GAP_BEATS * self._beat_seconds:
-            facts = {"from": _stamp(since), "to": _stamp(now), "seconds": round(silent), "reason": "the sequencer was not at work"}
+            facts = {
+                "from": _stamp(since),
+                "to": _stamp(now),
+                "seconds": round(silent),
+                "reason": "the sequencer was not at work",
+            }
             await self._write(Event.GAP_DECLARED, facts)
+
+    async def _declare_keys(self, shard: Shard) -> None:
+        """Note keys that sign from now on; those before stay known, since they signed what is there."""
+        added = [vkey for vkey in self._vkeys(shard.origin) if vkey not in shard.vkeys]
+        if added:
+            await repository.set_vkeys(self._conn, shard.shard, [*shard.vkeys, *added])
+            for vkey in added:
+                await self._write(Event.LOG_KEY_ADDED, {"shard": shard.shard, "vkey": vkey})
 
     async def _roll_over(self) -> None:
         """Open the shard of the database's year where it is later than the one that grows."""
@@ -200,7 +220,12 @@ class Sequencer:
             await self._conn.rollback()
             return
         before = self._shard
-        facts: dict[str, Any] = {"shard": year, "origin": self._origin(year), "before": None}
+        facts: dict[str, Any] = {
+            "shard": year,
+            "origin": self._origin(year),
+            "vkeys": list(self._vkeys(self._origin(year))),
+            "before": None,
+        }
         if before is not None:
             facts["before"] = {"origin": before.origin, "size": self._frontier.size, "root": self._frontier.root().hex()}
         frontier = Frontier()

@@ -102,8 +102,8 @@ class LocalFolderStore:
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below the folder `prefix`, in order."""
         try:
-            if not (self._folder / prefix).exists():
-                return
+            with suppress(FileNotFoundError):
+                (self._folder / prefix).stat()
             for folder, folders, names in os.walk(self._folder / prefix, onerror=_raise):
                 folders.sort()
                 for name in sorted(name for name in names if not name.startswith(".")):
@@ -142,7 +142,8 @@ class LocalFolderStore:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def store_from(settings: Settings) -> SegmentStore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 from tightrope.audit import verify_repository as repository
 from tightrope.audit.errors import NoteInvalid, StoreError, TileInvalid
@@ -37,26 +37,23 @@ class CheckpointCheck:
         self._due = {row["size"]: row for row in await repository.checkpoints(self._conn, self._shard)}
         self._report.checkpoints += len(self._due)
 
-    def passed(self, frontier: Frontier) -> None:
-        """The walk has come to this size."""
-        row = self._due.pop(frontier.size, None)
-        if row is None:
+    def passed(self, size: int, frontier: Frontier | None) -> None:
+        """The walk has come to this size; without a frontier (an entry before is missing, which is told) nothing can be compared."""
+        row = self._due.pop(size, None)
+        if row is None or frontier is None:
             return
         reason = self._reason(row, frontier)
         if reason is None:
-            self._held = frontier.size
+            self._held = size
         elif not self._broken:
             self._broken = True
-            covers = f"entries {self._held} to {frontier.size - 1}"
-            detail = f"the checkpoint of {frontier.size} leaves does not hold: {reason} ({covers})"
-            self._report.add(self._report.altered, Finding("checkpoint", detail, Place(self._shard, frontier.size - 1)))
+            detail = f"the checkpoint of {size} leaves does not hold: {reason} (entries {self._held} to {size - 1})"
+            self._report.add(self._report.altered, Finding("checkpoint", detail, Place(self._shard, size - 1)))
 
-    def ended(self, frontier: Frontier) -> None:
-        """The walk is over: what was signed beyond it is missing."""
-        if self._due:
-            size = max(self._due)
-            detail = f"a tree of {size} leaves was signed; {frontier.size} are there"
-            self._report.add(self._report.missing, Finding("tail", detail, Place(self._shard, frontier.size)))
+    @property
+    def signed(self) -> int:
+        """The largest signed size that the walk has not come to, or 0."""
+        return max(self._due, default=0)
 
     def _reason(self, row: Row, frontier: Frontier) -> str | None:
         try:
@@ -84,10 +81,10 @@ async def check_folder(conn: Conn, report: Report, folder: TreeFolder, shard: Ro
         return
     if shown.size > shard["size"]:
         detail = f"the tree's folder is ahead of the database: it shows {shown.size} leaves of {shard['shard']}, the database has {shard['size']}"
-        report.add(report.missing, Finding("tail", detail, Place(shard["shard"], shard["size"])))
+        report.add(report.tree_problems, Finding("tail", detail, Place(shard["shard"], shard["size"])))
     differences = 0
     async for number, hashes in _tiles_of(conn, shard["shard"], shown.size):
-        for finding in await asyncio.to_thread(lambda n=number, h=hashes: list(_compare(folder, shard["shard"], n, h, shown.size))):
+        for finding in await asyncio.to_thread(_compare, folder, shard["shard"], number, hashes, shown.size):
             differences += 1
             if differences <= DIFFERENCES:
                 report.add(report.tree_problems, finding)
@@ -116,19 +113,17 @@ async def _tiles_of(conn: Conn, shard: int, size: int) -> AsyncIterator[tuple[in
         yield number, hashes
 
 
-def _compare(folder: TreeFolder, shard: int, number: int, hashes: list[bytes], size: int) -> Iterator[Finding]:
-    width = min(WIDTH, size - number * WIDTH)
+def _compare(folder: TreeFolder, shard: int, number: int, hashes: list[bytes], size: int) -> list[Finding]:
     try:
         entries = entry_reader(size, folder.read)(number)
         there = folder.leaf_hashes(number, size)
     except (TileInvalid, StoreError) as error:
-        yield Finding("tree", str(error), Place(shard, number * WIDTH))
-        return
-    for at, hashed in enumerate(hashes):
+        return [Finding("tree", str(error), Place(shard, number * WIDTH))]
+    found = []
+    for at, (hashed, tile, entry) in enumerate(zip(hashes, there, entries, strict=False)):
         place = Place(shard, number * WIDTH + at)
-        if at >= width:
-            break
-        if there[at] != hashed:
-            yield Finding("tree", "the published tile has another leaf hash here than the database", place)
-        if leaf_hash(entries[at]) != there[at]:
-            yield Finding("tree", "the published entry is not the one of its tile", place)
+        if tile != hashed:
+            found.append(Finding("tree", "the published tile has another leaf hash here than the database", place))
+        if leaf_hash(entry) != tile:
+            found.append(Finding("tree", "the published entry is not the one of its tile", place))
+    return found

@@ -111,11 +111,11 @@ class TreeFolder:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with open(beside, "xb") as file:
+                with beside.open("xb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(beside, target)
+                beside.replace(target)
             finally:
                 beside.unlink(missing_ok=True)
             folder = os.open(target.parent, os.O_RDONLY)

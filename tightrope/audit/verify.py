@@ -87,9 +87,8 @@ async def _shard(conn: Conn, report: Report, shard: Row, contents: set[str]) -> 
     await checkpoints.begin()
     async for row in repository.leaves(conn, shard["shard"]):
         walk.sequenced(row)
-        checkpoints.passed(walk.frontier)
-    walk.ended(shard)
-    checkpoints.ended(walk.frontier)
+        checkpoints.passed(walk.last + 1, walk.whole)
+    walk.ended(shard, checkpoints.signed)
     return walk
 
 
@@ -101,7 +100,12 @@ class _Walk:
         self._shard = shard
         self._contents = contents
         self.last = -1
-        self.frontier = Frontier()
+        self._frontier = Frontier()
+
+    @property
+    def whole(self) -> Frontier | None:
+        """The tree so far; None once an entry was missing."""
+        return self._frontier if self._frontier.size == self.last + 1 else None
 
     def sequenced(self, row: Row) -> None:
         """One leaf, in order."""
@@ -116,20 +120,24 @@ class _Walk:
                 report.add(report.altered, Finding("leaf", "the leaf is not the one that was sealed", place, record_id))
             _record(report, row, place, self._contents)
         self.last = row["index"]
-        self.frontier.append(row["leaf_hash"])
+        self._frontier.append(row["leaf_hash"])
 
-    def ended(self, shard: Row) -> None:
-        """After the last leaf: is it the one that the sequencer noted?"""
+    def ended(self, shard: Row, signed: int) -> None:
+        """After the last leaf: is it the one that the sequencer noted, and the last that was signed?"""
         report, size = self._report, self.last + 1
-        for absent in range(size, min(shard["size"], size + ABSENT_LISTED)):
+        for absent in range(size, min(max(shard["size"], signed), size + ABSENT_LISTED)):
             report.add(report.missing, Finding("tail", "the entry was cut off the end of the tree", Place(self._shard, absent)))
-        noted = Frontier(shard["size"], split(shard["frontier"]))
         if size > shard["size"]:
             detail = f"the tree had {shard['size']} leaves when the sequencer last noted it; these were added behind its back"
             report.add(report.altered, Finding("tree", detail, Place(self._shard, shard["size"])))
-        elif size == shard["size"] and noted.root() != self.frontier.root():
-            report.add(report.altered, Finding("tree", "the root is not the one that the sequencer noted", Place(self._shard, self.last)))
-        report.heads[self._shard] = self.frontier.root().hex()
+        elif self.whole and size == shard["size"]:
+            noted = Frontier(size, split(shard["frontier"])) if shard["frontier"] else self.whole  # not folded into a tree yet
+            if noted.root() != self.whole.root():
+                report.add(
+                    report.altered,
+                    Finding("tree", "the root is not the one that the sequencer noted", Place(self._shard, self.last)),
+                )
+        report.heads[self._shard] = self._frontier.root().hex()
 
 
 def _record(report: Report, row: Row, place: Place | None, contents: set[str]) -> None:

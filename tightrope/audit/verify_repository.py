@@ -21,16 +21,14 @@ _numbers = itertools.count()  # a server-side cursor's name is free only after t
 STREAM = 500
 """Rows fetched at a time."""
 
-_RECORD: LiteralString = "r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there"
 LEAVES: LiteralString = (
-    f"SELECT l.index, l.record_id, l.leaf_hash, {_RECORD} FROM audit.leaves l LEFT JOIN audit.records r ON r.id = l.record_id "
+    "SELECT l.index, l.record_id, l.leaf_hash, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there "
+    "FROM audit.leaves l LEFT JOIN audit.records r ON r.id = l.record_id "
     "LEFT JOIN audit.keys k ON k.kid = r.kid WHERE l.shard = %(shard)s ORDER BY l.index"
 )
-LEAF_HASHES: LiteralString = (
-    "SELECT leaf_hash FROM audit.leaves WHERE shard = %(shard)s AND index < %(size)s ORDER BY index"
-)
+LEAF_HASHES: LiteralString = "SELECT leaf_hash FROM audit.leaves WHERE shard = %(shard)s AND index < %(size)s ORDER BY index"
 UNSEALED: LiteralString = (
-    f"SELECT {_RECORD}, q.record_id IS NOT NULL AS queued, f.reason AS refused "
+    "SELECT r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, q.record_id IS NOT NULL AS queued, f.reason AS refused "
     "FROM audit.records r LEFT JOIN audit.leaves l ON l.record_id = r.id LEFT JOIN audit.keys k ON k.kid = r.kid "
     "LEFT JOIN audit.pending q ON q.record_id = r.id LEFT JOIN audit.refused f ON f.record_id = r.id WHERE l.record_id IS NULL ORDER BY r.ord"
 )
@@ -38,9 +36,7 @@ VANISHED: LiteralString = (
     "SELECT p.record_id FROM audit.pending p LEFT JOIN audit.records r ON r.id = p.record_id WHERE r.id IS NULL "
     "UNION SELECT f.record_id FROM audit.refused f LEFT JOIN audit.records r ON r.id = f.record_id WHERE r.id IS NULL"
 )
-SEGMENTS: LiteralString = (
-    "SELECT first, last, key, sha256, frontier FROM audit.segments WHERE shard = %(shard)s ORDER BY first"
-)
+SEGMENTS: LiteralString = "SELECT first, last, key, sha256, frontier FROM audit.segments WHERE shard = %(shard)s ORDER BY first"
 CONTENT: LiteralString = "SELECT sha256, data FROM audit.content ORDER BY sha256"
 
 

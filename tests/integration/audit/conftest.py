@@ -10,18 +10,21 @@ from pathlib import Path
 import pytest
 
 from tightrope.audit.keyring import Keyring
+from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.sealer import run_sealer
 from tightrope.audit.store import LocalFolderStore
+from tightrope.audit.verify import verify_log
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings
 
-GROWING = ("records", "chain", "content", "conversations", "segments", "refused", "master")
+GROWING = ("records", "leaves", "checkpoints", "content", "conversations", "segments", "refused", "master")
 
 
 def _triggers(verb: str) -> str:
-    return "".join(f"ALTER TABLE audit.{table} {verb} TRIGGER append_only;" for table in GROWING)
+    growing = "".join(f"ALTER TABLE audit.{table} {verb} TRIGGER append_only;" for table in (*GROWING, "shards"))
+    return growing + f"ALTER TABLE audit.shards {verb} TRIGGER shard_grows;"
 
 
 @pytest.fixture
@@ -34,11 +37,11 @@ def insider(superuser):
 
 
 def _empty(superuser) -> None:
-    tables = ", ".join(f"audit.{table}" for table in (*GROWING, "keys", "pending"))
+    tables = ", ".join(f"audit.{table}" for table in (*GROWING, "shards", "keys", "pending"))
     with superuser("tightrope") as conn:
         conn.execute(
             _triggers("DISABLE")
-            + f"TRUNCATE {tables}; UPDATE audit.sealer SET head_seq = 0, head_hash = '', segment_error = NULL, beat_at = '-infinity';"
+            + f"TRUNCATE {tables}; UPDATE audit.sealer SET segment_error = NULL, tree_error = NULL, beat_at = '-infinity';"
             + _triggers("ENABLE ALWAYS")
         )
 
@@ -52,9 +55,17 @@ def _leave_nothing(superuser) -> Iterator[None]:
 
 @pytest.fixture
 def log(database: Settings, superuser, tmp_path: Path) -> Settings:
-    """Settings of an empty audit log with a segment store of its own."""
+    """Settings of an empty audit log with tree and segment store of its own."""
     _empty(superuser)
-    return database.model_copy(update={"audit_store": tmp_path / "store", "audit_segment_seconds": 0.0})
+    return database.model_copy(
+        update={
+            "audit_store": tmp_path / "store",
+            "audit_tree": tmp_path / "tree",
+            "audit_segment_seconds": 0.0,
+            "audit_checkpoint_seconds": 0.05,
+            "audit_beat_seconds": 0.0,
+        }
+    )
 
 
 @pytest.fixture
@@ -111,3 +122,29 @@ def seal(log: Settings):
 @pytest.fixture
 def sealer_at_work():
     return sealing
+
+
+@pytest.fixture
+async def written(log, worker, recorder, seal):
+    """Six records of two conversations, sealed and stored in segments; their ids in order."""
+    ids = []
+    async with worker.connection() as conn:
+        digest = await recorder.store_content(conn, "flows", b"flows: {}")
+        for number in range(6):
+            conversation = f"1-{number // 3}"
+            draft = RecordDraft(
+                Event.CUSTOMER_MESSAGE_RECEIVED,
+                conversation,
+                "C1001",
+                number,
+                {"n": number},
+                {"content": f"问题{number}"},
+                {"flows": digest},
+            )
+            ids.append(await recorder.record(conn, draft))
+            await conn.commit()
+    await seal()
+    report = await verify_log(log)
+    assert report.ok
+    assert (report.sealed, report.unsealed, report.segments, report.checkpoints) == (7, 0, 1, 1)
+    return ids

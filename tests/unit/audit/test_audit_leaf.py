@@ -16,19 +16,20 @@ from jsonschema import Draft202012Validator
 
 from tightrope.audit.errors import CanonError, FactsRefused
 from tightrope.audit.leaf import (
-    GENESIS,
+    PayloadRef,
     build_leaf,
-    chain_hash,
+    build_log_leaf,
     check_content,
     check_facts,
     commitment,
     keep_until,
-    leaf_hash,
     payload_bytes,
     retention,
     timestamp,
 )
 from tightrope.audit.models import Event
+from tightrope.audit.tlog.merkle import leaf_hash
+from tightrope.audit.tlog.sm2 import sm3
 
 CONTRACTS = Path(__file__).resolve().parents[3] / "contracts" / "audit"
 RECORD = UUID("00000000-0000-4000-8000-000000000001")
@@ -44,10 +45,12 @@ def a_leaf(**changes) -> bytes:
         "event": str(Event.TURN_MADE),
         "conv": UUID("00000000-0000-4000-8000-000000000002"),
         "turn": 3,
-        "kid": UUID("00000000-0000-4000-8000-000000000003"),
+        "payload": PayloadRef(
+            kid=UUID("00000000-0000-4000-8000-000000000003"),
+            ct_sha256=hashlib.sha256(b"ct").digest(),
+            commit=commitment(bytes(32), b"{}"),
+        ),
         "cls": "conversation",
-        "ct_sha256": hashlib.sha256(b"ct").digest(),
-        "commit": commitment(bytes(32), b"{}"),
         "facts": {"lang": "zh", "latency_ms": 42},
         "content": {"manifest": "ab" * 32},
     }
@@ -58,6 +61,47 @@ def test_a_leaf_matches_its_schema():
     schema = json.loads((CONTRACTS / "leaf.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(json.loads(a_leaf()))
     Draft202012Validator(schema).validate(json.loads(a_leaf(conv=None, turn=None, cls="system", event=str(Event.SWITCH_ENGAGED))))
+
+
+def _schema() -> Draft202012Validator:
+    return Draft202012Validator(json.loads((CONTRACTS / "leaf.schema.json").read_text(encoding="utf-8")))
+
+
+def test_the_logs_own_leaf_has_no_payload_and_nobody_elses_is_without():
+    leaf = build_log_leaf(
+        record_id=RECORD,
+        at=datetime(2026, 11, 20, tzinfo=UTC),
+        host="h",
+        build="0",
+        release="r-0123456789abcdef",
+        event=str(Event.SEQUENCER_BEAT),
+        facts={"size": 3},
+    )
+    read = json.loads(leaf)
+    assert (read["kid"], read["ct_sha256"], read["commit"], read["conv"]) == (None, None, None, None)
+    assert _schema().is_valid(read)
+    assert not _schema().is_valid(read | {"event": str(Event.TURN_MADE)})
+    assert not _schema().is_valid(json.loads(a_leaf()) | {"commit": None})
+
+
+def test_the_sm3_of_the_ciphertext_stands_beside_its_sha256_where_it_is_asked_for():
+    reference = PayloadRef(kid=RECORD, ct_sha256=hashlib.sha256(b"abc").digest(), commit=bytes(32), ct_sm3=sm3(b"abc"))
+    read = json.loads(a_leaf(payload=reference))
+    # The example of GB/T 32905-2016, A.1.
+    assert read["ct_sm3"] == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
+    assert _schema().is_valid(read)
+    assert "ct_sm3" not in json.loads(a_leaf())
+
+
+def test_a_leaf_of_the_first_version_still_fits_the_schema():
+    old = json.loads(a_leaf()) | {"v": 1}
+    assert _schema().is_valid(old)
+    assert not _schema().is_valid(old | {"v": 3})
+
+
+def test_a_leaf_that_no_log_entry_can_hold_is_refused():
+    with pytest.raises(CanonError, match="65535"):
+        a_leaf(facts={str(n): "x" * 190 for n in range(400)})
 
 
 def test_the_schema_of_events_is_the_closed_list():
@@ -81,10 +125,6 @@ def test_a_leaf_says_until_when_it_is_kept():
 def test_hashes_are_those_of_the_documentation():
     leaf = a_leaf()
     assert leaf_hash(leaf) == hashlib.sha256(b"\x00" + leaf).digest()
-    assert (
-        chain_hash(7, GENESIS, leaf_hash(leaf))
-        == hashlib.sha256(b"audit-chain-v1\x00" + (7).to_bytes(8, "big") + bytes(32) + leaf_hash(leaf)).digest()
-    )
     assert commitment(b"s" * 32, b"p") == hashlib.sha256(b"audit-payload-v1\x00" + b"s" * 32 + b"p").digest()
 
 

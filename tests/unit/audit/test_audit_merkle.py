@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tightrope.audit import leaf as leaf_module
 from tightrope.audit.errors import AuditError, ProofInvalid
 from tightrope.audit.tlog.merkle import (
     EMPTY_ROOT,
@@ -76,10 +75,6 @@ def test_the_empty_tree_and_the_prefixes_are_those_of_the_rfc():
     assert EMPTY_ROOT == hashlib.sha256(b"").digest() == root_of([]) == Frontier().root() == root_from(0, node)
     assert leaf_hash(b"x") == hashlib.sha256(b"\x00x").digest()
     assert node_hash(b"l" * 32, b"r" * 32) == hashlib.sha256(b"\x01" + b"l" * 32 + b"r" * 32).digest()
-
-
-def test_the_leaf_module_gives_on_the_same_function():
-    assert leaf_module.leaf_hash is leaf_hash
 
 
 def test_roots_of_the_reference_implementation():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tightrope.audit.models import ConversationView, Entry, Event, Finding, Report
+from tightrope.audit.models import ConversationView, Entry, Event, Finding, Place, Report
 from tightrope.audit.render import render_conversation, render_report
 from tightrope.audit.trail import said, trail
 from tightrope.audit.wording import event_title, labels
@@ -23,7 +23,7 @@ AT = datetime(2026, 11, 20, 2, 31, tzinfo=UTC)
 def entry(event: str, number: int = 1, payload: dict | None = None, facts: dict | None = None, **changes) -> Entry:
     fields = {
         "record_id": UUID(int=number),
-        "seq": number,
+        "place": Place(2026, number),
         "at": AT + timedelta(seconds=number),
         "event": str(event),
         "turn": None,
@@ -97,7 +97,7 @@ def test_the_conversation_stands_beside_how_it_came_about():
         "我能开通融资融券吗", "您还差一项条件", "[人工服务]", "客户已验证", "内部备注", "人工客服", "cdcdcdcdcdcd", "（已删除）",
         "已验证 · C1001 · 级别 2", "start flow check_margin_eligibility · 来源 rule (margin_open)", "check_margin_eligibility/show",
         "action_check_margin → not_met", "getCustomer → ok", "risk_level 2026-01-01 → met", "margin.v1.zh.2", "accounts:read",
-        "request · normal", "latency 120 ms", "全部已封存", "r-0123456789abcdef", "2026-11-21", "10:31:01", "#2",
+        "request · normal", "latency 120 ms", "全部已封存", "r-0123456789abcdef", "2026-11-21", "10:31:01", "2026/2",
     ):  # fmt: skip
         assert part in text, part
     line = next(line for line in text.splitlines() if "▌ 我能开通融资融券吗" in line)
@@ -125,7 +125,7 @@ def test_the_labels_exist_in_both_languages():
 
 
 def test_what_is_unsealed_or_unreadable_is_said():
-    broken = entry(Event.TURN_MADE, 1, {}, seq=None, leaf={}, problem="the ciphertext does not open", turn=1)
+    broken = entry(Event.TURN_MADE, 1, {}, place=None, leaf={}, problem="the ciphertext does not open", turn=1)
     text = shown(ConversationView("1-7", UUID(int=9), (broken,)))
     assert "1 条待封存" in text
     assert "the ciphertext does not open" in text
@@ -177,24 +177,32 @@ def test_markup_and_control_characters_of_a_customer_stay_text():
 
 
 def test_a_report_says_what_is_wrong_and_where():
-    report = Report(sealed=9, unsealed=1, segments=2, store="local folder, not WORM", head_hash="ab" * 32, not_listed=3)
+    report = Report(sealed=9, unsealed=1, segments=2, store="local folder, not WORM", heads={2026: "ab" * 32}, not_listed=3)
     out = StringIO()
     render_report(report, Console(file=out, width=120, color_system=None))
     assert "完整，未被改动" in out.getvalue()
     assert "not WORM" in out.getvalue()
-    report.altered.append(Finding("leaf", "the leaf is not the one that was sealed", 3, UUID(int=3)))
+    report.altered.append(Finding("leaf", "the leaf is not the one that was sealed", Place(2026, 3), UUID(int=3)))
     report.missing.append(Finding("content", "gone"))
     report.notes.append("a note")
     out = StringIO()
     render_report(report, Console(file=out, width=160, color_system=None), language="en")
-    for part in ("altered or is incomplete", "#3", str(UUID(int=3)), "not the one that was sealed", "gone", "a note", "3 more"):
+    for part in (
+        "altered or is incomplete",
+        "2026/3",
+        str(UUID(int=3)),
+        "not the one that was sealed",
+        "gone",
+        "a note",
+        "3 more",
+    ):
         assert part in out.getvalue(), part
 
 
 def test_view_and_report_are_plain_json():
     read = json.loads(json.dumps(VIEW.to_json()))
-    assert [record["seq"] for record in read["records"]] == [1, 2, 3, 4, 5]
-    report = Report(sealed=2, missing=[Finding("record", "gone", 2, UUID(int=2)), Finding("content", "gone")])
+    assert [record["place"] for record in read["records"]] == [f"2026/{n}" for n in range(1, 6)]
+    report = Report(sealed=2, missing=[Finding("record", "gone", Place(2026, 2), UUID(int=2)), Finding("content", "gone")])
     read = json.loads(json.dumps(report.to_json()))
     assert (read["ok"], read["sealed"]) == (False, 2)
     assert [finding["record_id"] for finding in read["missing"]] == [str(UUID(int=2)), None]

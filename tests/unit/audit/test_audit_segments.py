@@ -1,4 +1,4 @@
-"""Segments, the sealer's pure part, and the local store."""
+"""Segments, the sequencer's pure part, and the local store."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tightrope.audit.chain_repository import Head, Waiting
 from tightrope.audit.errors import SegmentInvalid, StoreError, WriteOnceViolation
-from tightrope.audit.leaf import GENESIS
-from tightrope.audit.sealer import chain_batch, mismatch
-from tightrope.audit.segments import ChainEntry, build_segment, parse_name, parse_segment
+from tightrope.audit.segments import SequencedRecord, build_segment, follows, mismatch, parse_name, parse_segment
+from tightrope.audit.sequencer import place
 from tightrope.audit.store import LocalFolderStore, store_from
+from tightrope.audit.tlog.merkle import Frontier, leaf_hash
+from tightrope.audit.tree_repository import Waiting
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "audit"
 
@@ -27,26 +27,52 @@ def a_waiting(number: int, record_id: UUID | None = None, ct: bytes = b"ct") -> 
     return Waiting(number, record_id, leaf, ct)
 
 
-def some_entries(count: int, head: Head | None = None) -> list[ChainEntry]:
-    entries, refused = chain_batch(head or Head(0, GENESIS), [a_waiting(n, ct=bytes([n % 256])) for n in range(count)])
-    assert not refused
-    return entries
+def a_tree(size: int) -> Frontier:
+    tree = Frontier()
+    tree.extend(bytes([n % 256]) * 32 for n in range(size))
+    return tree
 
 
-@given(st.integers(1, 20), st.integers(0, 10**6))
-def test_a_segment_comes_back_as_it_was(count, before):
-    entries = some_entries(count, Head(before, b"h" * 32))
-    key, data = build_segment(entries)
+def some_entries(count: int, first: int = 0) -> list[SequencedRecord]:
+    batch = [a_waiting(n, ct=bytes([n % 256])) for n in range(count)]
+    return [SequencedRecord(first + n, item.record_id, item.leaf or b"", item.ct) for n, item in enumerate(batch)]
+
+
+def build(entries: list[SequencedRecord]) -> tuple[str, bytes, Frontier]:
+    return build_segment(2026, "t.example/audit/2026", a_tree(entries[0].index if entries else 0), entries)
+
+
+@given(st.integers(1, 20), st.integers(0, 1000))
+def test_a_segment_comes_back_as_it_was_and_leads_to_its_root(count, before):
+    entries = some_entries(count, before)
+    key, data, after = build(entries)
     name, segment = parse_name(key), parse_segment(data)
     assert name is not None
-    assert (name.first, name.last, name.sha256) == (before + 1, before + count, hashlib.sha256(data).hexdigest())
+    assert (name.shard, name.first, name.last) == (2026, before, before + count - 1)
+    assert name.sha256 == hashlib.sha256(data).hexdigest()
     assert list(segment.entries) == entries
-    assert (segment.prev, segment.head) == (b"h" * 32, entries[-1].hash)
+    assert (segment.root, after.size) == (after.root(), before + count)
+    led = follows(segment, a_tree(before))
+    assert led is not None
+    assert led.root() == after.root()
+    assert follows(segment, a_tree(before + 1)) is None
+    if before:
+        other = Frontier()
+        other.extend([b"x" * 32] * before)
+        assert follows(segment, other) is None
+
+
+def test_an_entry_without_payload_is_the_logs_own():
+    record_id = uuid4()
+    leaf = json.dumps({"id": str(record_id), "ct_sha256": None}).encode()
+    _, data, _ = build([SequencedRecord(0, record_id, leaf, None)])
+    assert parse_segment(data).entries[0].ct is None
+    assert mismatch(record_id, leaf, b"") == "the ciphertext is not the one that the leaf names"
 
 
 @given(st.data())
 def test_no_flipped_byte_of_a_segment_goes_unnoticed(data):
-    _, built = build_segment(some_entries(3))
+    _, built, _ = build(some_entries(3))
     place = data.draw(st.integers(0, len(built) - 1))
     bit = data.draw(st.integers(0, 7))
     flipped = bytearray(built)
@@ -55,58 +81,67 @@ def test_no_flipped_byte_of_a_segment_goes_unnoticed(data):
         segment = parse_segment(bytes(flipped))
     except SegmentInvalid:
         return
-    # The name's hash still tells; what is read must be what was written, as with a hex digit in capitals.
+    # The name's hash still tells. What does not lead to the root is told by the tree; the rest reads as what was written.
     assert hashlib.sha256(flipped).hexdigest() != hashlib.sha256(built).hexdigest()
-    assert [(entry.seq, entry.hash, entry.leaf, entry.ct) for entry in segment.entries] == [
-        (entry.seq, entry.hash, entry.leaf, entry.ct) for entry in parse_segment(built).entries
-    ]
+    if follows(segment, Frontier()) is not None:
+        written = parse_segment(built).entries
+        assert [(e.index, e.leaf, e.ct) for e in segment.entries] == [(e.index, e.leaf, e.ct) for e in written]
 
 
 def test_entries_that_do_not_follow_make_no_segment():
     entries = some_entries(4)
-    for wrong in ([], [entries[0], entries[2]], [entries[0], entries[1], entries[1]], some_entries(2)[:1] + entries[1:2]):
+    for wrong in ([], [entries[0], entries[2]], [entries[0], entries[1], entries[1]], entries[1:2] + entries[:1]):
         with pytest.raises(SegmentInvalid):
-            build_segment(wrong)
+            build(wrong)
 
 
 def test_a_leaf_that_is_no_utf8_makes_no_segment():
-    good = some_entries(1)[0]
     with pytest.raises(SegmentInvalid, match="UTF-8"):
-        build_segment([ChainEntry(good.seq, good.record_id, good.leaf_hash, good.prev, good.hash, b"\xff", good.ct)])
+        build([SequencedRecord(0, uuid4(), b"\xff", b"ct")])
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]\n", b'{"first":1,"last":1,"count":1,"prev":"zz","head":""}\n'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]\n",
+        b'{"v":2,"kind":"segment","first":1,"last":1,"count":1,"origin":"x","root":"zz"}\n',
+        b'{"v":1,"kind":"segment"}\n',
+    ],
+)
 def test_rubbish_is_no_segment(data):
     with pytest.raises(SegmentInvalid):
         parse_segment(data)
 
 
 def test_other_names_are_no_segments():
-    assert parse_name("seg/main/readme.txt") is None
-    assert parse_name("seg/other/000000000001-000000000002." + "0" * 64 + ".jsonl") is None
+    assert parse_name("seg/2026/readme.txt") is None
+    assert parse_name("seg/main/000000000001-000000000002." + "0" * 64 + ".jsonl") is None
 
 
 def test_the_golden_segment_still_reads():
     (path,) = GOLDEN.glob("*.jsonl")
     data = path.read_bytes()
-    name = parse_name(f"seg/main/{path.name}")
+    name = parse_name(f"seg/2026/{path.name}")
     assert name is not None
     assert hashlib.sha256(data).hexdigest() == name.sha256
     segment = parse_segment(data)
-    assert (segment.first, segment.last) == (1, 3)
+    assert (segment.first, segment.last) == (0, 2)
     assert [json.loads(entry.leaf)["event"] for entry in segment.entries] == [
         "customer:message:received",
         "gateway:turn:made",
         "outbox:message:sent",
     ]
-    assert build_segment(segment.entries) == (f"seg/main/{path.name}", data)
+    assert {json.loads(entry.leaf)["v"] for entry in segment.entries} == {1}, "leaves of the first version stay readable"
+    assert build_segment(2026, segment.origin, Frontier(), segment.entries)[:2] == (f"seg/2026/{path.name}", data)
+    assert follows(segment, Frontier()) is not None
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        (b'\\"turn\\":1,', b'\\"turn\\":2,', "entry 2: the leaf is not the one that was hashed"),
-        (b'"seq":2', b'"seq":9', "entry 2: numbered 9"),
+        (b'"index":1', b'"index":9', "entry 1: numbered 9"),
         (b'"count":3', b'"count":2', "says 2 entries and holds 3"),
     ],
 )
@@ -118,31 +153,45 @@ def test_the_golden_segment_tampered_with_is_named(old, new, says):
         parse_segment(data.replace(old, new))
 
 
+def test_a_leaf_changed_in_the_golden_segment_no_longer_leads_to_its_root():
+    (path,) = GOLDEN.glob("*.jsonl")
+    changed = path.read_bytes().replace(b'\\"turn\\":1,', b'\\"turn\\":2,')
+    assert changed != path.read_bytes()
+    assert follows(parse_segment(changed), Frontier()) is None
+
+
 def test_lines_swapped_or_cut_off_are_named():
-    header, *lines = build_segment(some_entries(3))[1].splitlines(keepends=True)
-    with pytest.raises(SegmentInvalid, match="entry 1: numbered 2"):
+    header, *lines = build(some_entries(3))[1].splitlines(keepends=True)
+    with pytest.raises(SegmentInvalid, match="entry 0: numbered 1"):
         parse_segment(header + lines[1] + lines[0] + lines[2])
     with pytest.raises(SegmentInvalid, match="says 3 entries and holds 2"):
         parse_segment(header + lines[0] + lines[1])
 
 
-def test_the_sealer_chains_what_holds_and_refuses_the_rest_with_a_reason():
+def test_what_holds_gets_a_place_and_the_rest_is_refused_with_a_reason():
     good, other = a_waiting(1), a_waiting(5)
     assert good.leaf is not None
+    assert other.leaf is not None
     batch = [
         good,
         Waiting(2, uuid4(), None, None),
         Waiting(3, uuid4(), good.leaf, b"ct"),
         Waiting(4, good.record_id, good.leaf, b"another"),
+        Waiting(4, good.record_id, good.leaf, None),
         Waiting(4, uuid4(), b"\xff", b"ct"),
         other,
     ]
-    entries, refused = chain_batch(Head(7, b"h" * 32), batch)
-    assert [(entry.seq, entry.record_id) for entry in entries] == [(8, good.record_id), (9, other.record_id)]
-    assert entries[1].prev == entries[0].hash
+    before = a_tree(7)
+    after, leaves, refused = place(before, batch)
+    assert [(leaf.index, leaf.record_id) for leaf in leaves] == [(7, good.record_id), (8, other.record_id)]
+    expected = a_tree(7)
+    expected.extend([leaf_hash(good.leaf), leaf_hash(other.leaf)])
+    assert after.root() == expected.root()
+    assert before.size == 7, "the tree before is as it was, in case the batch is not committed"
     assert [reason for _, reason in refused] == [
         "the record vanished before it was sealed",
         "the leaf belongs to another record",
+        "the ciphertext is not the one that the leaf names",
         "the ciphertext is not the one that the leaf names",
         "the leaf is not readable",
     ]

@@ -47,11 +47,10 @@ _SMALL_ORDER = frozenset(
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
         "ec" + "ff" * 30 + "7f",
-        "ed" + "ff" * 30 + "7f",
-        "ee" + "ff" * 30 + "7f",
     )
 )
-"""Encodings of the points of order 1, 2, 4 and 8, without the sign bit: under such a public key, signatures can be made up by anybody."""
+"""The points of order 1, 2, 4 and 8, without the sign bit: under such a public key anybody can make up signatures."""
+_FIELD = 2**255 - 19
 _HEX_ID = re.compile(r"[0-9a-fA-F]{8}", re.ASCII)
 
 
@@ -81,8 +80,10 @@ class VerifierKey:
             raise NoteInvalid(f"key {self.name}: unknown signature type {self.kind[:40]!r}")
         if len(self.public) != size:
             raise NoteInvalid(f"key {self.name}: a public key of this type has {size} bytes, not {len(self.public)}")
-        if self.kind != SM2_SM3 and self.public[:-1] + bytes([self.public[-1] & ~_SIGN_BIT]) in _SMALL_ORDER:
-            raise NoteInvalid(f"key {self.name}: a point of small order; anybody could sign under it")
+        if self.kind != SM2_SM3 and _is_weak(self.public):
+            raise NoteInvalid(
+                f"key {self.name}: a point of small order or not written in canonical form; anybody could sign under it"
+            )
 
     @property
     def key_id(self) -> bytes:
@@ -142,6 +143,11 @@ class VerifierKey:
         except (InvalidSignature, ValueError):
             raise NoteInvalid(f"the signature of {self.name} does not hold") from None
         return time
+
+
+def _is_weak(public: bytes) -> bool:
+    height = public[:-1] + bytes([public[-1] & ~_SIGN_BIT])
+    return height in _SMALL_ORDER or int.from_bytes(height, "little") >= _FIELD
 
 
 def cosigned(text: str, time: int) -> bytes:

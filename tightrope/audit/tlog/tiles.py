@@ -228,7 +228,8 @@ def parse_bundle(data: bytes, width: int | None = None) -> list[bytes]:
 def node_reader(size: int, read: Read, *, cached: int = 64) -> NodeReader:
     """A reader of the nodes of the tree of `size` leaves from its tiles.
 
-    What it gives is only as true as the tiles: check the proof or root made of it against a signed checkpoint.
+    What it gives is only as true as the tiles: check the proof or root made of it against a signed checkpoint. The size must be one whose
+    tiles were written, as those of every checkpoint are: a partial tile of another width cannot be found by its path.
 
     Args:
         read: gives a file by its path. Where a partial tile is gone, the full one that replaced it is read.
