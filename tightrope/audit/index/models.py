@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -218,4 +218,3 @@ class Found:
     customers: int
     unreadable: int
     position: Position
-    places: tuple[Place, ...] = field(default=())

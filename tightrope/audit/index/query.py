@@ -20,7 +20,10 @@ MEANINGS = {
 """Words an auditor may use for every verdict of one meaning."""
 
 _UNITS = {"": 1, "d": 1, "w": 7, "m": 30, "y": 365}
-_CONDITION = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]{0,119})\s*(<=|>=|!=|=|<|>)\s*(?:(-?\d{1,9})\s*([dwmy]?)|([A-Za-z_][A-Za-z0-9_]{0,31}))\s*", re.ASCII)
+_CONDITION = re.compile(
+    r"\s*([A-Za-z_][A-Za-z0-9_.]{0,119})\s*(<=|>=|!=|=|<|>)\s*(?:(-?\d{1,9})\s*([dwmy]?)|([A-Za-z_][A-Za-z0-9_]{0,31}))\s*",
+    re.ASCII,
+)
 _PLACE = re.compile(r"(\d{4})/(\d{1,18})", re.ASCII)
 _COMPARE = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
@@ -35,7 +38,9 @@ def condition(text: str) -> Condition:
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise QuestionInvalid(f"{text!r} is no comparison: write NAME OPERATOR VALUE, such as risk_assessment_age>365d or level=C3")
+        raise QuestionInvalid(
+            f"{text!r} is no comparison: write NAME OPERATOR VALUE, such as risk_assessment_age>365d or level=C3"
+        )
     name, operator, number, unit, word = match.groups()
     if word is not None:
         if operator not in {"=", "!="}:
@@ -92,10 +97,19 @@ def where(question: Question, keyring: Keyring) -> tuple[str, dict[str, Any]]:
         clauses.append(clause)
         params.update(values)
 
-    for name, column in (("journey", "journeys"), ("response", "responses"), ("model", "models"), ("reason", "reasons"), ("outcome", "outcomes")):
+    for name, column in (
+        ("journey", "journeys"),
+        ("response", "responses"),
+        ("model", "models"),
+        ("reason", "reasons"),
+        ("outcome", "outcomes"),
+    ):
         value = getattr(question, name)
         if value is not None:
-            add(f"i.{column} && %({name})s::text[] AND i.{column} <> '{{}}'", **{name: _outcome(value) if name == "outcome" else [value]})
+            add(
+                f"i.{column} && %({name})s::text[] AND i.{column} <> '{{}}'",
+                **{name: _outcome(value) if name == "outcome" else [value]},
+            )
     for name in ("release", "lang", "handoff"):
         if getattr(question, name) is not None:
             add(f"i.{name} = %({name})s", **{name: getattr(question, name)})
@@ -104,19 +118,8 @@ def where(question: Question, keyring: Keyring) -> tuple[str, dict[str, Any]]:
         _event(question.event, add)
     if question.cited is not None:
         _cited(question.cited, add)
-    if question.agent is not None:
-        named = [question.agent, f"agent:{question.agent}"]
-        add("i.people && %(people)s::text[] AND i.people <> '{}'", people=named)
-    if question.customer is not None:
-        add("i.customer = %(customer)s", customer=customer_hash(keyring, question.customer))
-    if question.conversation is not None:
-        add("i.conv = %(conv)s", conv=conversation(keyring, question.conversation))
-    if question.start is not None:
-        add("i.ts >= %(start)s", start=question.start)
-    if question.end is not None:
-        add("i.ts < %(end)s", end=question.end)
-    if question.up_to is not None:
-        add("(i.shard, i.index) <= (%(up_to_shard)s, %(up_to_index)s)", up_to_shard=question.up_to.shard, up_to_index=question.up_to.index)
+    _who(question, keyring, add)
+    _when(question, add)
     for number, item in enumerate(question.inputs):
         _input(item, f"input{number}", add)
     return " AND ".join(clauses) or "true", params
@@ -133,6 +136,29 @@ def conversation(keyring: Keyring, name: str) -> UUID:
         return UUID(name)
     except ValueError:
         return keyring.conv(name)
+
+
+def _who(question: Question, keyring: Keyring, add: Any) -> None:
+    if question.agent is not None:
+        named = [question.agent, f"agent:{question.agent}"]
+        add("i.people && %(people)s::text[] AND i.people <> '{}'", people=named)
+    if question.customer is not None:
+        add("i.customer = %(customer)s", customer=customer_hash(keyring, question.customer))
+    if question.conversation is not None:
+        add("i.conv = %(conv)s", conv=conversation(keyring, question.conversation))
+
+
+def _when(question: Question, add: Any) -> None:
+    if question.start is not None:
+        add("i.ts >= %(start)s", start=question.start)
+    if question.end is not None:
+        add("i.ts < %(end)s", end=question.end)
+    if question.up_to is not None:
+        add(
+            "(i.shard, i.index) <= (%(up_to_shard)s, %(up_to_index)s)",
+            up_to_shard=question.up_to.shard,
+            up_to_index=question.up_to.index,
+        )
 
 
 def _rule_and_verdict(question: Question, add: Any) -> None:
@@ -153,7 +179,9 @@ def _event(event: str, add: Any) -> None:
         add("i.event LIKE %(event)s", event=event.replace("%", "").replace("_", r"\_") + "%")
         return
     if event not in set(Event):
-        raise QuestionInvalid(f"{event!r} is no event; write one such as {Event.TURN_MADE}, or the beginning of several such as operator:")
+        raise QuestionInvalid(
+            f"{event!r} is no event; write one such as {Event.TURN_MADE}, or the beginning of several such as operator:"
+        )
     add("i.event = %(event)s", event=event)
 
 
@@ -162,7 +190,10 @@ def _cited(cited: str, add: Any) -> None:
     if marked:
         add("i.cited && %(cited)s::text[] AND i.cited <> '{}'", cited=[document_name(document, version)])
     else:
-        add("EXISTS (SELECT 1 FROM unnest(i.cited) AS one WHERE split_part(one, '@', 1) = %(cited)s) AND i.cited <> '{}'", cited=document)
+        add(
+            "EXISTS (SELECT 1 FROM unnest(i.cited) AS one WHERE split_part(one, '@', 1) = %(cited)s) AND i.cited <> '{}'",
+            cited=document,
+        )
 
 
 def _outcome(outcome: str) -> list[str]:
@@ -176,7 +207,8 @@ def _input(item: Condition, name: str, add: Any) -> None:
         test = f"CASE WHEN jsonb_typeof(one.value) = 'number' THEN (one.value)::numeric {compared} %({name})s ELSE false END"
     else:
         test = f"one.value #>> '{{}}' {compared} %({name})s"
+    named = f"one.key = %({name}_key)s OR right(one.key, length(%({name}_key)s) + 1) = '.' || %({name}_key)s"
     add(
-        f"EXISTS (SELECT 1 FROM jsonb_each(i.inputs) AS one WHERE (one.key = %({name}_key)s OR right(one.key, length(%({name}_key)s) + 1) = '.' || %({name}_key)s) AND {test})",
+        f"EXISTS (SELECT 1 FROM jsonb_each(i.inputs) AS one WHERE ({named}) AND {test})",  # noqa: S608 - own texts, values are parameters
         **{name: item.value, f"{name}_key": item.name},
     )

@@ -101,7 +101,8 @@ def _journeys(facts: JsonObject, payload: JsonObject, envelopes: list[JsonObject
 
 
 def _documents(facts: JsonObject, envelopes: list[JsonObject]) -> tuple[set[str], set[str]]:
-    cited, considered = set(), set()
+    cited: set[str] = set()
+    considered: set[str] = set()
     for passage in _list(facts.get("passages")):
         if isinstance(passage, str) and (match := _PASSAGE.fullmatch(passage)):
             cited.add(document_name(match["document"], match["version"]))

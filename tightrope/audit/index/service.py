@@ -45,7 +45,7 @@ class Indexer:
             pause = POLL_SECONDS
             try:
                 await self.catch_up()
-            except Exception as error:  # noqa: BLE001 - the index is no part of answering; it goes on when it can
+            except Exception as error:  # the index is no part of answering; it goes on when it can
                 log.error("the auditor's index is behind", action="audit_index_behind", reason=str(error))
                 pause = RETRY_SECONDS
             with suppress(TimeoutError):
@@ -112,7 +112,9 @@ class Indexer:
             return len(rows)
 
     async def _rows(self, conn: Conn, records: list[dict[str, Any]]) -> list[IndexRow]:
-        await log_repository.load_keys(conn, self._keyring, (record["kid"] for record in records if record["key_state"] == "active"))
+        await log_repository.load_keys(
+            conn, self._keyring, (record["kid"] for record in records if record["key_state"] == "active")
+        )
         return [row_of(source_of(self._keyring, record)) for record in records]
 
 
