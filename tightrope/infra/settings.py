@@ -96,6 +96,13 @@ class Settings(BaseSettings):
         description="SM3 of each payload in its leaf, for firms under the commercial-cryptography rules (beside SHA-256, not in its place)",
     )
 
+    audit_unmasked_readers: str = Field(
+        "", description="Comma-separated login names of those who may make unmasked exports of the audit log; empty: nobody may"
+    )
+    audit_pdf_font: Path | None = Field(
+        None, description="Font with Chinese letters for PDF exports; default: the one of Debian's fonts-noto-cjk"
+    )
+
     strict_payloads: bool = Field(
         True,
         description="A message that begins with / is a button press only if a button of this session offered exactly it, once",
@@ -177,6 +184,11 @@ class Settings(BaseSettings):
     def knowledge_path(self) -> Path:
         """Folder of published knowledge."""
         return self.knowledge_dir or self.state_dir / "knowledge"
+
+    @property
+    def unmasked_readers(self) -> frozenset[str]:
+        """Login names of those who may make unmasked exports."""
+        return frozenset(name.strip() for name in self.audit_unmasked_readers.split(",") if name.strip())
 
     @property
     def allow_list(self) -> frozenset[str]:

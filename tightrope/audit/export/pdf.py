@@ -14,10 +14,11 @@ from itertools import zip_longest
 from pathlib import Path
 
 from fpdf import FPDF
-from fpdf.enums import MethodReturnValue, XPos, YPos
+from fpdf.enums import MethodReturnValue, WrapMode, XPos, YPos
+from fpdf.fonts import TTFFont
 
 from tightrope.audit.errors import ExportRefused
-from tightrope.audit.export.pages import Page
+from tightrope.audit.export.pages import Page, PageLine
 from tightrope.audit.export.words import words
 from tightrope.audit.wording import labels
 
@@ -107,8 +108,11 @@ class Printer:
             probe = FPDF()
             self._add(probe)
         except Exception as error:  # fontTools raises whatever it meets in a broken file
-            raise ExportRefused(f"{font} cannot be embedded in a PDF ({error}); choose another TrueType or OpenType font") from error
-        self._known = frozenset(probe.fonts[_FAMILY].cmap)  # type: ignore[attr-defined]  # there for every font from a file
+            raise ExportRefused(
+                f"{font} cannot be embedded in a PDF ({error}); choose another TrueType or OpenType font"
+            ) from error
+        embedded = probe.fonts[_FAMILY]
+        self._known: frozenset[int] = frozenset(embedded.cmap) if isinstance(embedded, TTFFont) else frozenset()
 
     def print(self, page: Page, made: datetime) -> bytes:
         """A page as PDF."""
@@ -189,7 +193,7 @@ class Printer:
                 yield _Row(line, _COLOURS["dim"], bar)
         yield _Row("", _INK)
 
-    def _trail(self, paper: FPDF, lines: tuple, width: float) -> Iterator[_Row]:  # type: ignore[type-arg]
+    def _trail(self, paper: FPDF, lines: tuple[PageLine, ...], width: float) -> Iterator[_Row]:
         for line in lines:
             text = line.text if line.head or not line.label else f"{line.label}　{line.text}"
             colour = _COLOURS["head"] if line.head else _COLOURS.get(line.style, _INK)
@@ -201,9 +205,13 @@ class Printer:
         clean = self._text(text)
         if not clean.strip():
             return [""]
-        lines: list[str] = paper.multi_cell(width, _LINE, clean, align="L", wrapmode="CHAR", dry_run=True, output=MethodReturnValue.LINES)
-        return lines
+        lines = paper.multi_cell(
+            width, _LINE, clean, align="L", wrapmode=WrapMode.CHAR, dry_run=True, output=MethodReturnValue.LINES
+        )
+        return [str(line) for line in lines] if isinstance(lines, list) else [clean]
 
     def _text(self, text: str) -> str:
         """Without letters that the font lacks: they are shown by their number."""
-        return "".join(one if one == "\n" or ord(one) in self._known else "  " if one == "\t" else f"<{ord(one):02x}>" for one in text)
+        return "".join(
+            one if one == "\n" or ord(one) in self._known else "  " if one == "\t" else f"<{ord(one):02x}>" for one in text
+        )

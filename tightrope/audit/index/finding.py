@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from tightrope.audit import repository as log_repository
 from tightrope.audit.errors import QuestionInvalid
@@ -26,14 +25,6 @@ LIMIT = 1000
 
 _LEAF_ONLY: dict[str, Any] = {"inputs": (), "customer": None, "agent": None, "model": None, "response": None}
 _SEED = re.compile(r"[\x21-\x7e]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What an export takes: places, in order, and the conversations that are whole in it."""
-
-    places: tuple[Place, ...]
-    conversations: tuple[UUID, ...]
 
 
 class Finder:
@@ -99,7 +90,7 @@ class Finder:
             await self._note(conn, question, reason, facts | {"seed_sha256": hashlib.sha256(seed.encode()).hexdigest()})
         return made
 
-    async def choose(self, conn: Conn, question: Question, *, whole: bool) -> Chosen:
+    async def choose(self, conn: Conn, question: Question, *, whole: bool) -> list[Place]:
         """What an export of this question holds; the export makes the record of it.
 
         Args:
@@ -107,10 +98,11 @@ class Finder:
         """
         clause, params = where(question, self._keyring)
         await self._confirm(conn)
+        found = await repository.places(conn, clause, params)
         if not whole:
-            return Chosen(tuple(await repository.places(conn, clause, params)), ())
+            return found
         convs = await repository.conversations(conn, clause, params)
-        return Chosen(tuple(await repository.of_conversations(conn, convs)), tuple(convs))
+        return sorted({*found, *await repository.of_conversations(conn, convs)})
 
     def told(self, question: Question) -> dict[str, Any]:
         """The question as it may be written down: the customer by the keyed hash."""
