@@ -113,6 +113,7 @@ class Printer:
             ) from error
         embedded = probe.fonts[_FAMILY]
         self._known: frozenset[int] = frozenset(embedded.cmap) if isinstance(embedded, TTFFont) else frozenset()
+        _close(probe)
 
     def print(self, page: Page, made: datetime) -> bytes:
         """A page as PDF."""
@@ -136,7 +137,10 @@ class Printer:
         self._note(paper, said["verify"], _COLOURS["dim"])
         paper.ln(2)
         self._table(paper, page)
-        return bytes(paper.output())
+        try:
+            return bytes(paper.output())
+        finally:
+            _close(paper)
 
     def _add(self, paper: FPDF) -> None:
         number = _SIMPLIFIED if self._font.name.startswith("NotoSansCJK") and self._font.suffix == ".ttc" else 0
@@ -215,3 +219,10 @@ class Printer:
         return "".join(
             one if one == "\n" or ord(one) in self._known else "  " if one == "\t" else f"<{ord(one):02x}>" for one in text
         )
+
+
+def _close(paper: FPDF) -> None:
+    """Close the font's file, which the library leaves open."""
+    for font in paper.fonts.values():
+        if isinstance(font, TTFFont):
+            font.ttfont.close()
