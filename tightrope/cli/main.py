@@ -15,6 +15,7 @@ import structlog
 import typer
 from rich.console import Console
 
+from tightrope.cli import auditing
 from tightrope.cli.chat import chat
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
@@ -34,6 +35,7 @@ switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
+auditing.register(audit_app)
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.add_typer(kb_app, name="kb")

@@ -121,7 +121,7 @@ def command(question: Question, size: int, seed: str, up_to: Place | None) -> st
     """How the same sample is drawn again; the customer's id is left for the auditor to fill in."""
     words = ["tightrope", "audit", "find"]
     for name, value in question.to_json(customer="ID").items():
-        option = {"start": "from", "end": "to", "inputs": "input", "up_to": "up-to", "lang": "language"}.get(name, name)
+        option = {"start": "from", "end": "to", "inputs": "input", "lang": "language", "reason": "code"}.get(name, name)
         if name != "up_to":
             words += [
                 word for one in (value if isinstance(value, list) else [value]) for word in (f"--{option}", _quoted(str(one)))
