@@ -37,7 +37,12 @@ def message(conversation: str, text: str, **changes: Any) -> RecordDraft:
 
 def agent_message(conversation: str, text: str, agent: int = 7) -> RecordDraft:
     """A person's reply."""
-    payload = {"content": text, "message_type": "outgoing", "sender": {"id": agent, "type": "user", "name": "王工"}, "attachments": []}
+    payload = {
+        "content": text,
+        "message_type": "outgoing",
+        "sender": {"id": agent, "type": "user", "name": "王工"},
+        "attachments": [],
+    }
     return RecordDraft(Event.AGENT_MESSAGE_RECEIVED, conversation, facts={"message_id": 10}, payload=payload)
 
 
@@ -66,7 +71,12 @@ def turn(
         decision="ask",
     )
     drafts = [
-        OutboxDraft("message", {"content": reply.text, "private": False}, bot=True, offers=tuple((f"tr:{i}", o) for i, o in enumerate(reply.offers)))
+        OutboxDraft(
+            "message",
+            {"content": reply.text, "private": False},
+            bot=True,
+            offers=tuple((f"tr:{i}", o) for i, o in enumerate(reply.offers)),
+        )
         for reply in result.replies
     ]
     if not hasattr(result, "steps"):
@@ -91,7 +101,9 @@ def _user(flow: str) -> dict[str, Any]:
     }
 
 
-def margin(today: date, assessed_on: date, *, level: str = "C4", average: str = "826437.51", text: str | None = None) -> TurnResult:
+def margin(
+    today: date, assessed_on: date, *, level: str = "C4", average: str = "826437.51", text: str | None = None
+) -> TurnResult:
     """A margin eligibility check, decided by the real rule on `today`, recorded as actions/margin.py records it."""
     from decimal import Decimal
     from pathlib import Path
@@ -103,7 +115,9 @@ def margin(today: date, assessed_on: date, *, level: str = "C4", average: str = 
     from tightrope.rules.margin import RULE, MarginFacts, MarginRules
 
     data = yaml.safe_load((Path(rules.__file__).parent / "data" / "margin.yml").read_text(encoding="utf-8"))
-    facts = MarginFacts("retail", level, assessed_on, assessed_on, "normal", date(2019, 3, 1), Decimal(average), "CNY", margin_enabled=False)
+    facts = MarginFacts(
+        "retail", level, assessed_on, assessed_on, "normal", date(2019, 3, 1), Decimal(average), "CNY", margin_enabled=False
+    )
     assessment = MarginRules(data).assess(facts, today)
     told = [
         {
@@ -114,7 +128,9 @@ def margin(today: date, assessed_on: date, *, level: str = "C4", average: str = 
         }
         for f in assessment.findings
     ]
-    told.append({"rule": RULE, "version": assessment.version, "verdict": assessment.verdict.value, "inputs": {"margin_enabled": False}})
+    told.append(
+        {"rule": RULE, "version": assessment.version, "verdict": assessment.verdict.value, "inputs": {"margin_enabled": False}}
+    )
     envelopes = [
         {"v": 1, "kind": "journey", "journey": "check_margin_eligibility", "event": "started"},
         {
@@ -122,7 +138,15 @@ def margin(today: date, assessed_on: date, *, level: str = "C4", average: str = 
             "kind": "evidence",
             "action": "action_check_margin_eligibility",
             "outcome": assessment.verdict.value,
-            "calls": [{"operation": "getMarginFacts", "outcome": "done", "status": 200, "as_of": "2026-05-04T10:31:00+08:00", "sha256": "cd" * 32}],
+            "calls": [
+                {
+                    "operation": "getMarginFacts",
+                    "outcome": "done",
+                    "status": 200,
+                    "as_of": "2026-05-04T10:31:00+08:00",
+                    "sha256": "cd" * 32,
+                }
+            ],
             "rules": told,
         },
         {"v": 1, "kind": "journey", "journey": "check_margin_eligibility", "event": "completed"},
@@ -132,7 +156,10 @@ def margin(today: date, assessed_on: date, *, level: str = "C4", average: str = 
         {"event": "flow_started", "flow_id": "check_margin_eligibility"},
         {"event": "bot", "text": "…", "metadata": {"utter_action": f"utter_margin_{assessment.verdict.value}"}},
     ]
-    said = text or f"您目前{'可以' if assessment.verdict.value == 'eligible' else '不能'}开通融资融券。近20个交易日日均资产 {BALANCE} 元。"
+    said = (
+        text
+        or f"您目前{'可以' if assessment.verdict.value == 'eligible' else '不能'}开通融资融券。近20个交易日日均资产 {BALANCE} 元。"
+    )
     return TurnResult([Reply(said, (Offer("为什么?", "/x"),))], envelopes, events=events)
 
 
@@ -163,9 +190,28 @@ def cited(document: str, version: str, *, used: bool = True, text: str = "佣金
         "detail": "",
     }
     envelopes: list[dict[str, Any]] = [
-        {"v": 1, "kind": "evidence", "action": "action_search", "outcome": "answered" if used else "nothing", "passages": [passage], "models": [model]}
+        {
+            "v": 1,
+            "kind": "evidence",
+            "action": "action_search",
+            "outcome": "answered" if used else "nothing",
+            "passages": [passage],
+            "models": [model],
+        }
     ]
     if used:
-        item = {"n": 1, "document_id": document, "version": version, "language": "zh", "title": "佣金", "section": "", "effective_from": "2026-01-01"}
-        envelopes.append({"v": 1, "kind": "citations", "items": [item | {"passage_id": passage["passage_id"], "sha256": "ab" * 32}]})
-    return TurnResult([Reply(text)], envelopes, events=[{"event": "user", "parse_data": {"commands": [], "understanding": {"source": "none"}}}])
+        item = {
+            "n": 1,
+            "document_id": document,
+            "version": version,
+            "language": "zh",
+            "title": "佣金",
+            "section": "",
+            "effective_from": "2026-01-01",
+        }
+        envelopes.append(
+            {"v": 1, "kind": "citations", "items": [item | {"passage_id": passage["passage_id"], "sha256": "ab" * 32}]}
+        )
+    return TurnResult(
+        [Reply(text)], envelopes, events=[{"event": "user", "parse_data": {"commands": [], "understanding": {"source": "none"}}}]
+    )

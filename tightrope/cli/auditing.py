@@ -360,15 +360,17 @@ def show(found: Found) -> None:
     if found.hits:
         console.print(table)
     more = f" ({len(found.hits)} shown)" if len(found.hits) < found.records else ""
-    console.print(
-        f"{found.records} records{more} · {found.conversations} conversations · {found.customers} customers; {_standing(found.position)}",
-        highlight=False,
-    )
+    console.print(f"{_counted(found)}{more}; {_standing(found.position)}", highlight=False)
     if found.unreadable:
         console.print(
             f"[yellow]{found.unreadable} records have restricted or destroyed keys; what their payloads say could not be asked.[/yellow]",
             highlight=False,
         )
+
+
+def _counted(found: Found) -> str:
+    counts = (("record", found.records), ("conversation", found.conversations), ("customer", found.customers))
+    return " · ".join(f"{number} {name}{'' if number == 1 else 's'}" for name, number in counts)
 
 
 def _cells(hit: Hit) -> list[Text]:

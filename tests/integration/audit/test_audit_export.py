@@ -66,8 +66,20 @@ async def told(log, worker, recorder, clock, seal, superuser):
 @pytest.fixture
 def exporter(log, auditor, keyring, recorder, clock):
     settings = log.model_copy(update={"audit_unmasked_readers": "chief, second"})
-    verifier = VERIFIER.read_bytes() if VERIFIER.exists() else b"# not built\n"
-    return Exporter(Parts(settings, auditor, keyring, recorder, clock, hide, TreeProofs(settings), Alone(), verifier, "local folder, not WORM"))
+    return Exporter(
+        Parts(
+            settings,
+            auditor,
+            keyring,
+            recorder,
+            clock,
+            hide,
+            TreeProofs(settings),
+            Alone(),
+            VERIFIER.read_bytes(),
+            "local folder, not WORM",
+        )
+    )
 
 
 def order(tmp_path: Path, name: str = "out", **changes) -> Order:
@@ -87,11 +99,16 @@ async def noted(auditor, keyring, seal) -> list[dict]:
     """What the log says of exports, oldest first: facts and payload together."""
     await seal()
     async with auditor.connection() as conn:
-        rows = await (await conn.execute("SELECT id, kid, leaf, ct FROM audit.records WHERE event = 'audit:export:made' ORDER BY ord")).fetchall()
+        rows = await (
+            await conn.execute("SELECT id, kid, leaf, ct FROM audit.records WHERE event = 'audit:export:made' ORDER BY ord")
+        ).fetchall()
     out = []
     for row in rows:
         leaf = json.loads(row["leaf"])
-        out.append(leaf["facts"] | json.loads(keyring.decrypt(keyring.cached_kid(row["kid"]), row["id"], bytes.fromhex(leaf["commit"]), row["ct"])))
+        out.append(
+            leaf["facts"]
+            | json.loads(keyring.decrypt(keyring.cached_kid(row["kid"]), row["id"], bytes.fromhex(leaf["commit"]), row["ct"]))
+        )
     return out
 
 
@@ -116,7 +133,15 @@ async def test_a_bundle_holds_what_the_contract_says_and_every_proof_holds(told,
         assert [base64.b64encode(step).decode() for step in handed.hashes] == record["proof"]
         assert hashlib.sha256(base64.b64decode(record["ct"])).hexdigest() == json.loads(record["leaf"])["ct_sha256"]
         assert "payload" not in record
-    assert {"index.html", "README.txt", "verify.py", "anchors.json", "destroyed.json", "conversations/0001.html", "conversations/0001.pdf"} <= names(out)
+    assert {
+        "index.html",
+        "README.txt",
+        "verify.py",
+        "anchors.json",
+        "destroyed.json",
+        "conversations/0001.html",
+        "conversations/0001.pdf",
+    } <= names(out)
 
 
 async def test_a_masked_bundle_holds_none_of_the_customers_secrets(told, exporter, tmp_path):
@@ -163,7 +188,9 @@ async def test_an_unmasked_bundle_can_be_checked_against_its_commitments(told, e
         ({"who": "chief", "reason": "   because  "[:8]}, "no_reason"),
     ],
 )
-async def test_unmasked_without_right_or_reason_is_refused_and_on_the_record(told, exporter, tmp_path, auditor, keyring, seal, changes, why):
+async def test_unmasked_without_right_or_reason_is_refused_and_on_the_record(
+    told, exporter, tmp_path, auditor, keyring, seal, changes, why
+):
     with pytest.raises(ExportRefused):
         await exporter.make(order(tmp_path, unmasked=True, **changes))
     assert list(tmp_path.glob("*out*")) == []
@@ -203,7 +230,9 @@ async def test_each_selection_takes_whole_conversations(told, exporter, tmp_path
 
 
 async def test_found_records_alone_can_be_taken(told, exporter, tmp_path):
-    made = await exporter.make(order(tmp_path, question={"rule": "margin_eligibility", "verdict": "refused"}, whole=False, pdf=False))
+    made = await exporter.make(
+        order(tmp_path, question={"rule": "margin_eligibility", "verdict": "refused"}, whole=False, pdf=False)
+    )
     assert made.counts.records == 2
     assert made.selection["records_only"] is True
 
@@ -236,7 +265,9 @@ async def test_a_zip_is_reproducible_and_equals_the_folder(told, exporter, tmp_p
 
 
 @pytest.mark.parametrize("form", ["out", "out.zip"])
-async def test_an_interrupted_export_leaves_nothing_and_is_on_the_record(told, exporter, tmp_path, auditor, keyring, seal, monkeypatch, form):
+async def test_an_interrupted_export_leaves_nothing_and_is_on_the_record(
+    told, exporter, tmp_path, auditor, keyring, seal, monkeypatch, form
+):
     from tightrope.audit.export import writing
 
     def fail(*args, **kwargs):
@@ -274,7 +305,9 @@ async def test_closed_keys_are_shown_as_such(told, exporter, tmp_path, superuser
 
 
 async def test_a_record_that_the_tree_does_not_hold_is_not_exported(told, exporter, tmp_path, insider, seal):
-    insider.execute("UPDATE audit.records SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '\"turn\":1', '\"turn\":7'), 'UTF8') WHERE turn = 1")
+    insider.execute(
+        "UPDATE audit.records SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '\"turn\":1', '\"turn\":7'), 'UTF8') WHERE turn = 1"
+    )
     insider.commit()
     with pytest.raises(ExportRefused, match="cannot be proven"):
         await exporter.make(order(tmp_path))
@@ -297,10 +330,47 @@ async def test_the_export_shows_what_profiles_ask_for(told, exporter, tmp_path):
     assert [line["metadata"]["profiles"] for line in ocsf] == [[], ["ai_operation"], []]
 
 
-@pytest.mark.skipif(not VERIFIER.exists(), reason="the verifier comes from its own branch")
 @pytest.mark.parametrize(("form", "unmasked"), [("out", False), ("out.zip", False), ("out", True)])
 @pytest.mark.parametrize("question", [{"conversation": "1-2"}, {"customer": CUSTOMER}, {"journey": "check_margin_eligibility"}])
 async def test_the_verifier_finds_nothing_wrong(told, exporter, tmp_path, form, unmasked, question):
-    await exporter.make(order(tmp_path, form, question=question, who="chief", unmasked=unmasked, reason="regulator's request", pdf=False))
-    done = subprocess.run([sys.executable, "-I", "-S", str(VERIFIER), str(tmp_path / form)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    await exporter.make(
+        order(tmp_path, form, question=question, who="chief", unmasked=unmasked, reason="regulator's request", pdf=False)
+    )
+    code, said = verified(tmp_path / form)
+    assert code == 0, said
+
+
+async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
+    told, exporter, tmp_path, worker, recorder, seal, superuser
+):
+    with superuser("tightrope") as conn:
+        kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE turn = 1 AND conv IN "
+                "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2')").fetchall()]  # fmt: skip
+        conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = ANY(%s)", (kids,))
+    async with worker.connection() as conn:
+        for kid in kids:
+            await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}))
+    await seal()
+    made = await exporter.make(order(tmp_path, pdf=False))
+    assert made.counts.unreadable == 2
+    (gone,) = json.loads((tmp_path / "out/destroyed.json").read_text())
+    assert gone["kid"] == str(kids[0])
+    assert gone["place"] in {f"{record['shard']}/{record['index']}" for record in lines(tmp_path / "out", "records.jsonl")}
+    code, said = verified(tmp_path / "out")
+    assert code == 0, said
+    assert "destroyed" in said
+
+
+async def test_a_verifier_finds_what_is_changed_in_an_export(told, exporter, tmp_path):
+    await exporter.make(order(tmp_path, pdf=False))
+    path = tmp_path / "out/records.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"not_eligible", b"eligible____"))
+    code, said = verified(tmp_path / "out")
+    assert code == 1
+    assert "altered" in said
+
+
+def verified(bundle: Path) -> tuple[int, str]:
+    """What the verifier says of a bundle, run as an examiner runs it."""
+    done = subprocess.run([sys.executable, "-I", "-S", str(VERIFIER), str(bundle)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr

@@ -146,7 +146,19 @@ async def test_a_question_that_makes_no_sense_is_refused(told, finder, bad):
 
 @pytest.mark.parametrize("evil", ["'; DROP TABLE audit_index.records; --", "%", "_", "\\", '"', "{}", "x' OR '1'='1"])
 async def test_what_is_asked_is_never_run_as_sql(told, finder, evil):
-    for name in ("journey", "verdict", "rule", "cited", "agent", "customer", "conversation", "release", "model", "reason", "lang"):
+    for name in (
+        "journey",
+        "verdict",
+        "rule",
+        "cited",
+        "agent",
+        "customer",
+        "conversation",
+        "release",
+        "model",
+        "reason",
+        "lang",
+    ):
         assert await ask(finder, **{name: evil}) == [], name
     assert await ask(finder, conversation="1-4") == ["1-4/1"]
 
@@ -158,10 +170,16 @@ async def test_every_question_is_on_the_record_before_its_answer(told, finder, l
     found = await finder.find(Question(event="audit:index:queried"))
     assert [hit.row.people for hit in found.hits] == [("auditor1",)]
     async with auditor.connection() as conn:
-        rows = await (await conn.execute("SELECT id, kid, leaf, ct FROM audit.records WHERE event = 'audit:index:queried' ORDER BY ord LIMIT 1")).fetchall()
+        rows = await (
+            await conn.execute(
+                "SELECT id, kid, leaf, ct FROM audit.records WHERE event = 'audit:index:queried' ORDER BY ord LIMIT 1"
+            )
+        ).fetchall()
         leaf = json.loads(rows[0]["leaf"])
         assert leaf["facts"]["records"] == 1
-        opened = json.loads(keyring.decrypt(keyring.cached_kid(rows[0]["kid"]), rows[0]["id"], bytes.fromhex(leaf["commit"]), rows[0]["ct"]))
+        opened = json.loads(
+            keyring.decrypt(keyring.cached_kid(rows[0]["kid"]), rows[0]["id"], bytes.fromhex(leaf["commit"]), rows[0]["ct"])
+        )
     assert opened["reason"] == "suitability review"
     assert "C1001" not in json.dumps(opened)
 

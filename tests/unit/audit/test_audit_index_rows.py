@@ -65,7 +65,10 @@ def test_without_its_payload_a_record_keeps_what_its_leaf_says():
 
 
 def test_a_citation_is_told_from_a_passage_that_was_only_found():
-    quoted, found = row(turn("1-7", 1, cited("fees-brokerage", "v3"))), row(turn("1-7", 2, cited("fees-brokerage", "v3", used=False)))
+    quoted, found = (
+        row(turn("1-7", 1, cited("fees-brokerage", "v3"))),
+        row(turn("1-7", 2, cited("fees-brokerage", "v3", used=False))),
+    )
     assert (quoted.cited, quoted.considered) == (("fees-brokerage@3",), ())
     assert (found.cited, found.considered) == ((), ("fees-brokerage@3",))
     assert quoted.models == ("fp-1", "qwen2.5-14b-instruct@3f9c")
@@ -93,8 +96,24 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=12,
 )
-names = ["facts", "envelopes", "events", "identity", "sender", "rules", "passages", "items", "inputs", "metadata", "flow_id", "signatures", "understanding"]
-objects = st.dictionaries(st.sampled_from(names) | st.text(max_size=5), values | st.lists(st.dictionaries(st.sampled_from(names), values)), max_size=6)
+names = [
+    "facts",
+    "envelopes",
+    "events",
+    "identity",
+    "sender",
+    "rules",
+    "passages",
+    "items",
+    "inputs",
+    "metadata",
+    "flow_id",
+    "signatures",
+    "understanding",
+]
+objects = st.dictionaries(
+    st.sampled_from(names) | st.text(max_size=5), values | st.lists(st.dictionaries(st.sampled_from(names), values)), max_size=6
+)
 
 
 @given(objects, objects)

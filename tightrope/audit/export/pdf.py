@@ -105,6 +105,7 @@ class Printer:
         """Raises ExportRefused where the file is no font."""
         self._font = font
         try:
+            _check(font)
             probe = FPDF()
             self._add(probe)
         except Exception as error:  # fontTools raises whatever it meets in a broken file
@@ -219,6 +220,13 @@ class Printer:
         return "".join(
             one if one == "\n" or ord(one) in self._known else "  " if one == "\t" else f"<{ord(one):02x}>" for one in text
         )
+
+
+def _check(font: Path) -> None:
+    """Refuse what does not even begin as a font; the library would leave such a file open."""
+    with font.open("rb") as file:
+        if file.read(4) not in {b"\x00\x01\x00\x00", b"OTTO", b"ttcf", b"true"}:
+            raise ValueError("neither TrueType nor OpenType")
 
 
 def _close(paper: FPDF) -> None:

@@ -32,6 +32,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "turns": ("轮次", "Turns"),
     "page": ("第 {n} 页，共 {total} 页", "Page {n} of {total}"),
     "cut": ("……（全文 {n} 字，见 events.jsonl）", "… ({n} characters in all, see events.jsonl)"),
+    "whole_log": ("整个日志", "the whole log"),
     "none": ("无", "none"),
     "restricted": ("受限：内容已停止处理，仅保留存证", "restricted: kept as evidence, its content is not processed"),
     "destroyed": ("密钥已按规定销毁，内容不可恢复", "key destroyed by policy: the content cannot be recovered"),

@@ -166,7 +166,7 @@ class Writer:
             (said["log"], str(facts["log"])),
             (said["store"], str(facts["store"])),
             (said["form"], said["unmasked" if self._order.unmasked else "masked"]),
-            (said["selection"], json.dumps(selection, ensure_ascii=False, sort_keys=True)),
+            (said["selection"], json.dumps(selection, ensure_ascii=False, sort_keys=True) if selection else said["whole_log"]),
             (said["records_n"], str(counts.records)),
             (said["conversations_n"], str(counts.conversations)),
             (said["unreadable_n"], str(counts.unreadable)),
