@@ -21,6 +21,7 @@ from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.kb.commands import kb_app
 from tightrope.cli.model import model_app
+from tightrope.cli.store import store_app
 from tightrope.cli.suites import test_app
 from tightrope.cli.uat.commands import uat_app
 from tightrope.cli.understand import understand
@@ -36,6 +37,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record."
 app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
 auditing.register(audit_app)
+audit_app.add_typer(store_app, name="store")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.add_typer(kb_app, name="kb")

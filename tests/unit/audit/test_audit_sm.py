@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 
 import pytest
@@ -147,6 +148,16 @@ def test_an_openssl_that_lacks_sm2_is_not_taken_for_a_bad_signature(monkeypatch,
         verify(note, [key])
     with pytest.raises(SmUnavailable, match="SM2"):
         public_point(b"a key")
+
+
+def test_an_openssl_that_reads_keys_but_cannot_sign_says_so(private_pem, monkeypatch, tmp_path):
+    real = shutil.which("openssl")
+    fake = tmp_path / "openssl"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = pkeyutl ] && {{ echo "no such digest" >&2; exit 1; }}\nexec {real} "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(SmUnavailable, match=r"SM2 signatures.*no such digest"):
+        sm2.sign(private_pem, b"data")
 
 
 def test_an_openssl_that_hangs_is_given_up(monkeypatch, tmp_path):

@@ -111,11 +111,9 @@ def _openssl(arguments: tuple[str, ...], data: bytes, *secrets: bytes) -> subpro
             reading, writing = os.pipe()
             ends.append(reading)
             try:
-                os.set_blocking(writing, False)
+                os.set_blocking(writing, False)  # what the pipe does not hold at once is cut, and refused
                 if os.write(writing, secret) != len(secret):
                     raise NoteInvalid("an SM2 key or signature of this length is none")
-            except BlockingIOError:
-                raise NoteInvalid("an SM2 key or signature of this length is none") from None
             finally:
                 os.close(writing)
         paths = [f"/dev/fd/{end}" for end in ends]

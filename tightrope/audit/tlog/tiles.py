@@ -248,7 +248,7 @@ def node_reader(size: int, read: Read, *, cached: int = 64) -> NodeReader:
             if tile.width == WIDTH:
                 raise TileInvalid(f"{tile.path} is missing") from None
         try:
-            return split_tile(read(full.path), full)[: tile.width]
+            return split_tile(read(full.path), full)
         except (FileNotFoundError, KeyError):
             raise TileInvalid(f"{tile.path} is missing, and {full.path} too") from None
 
