@@ -286,7 +286,8 @@ def _free(out: Path, papers: dict[str, Path]) -> bool:
 async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
     from tightrope.audit import verifier
     from tightrope.audit.export.models import Order
-    from tightrope.audit.export.proofs import Alone, TreeProofs
+    from tightrope.audit.export.outside import Outside
+    from tightrope.audit.export.proofs import TreeProofs
     from tightrope.audit.export.service import Exporter, Parts
     from tightrope.audit.store import store_from
 
@@ -301,7 +302,7 @@ async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
             desk.clock,
             hide,
             TreeProofs(desk.settings),
-            Alone(),
+            Outside(desk.settings),
             source,
             store,
         )

@@ -125,6 +125,35 @@ class Settings(BaseSettings):
         None, description="Font with Chinese letters for PDF exports; default: the one of Debian's fonts-noto-cjk"
     )
 
+    audit_policy_file: Path | None = Field(
+        None,
+        description="Trust policy (C2SP tlog-policy): the log's keys, the witnesses with keys and addresses (`witness NAME VKEY URL`), the quorum. "
+        "Each witness with an address is an anchor",
+    )
+    audit_witness_seconds: float = Field(2.0, gt=0, description="How often witnesses are asked while the tree grows")
+    audit_tsa_url: str = Field("", description="Time-stamp authority (RFC 3161 over HTTP); empty: none")
+    audit_tsa_certificates: Path | None = Field(
+        None,
+        description="PEM file of the certificates that the firm trusts for time stamps: the authority's root, and intermediates that it does not send",
+    )
+    audit_chain_url: str = Field(
+        "", description="Gateway of a consortium chain (docs/anchors.md, A consortium chain); empty: none"
+    )
+    audit_chain_nodes: Path | None = Field(
+        None, description="Keys of the chain's nodes, one vkey a line; more than half of them have to sign a certificate"
+    )
+    audit_anchor_need: int = Field(
+        1,
+        ge=1,
+        description="How many anchors have to have a receipt for each checkpoint; a folder that is not WORM counts only where it is alone",
+    )
+    audit_anchor_minutes: float = Field(
+        10.0, gt=0, description="Within how many minutes; later is an alarm and a record (`log:anchor:late`)"
+    )
+    audit_anchor_seconds: float = Field(
+        60.0, gt=0, description="How often a checkpoint is chosen, submitted to every anchor and its receipts kept"
+    )
+
     strict_payloads: bool = Field(
         True,
         description="A message that begins with / is a button press only if a button of this session offered exactly it, once",
@@ -244,6 +273,18 @@ class Settings(BaseSettings):
             )
         if wants and self.mode == "production" and not self.model_fingerprint:
             raise ValueError("mode=production needs TIGHTROPE_MODEL_FINGERPRINT: the hash of the approved model's manifest")
+        return self
+
+    @model_validator(mode="after")
+    def _anchors_are_checked(self) -> Self:
+        if self.audit_tsa_url and self.audit_tsa_certificates is None:
+            raise ValueError(
+                "TIGHTROPE_AUDIT_TSA_URL wants TIGHTROPE_AUDIT_TSA_CERTIFICATES: a time stamp that nobody checks is worth nothing"
+            )
+        if self.audit_chain_url and self.audit_chain_nodes is None:
+            raise ValueError(
+                "TIGHTROPE_AUDIT_CHAIN_URL wants TIGHTROPE_AUDIT_CHAIN_NODES: a certificate that nobody checks is worth nothing"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,7 +17,8 @@ from audit_turns import BALANCE, CARD, CUSTOMER, IDENTITY, NAME, PHONE, SECRETS,
 
 from tightrope.audit.errors import ExportRefused
 from tightrope.audit.export.models import Order
-from tightrope.audit.export.proofs import Alone, TreeProofs
+from tightrope.audit.export.outside import Outside
+from tightrope.audit.export.proofs import TreeProofs
 from tightrope.audit.export.service import Exporter, Parts
 from tightrope.audit.index.models import Question
 from tightrope.audit.index.query import month
@@ -75,7 +76,7 @@ def exporter(log, auditor, keyring, recorder, clock):
             clock,
             hide,
             TreeProofs(settings),
-            Alone(),
+            Outside(settings),
             VERIFIER.read_bytes(),
             "local folder, not WORM",
         )

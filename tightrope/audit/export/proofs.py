@@ -1,4 +1,4 @@
-"""Where an export gets its proofs from: the published tree on disk, and what others say of it."""
+"""Where an export gets its proofs from: the published tree on disk."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tightrope.audit.errors import ExportRefused, ProofInvalid, StoreError, TileInvalid
-from tightrope.audit.models import JsonObject
-from tightrope.audit.repository import Conn
 from tightrope.audit.tlog.checkpoint import Checkpoint
-from tightrope.audit.tlog.keys import VerifierKey
 from tightrope.audit.tlog.merkle import NodeReader, check_inclusion, inclusion_proof, leaf_hash
 from tightrope.audit.tlog.note import Note
-from tightrope.audit.tlog.policy import Log, Policy
 from tightrope.audit.tree_folder import TreeFolder
 from tightrope.infra.settings import Settings
 
@@ -26,22 +22,6 @@ class ProofSource(Protocol):
 
     def inclusion(self, shard: int, index: int, size: int) -> list[bytes]:
         """The inclusion proof of a leaf in the tree of `size` leaves."""
-        ...
-
-
-class Outside(Protocol):
-    """What anchors and witnesses gave, and the policy to hand out."""
-
-    async def policy(self, conn: Conn, vkeys: Sequence[str]) -> bytes:
-        """The C2SP tlog-policy of the bundle; `vkeys`: keys that the log's own table names."""
-        ...
-
-    async def receipts(self, conn: Conn, shards: Sequence[int]) -> list[JsonObject]:
-        """The entries of `anchors.json` for these shards."""
-        ...
-
-    async def cosigned(self, conn: Conn, vkeys: Sequence[str], shard: int) -> bytes | None:
-        """The newest checkpoint of a shard that reaches the policy's quorum, with its cosignatures; None where there is none."""
         ...
 
 
@@ -69,22 +49,6 @@ class TreeProofs:
         if (shard, size) not in self._nodes:
             self._nodes[shard, size] = TreeFolder.of(self._settings, shard).nodes(size)
         return inclusion_proof(index, size, self._nodes[shard, size])
-
-
-class Alone:
-    """No witness and no anchor: the log's own keys, no quorum, no receipts. A verifier says so."""
-
-    async def policy(self, conn: Conn, vkeys: Sequence[str]) -> bytes:  # noqa: ARG002 - see Outside
-        """A policy that asks for no witness."""
-        return Policy(tuple(Log(VerifierKey.parse(vkey)) for vkey in dict.fromkeys(vkeys)), (), ()).encode()
-
-    async def receipts(self, conn: Conn, shards: Sequence[int]) -> list[JsonObject]:  # noqa: ARG002 - see Outside
-        """None."""
-        return []
-
-    async def cosigned(self, conn: Conn, vkeys: Sequence[str], shard: int) -> bytes | None:  # noqa: ARG002 - see Outside
-        """None."""
-        return None
 
 
 def covering(shard: int, last: int, notes: Sequence[bytes | None]) -> tuple[Checkpoint, bytes]:

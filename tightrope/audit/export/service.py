@@ -14,8 +14,9 @@ from tightrope.audit.errors import ExportRefused
 from tightrope.audit.export import repository
 from tightrope.audit.export.bundle import Bundle
 from tightrope.audit.export.models import Made, Masker, Order
+from tightrope.audit.export.outside import Outside
 from tightrope.audit.export.pdf import Printer, font_file
-from tightrope.audit.export.proofs import Outside, ProofSource, covering
+from tightrope.audit.export.proofs import ProofSource, covering
 from tightrope.audit.export.writing import Head, Writer
 from tightrope.audit.index.finding import Finder
 from tightrope.audit.index.service import Indexer
@@ -24,6 +25,7 @@ from tightrope.audit.leaf import timestamp
 from tightrope.audit.models import Event, Place, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.repository import Conn
+from tightrope.audit.tlog.policy import Policy
 from tightrope.infra.clock import Clock
 from tightrope.infra.database import Pool
 from tightrope.infra.settings import Settings
@@ -147,23 +149,21 @@ class Exporter:
         digest = await asyncio.to_thread(bundle.finish, manifest)
         return Made(order.target, counts, digest, selection)
 
-    async def _head(self, conn: Conn, vkeys: Sequence[str], shard: int, last: int) -> Head:
-        """The checkpoint that the proofs of a shard lead to: cosigned if there is one that covers, else the newest."""
+    async def _head(self, conn: Conn, policy: Policy, shard: int, last: int) -> Head:
+        """The checkpoint that the proofs of a shard lead to: one that reaches the quorum, if one that covers comes in time; else the newest."""
         waited = 0.0
         while True:
-            notes = [
-                await self._parts.outside.cosigned(conn, vkeys, shard),
-                await asyncio.to_thread(self._parts.proofs.checkpoint, shard),
-            ]
+            late = waited >= PATIENCE_SECONDS
+            notes = [await self._parts.outside.cosigned(conn, policy, shard)]
+            if late or not self._parts.outside.witnessed(policy):
+                notes.append(await asyncio.to_thread(self._parts.proofs.checkpoint, shard))
             try:
-                checkpoint, note = covering(shard, last, notes)
+                return Head(*covering(shard, last, notes))
             except ExportRefused:
-                if waited >= PATIENCE_SECONDS:
+                if late:
                     raise
-                await asyncio.sleep(_POLL_SECONDS)
-                waited += _POLL_SECONDS
-                continue
-            return Head(checkpoint, note)
+            await asyncio.sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
 
     async def _with_destructions(self, conn: Conn, places: list[Place]) -> list[Place]:
         """With the records that say that keys of these records were destroyed: without them a verifier could not tell by whose word."""
