@@ -289,7 +289,7 @@ async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
     from tightrope.audit.export.outside import Outside
     from tightrope.audit.export.proofs import TreeProofs
     from tightrope.audit.export.service import Exporter, Parts
-    from tightrope.audit.store import store_from
+    from tightrope.audit.stores.choice import store_from
 
     source = (Path(str(verifier.__file__)).parent / "verify.py").read_bytes()
     async with _desk() as desk:

@@ -112,11 +112,12 @@ class Exporter:
         shards = sorted({place.shard for place in places})
         async with parts.pool.connection() as conn:
             vkeys = await repository.log_keys(conn, shards)
+            policy = parts.outside.policy(vkeys)
             heads = {
-                shard: await self._head(conn, vkeys, shard, max(p.index for p in places if p.shard == shard)) for shard in shards
+                shard: await self._head(conn, policy, shard, max(p.index for p in places if p.shard == shard)) for shard in shards
             }
-            bundle.write("policy.txt", await parts.outside.policy(conn, vkeys))
-            receipts = await parts.outside.receipts(conn, shards)
+            bundle.write("policy.txt", policy.encode())
+            receipts = await parts.outside.receipts(conn, places)
             writer = Writer(bundle, order, parts.mask, parts.proofs, heads, parts.clock.now(), printer)
             with writer:
                 for at in range(0, len(places), BATCH):
