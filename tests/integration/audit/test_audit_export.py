@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tightrope.audit.index.models import Question
 from tightrope.audit.index.query import month
 from tightrope.audit.leaf import commitment
 from tightrope.audit.models import Event, RecordDraft
+from tightrope.audit.tlog.checkpoint import Checkpoint
+from tightrope.audit.tlog.note import CosignatureSigner, Note
 from tightrope.audit.tlog.policy import Policy
 from tightrope.audit.tlog.proof import TlogProof
 from tightrope.generation.masking import mask
@@ -362,6 +365,62 @@ async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
     assert "destroyed" in said
 
 
+@pytest.fixture
+def witnessed(told, exporter, log, superuser, tmp_path) -> Exporter:
+    """An exporter of a log whose newest checkpoint a witness cosigned a minute after the first message."""
+    witness = CosignatureSigner.from_seed("witness.example/w1", b"w" * 32)
+    checkpoint = TreeProofs(log).checkpoint(2026)
+    text = Note.parse(checkpoint).text
+    at = datetime(2026, 5, 4, 2, 32, tzinfo=UTC)
+    body = witness.sign(text, int(at.timestamp())).line().encode()
+    with superuser("tightrope") as conn:
+        conn.execute(
+            "ALTER TABLE audit.anchor_receipts DISABLE TRIGGER append_only; TRUNCATE audit.anchor_receipts, audit.anchors"
+        )
+        vkeys = conn.execute("SELECT vkeys FROM audit.shards").fetchone()[0]
+        size = Checkpoint.parse(text).size
+        row = ("witness.example/w1", "witness-c2sp", 2026, size, checkpoint, body, at, at)
+        columns = "anchor, kind, shard, size, note, body, asserted_at, received_at"
+        conn.execute(f"INSERT INTO audit.anchors ({columns}) VALUES ({', '.join(['%s'] * 8)})", row)
+        conn.execute(
+            f"INSERT INTO audit.anchor_receipts ({columns}, waiting_since, settles) VALUES ({', '.join(['%s'] * 10)})",
+            (*row, at, 1),
+        )
+    policy = tmp_path / "firm-policy.txt"
+    policy.write_text("".join(f"log {vkey}\n" for vkey in vkeys) + f"witness w1 {witness.vkey}\nquorum w1\n", encoding="ascii")
+    settings = log.model_copy(update={"audit_policy_file": policy})
+    yield Exporter(replace(exporter._parts, settings=settings, outside=Outside(settings)))
+    with superuser("tightrope") as conn:
+        conn.execute(
+            "TRUNCATE audit.anchor_receipts, audit.anchors; ALTER TABLE audit.anchor_receipts ENABLE ALWAYS TRIGGER append_only"
+        )
+
+
+async def test_receipts_and_cosignatures_of_others_go_along(witnessed, tmp_path):
+    await witnessed.make(order(tmp_path, pdf=False))
+    (receipt,) = json.loads((tmp_path / "out/anchors.json").read_text())
+    assert (receipt["anchor"], receipt["kind"]) == ("witness.example/w1", "witness-c2sp")
+    policy = Policy.parse((tmp_path / "firm-policy.txt").read_bytes())
+    policy.check((tmp_path / "out/2026/checkpoint").read_bytes())
+    for proof in (tmp_path / "out/proofs").iterdir():
+        assert TlogProof.parse(proof.read_bytes()).checkpoint == (tmp_path / "out/2026/checkpoint").read_bytes()
+    code, said = verified(tmp_path / "out", "--policy", str(tmp_path / "firm-policy.txt"), "--strict")
+    assert code == 0, said
+    assert "unwitnessed" not in said
+    assert " late " not in said
+
+
+async def test_where_the_witness_is_behind_the_export_says_so(witnessed, tmp_path, worker, recorder, seal, monkeypatch):
+    monkeypatch.setattr("tightrope.audit.export.service.PATIENCE_SECONDS", 0.5)
+    async with worker.connection() as conn:
+        await recorder.record(conn, message("1-2", "新的问题"))
+    await seal()
+    await witnessed.make(order(tmp_path, pdf=False))
+    code, said = verified(tmp_path / "out", "--policy", str(tmp_path / "firm-policy.txt"))
+    assert code == 0, said
+    assert "unwitnessed" in said
+
+
 async def test_a_verifier_finds_what_is_changed_in_an_export(told, exporter, tmp_path):
     await exporter.make(order(tmp_path, pdf=False))
     path = tmp_path / "out/records.jsonl"
@@ -371,7 +430,9 @@ async def test_a_verifier_finds_what_is_changed_in_an_export(told, exporter, tmp
     assert "altered" in said
 
 
-def verified(bundle: Path) -> tuple[int, str]:
+def verified(bundle: Path, *options: str) -> tuple[int, str]:
     """What the verifier says of a bundle, run as an examiner runs it."""
-    done = subprocess.run([sys.executable, "-I", "-S", str(VERIFIER), str(bundle)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(VERIFIER), str(bundle), *options], capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout + done.stderr
