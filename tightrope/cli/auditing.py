@@ -170,8 +170,6 @@ def index_run() -> None:
 
 
 class _told:  # noqa: N801 - reads as a word
-    """Says what was refused in one line."""
-
     def __enter__(self) -> None:
         return None
 
@@ -185,8 +183,6 @@ class _told:  # noqa: N801 - reads as a word
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """What every one of these commands works with."""
-
     settings: Settings
     pool: Pool
     keyring: Any

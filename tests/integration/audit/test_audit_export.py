@@ -5,98 +5,37 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import subprocess
-import sys
 import zipfile
-from dataclasses import replace
-from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pypdfium2
 import pytest
-from audit_turns import BALANCE, CARD, CUSTOMER, IDENTITY, NAME, PHONE, SECRETS, agent_message, cited, margin, message, turn
+from audit_exports import ROOT, exporter_of, lines, names, order, tell
+from audit_turns import BALANCE, CUSTOMER, NAME, PHONE, SECRETS
+from jsonschema import Draft202012Validator
 
 from tightrope.audit.errors import ExportRefused
-from tightrope.audit.export.models import Order
-from tightrope.audit.export.outside import Outside
 from tightrope.audit.export.proofs import TreeProofs
-from tightrope.audit.export.service import Exporter, Parts
-from tightrope.audit.index.models import Question
+from tightrope.audit.export.service import Exporter
 from tightrope.audit.index.query import month
 from tightrope.audit.leaf import commitment
-from tightrope.audit.models import Event, RecordDraft
-from tightrope.audit.tlog.checkpoint import Checkpoint
-from tightrope.audit.tlog.note import CosignatureSigner, Note
 from tightrope.audit.tlog.policy import Policy
 from tightrope.audit.tlog.proof import TlogProof
-from tightrope.generation.masking import mask
 
 pytestmark = pytest.mark.integration
 
-OLD = date(2024, 1, 10)
-VERIFIER = Path(__file__).resolve().parents[3] / "tightrope/audit/verifier/verify.py"
-WORDS = f"我叫{NAME}，手机{PHONE}，身份证{IDENTITY}，卡号{CARD}，我能开通融资融券吗"
-
-
-def hide(text: str) -> str:
-    found = mask(text)
-    return found.text if found.kinds or found.cut else text
+EVENTS = Draft202012Validator(json.loads((ROOT / "contracts/audit/events.schema.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture
-async def told(log, worker, recorder, clock, seal, superuser):
+async def told(log, worker, recorder, clock, seal, superuser) -> None:
     """Four conversations of May 2026, sealed."""
-    with superuser("tightrope") as conn:
-        conn.execute("TRUNCATE audit_index.records; UPDATE audit_index.state SET shard = 0, next = 0, version = 0")
-    clock.at = datetime(2026, 5, 4, 2, 31, tzinfo=UTC)
-    today = clock.at.date()
-    async with worker.connection() as conn:
-        for draft in (
-            message("1-2", WORDS),
-            turn("1-2", 1, margin(today, OLD), customer=CUSTOMER, text=WORDS),
-            message("1-3", "佣金多少"),
-            turn("1-3", 1, cited("fees-brokerage", "v3"), text="佣金多少"),
-            agent_message("1-3", "您好，我是人工客服"),
-            turn("1-4", 1, margin(today, date(2026, 3, 1)), customer="C1002"),
-            message("1-2", "为什么"),
-            turn("1-2", 2, margin(today, OLD), customer=CUSTOMER, text="为什么"),
-            RecordDraft(Event.SWITCH_ENGAGED, facts={"scope": "all"}, payload={"reason": "drill", "who": "ops1"}),
-        ):
-            await recorder.record(conn, draft)
-            clock.advance(1)
+    await tell(worker, recorder, clock, superuser)
     await seal()
 
 
 @pytest.fixture
-def exporter(log, auditor, keyring, recorder, clock):
-    settings = log.model_copy(update={"audit_unmasked_readers": "chief, second"})
-    return Exporter(
-        Parts(
-            settings,
-            auditor,
-            keyring,
-            recorder,
-            clock,
-            hide,
-            TreeProofs(settings),
-            Outside(settings),
-            VERIFIER.read_bytes(),
-            "local folder, not WORM",
-        )
-    )
-
-
-def order(tmp_path: Path, name: str = "out", **changes) -> Order:
-    question = Question(**changes.pop("question", {"conversation": "1-2"}))
-    return Order(question, tmp_path / name, who=changes.pop("who", "auditor1"), **changes)
-
-
-def lines(folder: Path, name: str) -> list[dict]:
-    return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
-
-
-def names(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+def exporter(log, auditor, keyring, recorder, clock) -> Exporter:
+    return exporter_of(log, auditor, keyring, recorder, clock)
 
 
 async def noted(auditor, keyring, seal) -> list[dict]:
@@ -109,10 +48,9 @@ async def noted(auditor, keyring, seal) -> list[dict]:
     out = []
     for row in rows:
         leaf = json.loads(row["leaf"])
-        out.append(
-            leaf["facts"]
-            | json.loads(keyring.decrypt(keyring.cached_kid(row["kid"]), row["id"], bytes.fromhex(leaf["commit"]), row["ct"]))
-        )
+        opened = json.loads(keyring.decrypt(keyring.cached_kid(row["kid"]), row["id"], bytes.fromhex(leaf["commit"]), row["ct"]))
+        EVENTS.validate({"event": "audit:export:made", "facts": leaf["facts"], "payload": opened})
+        out.append(leaf["facts"] | opened)
     return out
 
 
@@ -332,107 +270,3 @@ async def test_the_export_shows_what_profiles_ask_for(told, exporter, tmp_path):
     assert [line["attributes"]["gen_ai.usage.input_tokens"] for line in details] == [812]
     assert {line["class_uid"] for line in ocsf} == {6003}
     assert [line["metadata"]["profiles"] for line in ocsf] == [[], ["ai_operation"], []]
-
-
-@pytest.mark.parametrize(("form", "unmasked"), [("out", False), ("out.zip", False), ("out", True)])
-@pytest.mark.parametrize("question", [{"conversation": "1-2"}, {"customer": CUSTOMER}, {"journey": "check_margin_eligibility"}])
-async def test_the_verifier_finds_nothing_wrong(told, exporter, tmp_path, form, unmasked, question):
-    await exporter.make(
-        order(tmp_path, form, question=question, who="chief", unmasked=unmasked, reason="regulator's request", pdf=False)
-    )
-    code, said = verified(tmp_path / form)
-    assert code == 0, said
-
-
-async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
-    told, exporter, tmp_path, worker, recorder, seal, superuser
-):
-    with superuser("tightrope") as conn:
-        kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE turn = 1 AND conv IN "
-                "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2')").fetchall()]  # fmt: skip
-        conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = ANY(%s)", (kids,))
-    async with worker.connection() as conn:
-        for kid in kids:
-            await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}))
-    await seal()
-    made = await exporter.make(order(tmp_path, pdf=False))
-    assert made.counts.unreadable == 2
-    (gone,) = json.loads((tmp_path / "out/destroyed.json").read_text())
-    assert gone["kid"] == str(kids[0])
-    assert gone["place"] in {f"{record['shard']}/{record['index']}" for record in lines(tmp_path / "out", "records.jsonl")}
-    code, said = verified(tmp_path / "out")
-    assert code == 0, said
-    assert "destroyed" in said
-
-
-@pytest.fixture
-def witnessed(told, exporter, log, superuser, tmp_path) -> Exporter:
-    """An exporter of a log whose newest checkpoint a witness cosigned a minute after the first message."""
-    witness = CosignatureSigner.from_seed("witness.example/w1", b"w" * 32)
-    checkpoint = TreeProofs(log).checkpoint(2026)
-    text = Note.parse(checkpoint).text
-    at = datetime(2026, 5, 4, 2, 32, tzinfo=UTC)
-    body = witness.sign(text, int(at.timestamp())).line().encode()
-    with superuser("tightrope") as conn:
-        conn.execute(
-            "ALTER TABLE audit.anchor_receipts DISABLE TRIGGER append_only; TRUNCATE audit.anchor_receipts, audit.anchors"
-        )
-        vkeys = conn.execute("SELECT vkeys FROM audit.shards").fetchone()[0]
-        size = Checkpoint.parse(text).size
-        row = ("witness.example/w1", "witness-c2sp", 2026, size, checkpoint, body, at, at)
-        columns = "anchor, kind, shard, size, note, body, asserted_at, received_at"
-        conn.execute(f"INSERT INTO audit.anchors ({columns}) VALUES ({', '.join(['%s'] * 8)})", row)
-        conn.execute(
-            f"INSERT INTO audit.anchor_receipts ({columns}, waiting_since, settles) VALUES ({', '.join(['%s'] * 10)})",
-            (*row, at, 1),
-        )
-    policy = tmp_path / "firm-policy.txt"
-    policy.write_text("".join(f"log {vkey}\n" for vkey in vkeys) + f"witness w1 {witness.vkey}\nquorum w1\n", encoding="ascii")
-    settings = log.model_copy(update={"audit_policy_file": policy})
-    yield Exporter(replace(exporter._parts, settings=settings, outside=Outside(settings)))
-    with superuser("tightrope") as conn:
-        conn.execute(
-            "TRUNCATE audit.anchor_receipts, audit.anchors; ALTER TABLE audit.anchor_receipts ENABLE ALWAYS TRIGGER append_only"
-        )
-
-
-async def test_receipts_and_cosignatures_of_others_go_along(witnessed, tmp_path):
-    await witnessed.make(order(tmp_path, pdf=False))
-    (receipt,) = json.loads((tmp_path / "out/anchors.json").read_text())
-    assert (receipt["anchor"], receipt["kind"]) == ("witness.example/w1", "witness-c2sp")
-    policy = Policy.parse((tmp_path / "firm-policy.txt").read_bytes())
-    policy.check((tmp_path / "out/2026/checkpoint").read_bytes())
-    for proof in (tmp_path / "out/proofs").iterdir():
-        assert TlogProof.parse(proof.read_bytes()).checkpoint == (tmp_path / "out/2026/checkpoint").read_bytes()
-    code, said = verified(tmp_path / "out", "--policy", str(tmp_path / "firm-policy.txt"), "--strict")
-    assert code == 0, said
-    assert "unwitnessed" not in said
-    assert " late " not in said
-
-
-async def test_where_the_witness_is_behind_the_export_says_so(witnessed, tmp_path, worker, recorder, seal, monkeypatch):
-    monkeypatch.setattr("tightrope.audit.export.service.PATIENCE_SECONDS", 0.5)
-    async with worker.connection() as conn:
-        await recorder.record(conn, message("1-2", "新的问题"))
-    await seal()
-    await witnessed.make(order(tmp_path, pdf=False))
-    code, said = verified(tmp_path / "out", "--policy", str(tmp_path / "firm-policy.txt"))
-    assert code == 0, said
-    assert "unwitnessed" in said
-
-
-async def test_a_verifier_finds_what_is_changed_in_an_export(told, exporter, tmp_path):
-    await exporter.make(order(tmp_path, pdf=False))
-    path = tmp_path / "out/records.jsonl"
-    path.write_bytes(path.read_bytes().replace(b"not_eligible", b"eligible____"))
-    code, said = verified(tmp_path / "out")
-    assert code == 1
-    assert "altered" in said
-
-
-def verified(bundle: Path, *options: str) -> tuple[int, str]:
-    """What the verifier says of a bundle, run as an examiner runs it."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(VERIFIER), str(bundle), *options], capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr

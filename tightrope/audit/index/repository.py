@@ -60,11 +60,12 @@ async def following(conn: Conn, shard: int, index: int, limit: int) -> list[dict
 
 
 async def changed_keys(conn: Conn, limit: int) -> list[dict[str, Any]]:
-    """Indexed records whose key has another state than when they were indexed."""
-    query = (
-        _SOURCE + "JOIN audit_index.records i ON i.shard = l.shard AND i.index = l.index "
-        "WHERE (k.state <> 'active' AND i.key_state <> k.state) OR (i.key_state <> 'active' AND i.key_state <> coalesce(k.state, 'missing')) "
-        "ORDER BY l.shard, l.index LIMIT %s"
+    """Indexed records whose key has another state than when they were indexed: closed since, or opened again. A destroyed key stays so."""
+    query = _SOURCE + (  # noqa: S608 - own texts
+        "JOIN (SELECT i.shard, i.index FROM audit.keys c JOIN audit_index.records i ON i.kid = c.kid WHERE c.state <> 'active' AND i.key_state <> c.state "
+        "UNION SELECT i.shard, i.index FROM audit_index.records i LEFT JOIN audit.keys c ON c.kid = i.kid "
+        "WHERE i.key_state IN ('restricted', 'missing') AND i.key_state <> coalesce(c.state, 'missing')) AS changed "
+        "ON changed.shard = l.shard AND changed.index = l.index ORDER BY l.shard, l.index LIMIT %s"
     )
     return await _all(conn, query, (limit,))
 
