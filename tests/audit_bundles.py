@@ -187,7 +187,7 @@ def story() -> list[Tree]:
     old.add("log:shard:opened")
     old.add("log:sequencer:beat")
     old.add("customer:message:received", conv="99999999-2222-4333-8444-555555555555", turn=1, kid=DESTROYED_KID)
-    new.add("log:shard:opened", origin=old.origin, size=3, root=old.root().hex())
+    new.add("log:shard:opened", before={"origin": old.origin, "size": 3, "root": old.root().hex()})
     for turn in range(1, 5):
         new.add("customer:message:received", conv=CONV, turn=turn)
         new.add("gateway:turn:made", conv=CONV, turn=turn)

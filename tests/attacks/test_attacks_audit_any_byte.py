@@ -141,8 +141,8 @@ def test_good_exports_have_no_finding(trusted: Path, data: st.DataObject, size: 
     trees, turn = [Tree(2025), Tree(2026)][data.draw(st.integers(0, 1)) :], 0
     for tree in trees:
         before = trees[0] if tree is not trees[0] else None
-        facts = {"origin": before.origin, "size": len(before.entries), "root": before.root().hex()} if before else {}
-        tree.add("log:shard:opened", **facts)
+        link = {"origin": before.origin, "size": len(before.entries), "root": before.root().hex()} if before else None
+        tree.add("log:shard:opened", before=link)
         for _ in range(size - 1):
             event = data.draw(st.sampled_from(EVENTS))
             turn += event == "customer:message:received" or (turn == 0 and event == "gateway:turn:made")

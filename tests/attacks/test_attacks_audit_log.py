@@ -239,7 +239,7 @@ def test_heartbeats_stop_and_gaps_are_declared(log: Any) -> None:
 )
 def test_the_link_to_the_year_before(log: Any, facts: dict[str, Any], place: tuple[Any, ...]) -> None:
     trees = story()
-    trees[1].entries[0].leaf["facts"] |= facts
+    trees[1].entries[0].leaf["facts"]["before"] |= facts
     code, _, places = log(made.whole_log(trees), trees=trees)
     assert (code, places) == (1, {place})
 
