@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 from s3_fake import FakeS3
 from typer.testing import CliRunner
 
@@ -216,7 +217,8 @@ def test_verdicts_are_kept_for_each_bucket_and_an_unreadable_file_says_what_to_d
 def command(bucket, monkeypatch):
     def run(*arguments: str, settings: Settings = bucket):
         monkeypatch.setattr("tightrope.infra.settings.get_settings", lambda: settings)
-        return CliRunner().invoke(store_app, list(arguments), env={"COLUMNS": "160"})
+        monkeypatch.setattr("tightrope.cli.store.console", Console(width=160))
+        return CliRunner().invoke(store_app, list(arguments))
 
     return run
 
