@@ -48,6 +48,7 @@ _APPLICATIONS = {
     "understanding": "tightrope.understanding.api",
     "assistant": "tightrope.engine.api",
     "gateway": "tightrope.gateway.api",
+    "console": "tightrope.console.api",
 }
 
 
