@@ -43,6 +43,10 @@ class WriteOnceViolation(StoreError):
     """The key already holds other bytes."""
 
 
+class StoreRefused(StoreError):
+    """The store is not used as it is set up; the message says what to change."""
+
+
 class SegmentInvalid(AuditError, ValueError):
     """The bytes are no well-formed segment; the message names the first bad entry."""
 

@@ -19,7 +19,9 @@ from tightrope.audit.log_keys import LogKeys
 from tightrope.audit.notary import Notary
 from tightrope.audit.segment_writer import SegmentWriter
 from tightrope.audit.sequencer import BATCH, Sequencer
-from tightrope.audit.store import SegmentStore, store_from
+from tightrope.audit.stores.checking import start_check
+from tightrope.audit.stores.choice import store_from
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.tree_folder import TreeFolder
 from tightrope.audit.tree_repository import Conn
 from tightrope.infra.logging import get_logger
@@ -42,6 +44,7 @@ async def run_sealer(settings: Settings, stop: asyncio.Event, *, store: SegmentS
         psycopg.Error: the database was lost; start again when it is back.
     """
     store = store or store_from(settings)
+    start_check(settings)
     keys = LogKeys.from_settings(settings)
     async with AsyncExitStack() as stack:
         work, listen, sign, segments = [await stack.enter_async_context(repository.connection(settings)) for _ in range(4)]

@@ -11,7 +11,7 @@ from tightrope.audit import verify_repository as repository
 from tightrope.audit.errors import SegmentInvalid, StoreError
 from tightrope.audit.models import Finding, Place, Report
 from tightrope.audit.segments import Segment, SegmentName, SequencedRecord, follows, parse_name, parse_segment
-from tightrope.audit.store import SegmentStore
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
 from tightrope.audit.tree_repository import split
 from tightrope.audit.verify_repository import Conn, Row

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from tightrope.audit.store import Receipt
+from tightrope.audit.stores.models import Receipt
 from tightrope.audit.tlog.merkle import Frontier
 from tightrope.audit.tree_repository import split
 

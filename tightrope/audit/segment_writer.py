@@ -11,7 +11,7 @@ from tightrope.audit import segment_repository, tree_repository
 from tightrope.audit.errors import SealerRefused, SegmentInvalid, StoreError
 from tightrope.audit.segment_repository import Stored
 from tightrope.audit.segments import ENTRIES, FOLDER, SegmentName, build_segment, follows, parse_name, parse_segment
-from tightrope.audit.store import Receipt, SegmentStore
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.tree_repository import Conn, Shard
 from tightrope.infra.logging import get_logger
 
@@ -127,8 +127,7 @@ class SegmentWriter:
                 f"the stored segment {name.key} belongs to another tree than the database's; run `tightrope audit verify`"
             )
         assert data is not None  # noqa: S101 - parse_segment refused an absent one
-        digest = hashlib.sha256(data).hexdigest()
-        receipt = Receipt(key=name.key, sha256=digest, size=len(data), worm=self._store.describe().worm)
+        receipt = await asyncio.to_thread(self._store.put, name.key, data)  # already there: its receipt is read back
         await segment_repository.insert_segment(self._conn, shard.shard, segment.first, after, receipt)
         await self._conn.commit()
         return Stored(after.size, tuple(after.hashes))

@@ -18,7 +18,8 @@ from tightrope.audit.leaf import timestamp
 from tightrope.audit.models import Finding, Place, Report
 from tightrope.audit.segment_check import SegmentCheck
 from tightrope.audit.segments import FOLDER, SegmentName, mismatch, parse_name
-from tightrope.audit.store import SegmentStore, store_from
+from tightrope.audit.stores.choice import store_from
+from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
 from tightrope.audit.tree_check import CheckpointCheck, check_folder
 from tightrope.audit.tree_folder import TreeFolder

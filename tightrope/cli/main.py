@@ -15,11 +15,13 @@ import structlog
 import typer
 from rich.console import Console
 
+from tightrope.audit.witness.commands import witness_app
 from tightrope.cli.chat import chat
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.kb.commands import kb_app
 from tightrope.cli.model import model_app
+from tightrope.cli.store import store_app
 from tightrope.cli.suites import test_app
 from tightrope.cli.uat.commands import uat_app
 from tightrope.cli.understand import understand
@@ -34,6 +36,8 @@ switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
+audit_app.add_typer(witness_app, name="witness")
+audit_app.add_typer(store_app, name="store")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.add_typer(kb_app, name="kb")
@@ -130,6 +134,17 @@ def audit_verify(as_json: Annotated[bool, typer.Option("--json", help="The repor
     from tightrope.cli.operate import verify
 
     raise typer.Exit(verify(get_settings(), console, as_json=as_json))
+
+
+@audit_app.command("anchors")
+def audit_anchors(
+    write: Annotated[Path | None, typer.Option(help="Write anchors.json and policy.txt into this folder, for a verifier")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The table as JSON")] = False,
+) -> None:
+    """What others vouch for: each anchor's latest receipt, checked here; is the policy met; which gaps there were. Exit 0 or 1."""
+    from tightrope.cli.audit_anchors import show_anchors
+
+    raise typer.Exit(show_anchors(get_settings(), console, folder=write, as_json=as_json))
 
 
 def main() -> None:

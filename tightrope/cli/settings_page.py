@@ -47,7 +47,12 @@ SECRETS_EXPLAINED = {
 """What each secret is for. A test says that none is left out."""
 
 _OPTIONAL_SECRETS = {
+    "audit_chain_token": "optional: bearer token of the consortium chain's gateway",
     "assistant_jwt": "optional: shared secret or public key (PEM) that checks JSON Web Tokens of the assistant's interface (Rasa's `--jwt-secret`)",
+    "audit_s3_access_key": "only with `TIGHTROPE_AUDIT_S3_URL`: access key of the writer of segments (docs/worm.md, Rights)",
+    "audit_s3_secret_key": "its secret key",
+    "audit_s3_check_access_key": "optional: access key that `tightrope audit store check` tries to break locks with; without it, the writer's",
+    "audit_s3_check_secret_key": "its secret key",
     "model_key": "optional: bearer key of the model server (vLLM's `--api-key`)",
 }
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tightrope
+from tightrope.audit.stores.choice import store_from
 from tightrope.cli.parts import Part, parts_of
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings
@@ -69,4 +70,4 @@ async def _database_lines(settings: Settings) -> list[str]:
             f"[red]switch:[/red] {r['scope']} is OFF since {r['at']:%Y-%m-%d %H:%M:%S} UTC ({r['who']}: {r['reason']})"
             for r in await cursor.fetchall()
         ]
-    return [*(off or ["switch: nothing is off"]), "record store: local folder, write-once, not WORM"]
+    return [*(off or ["switch: nothing is off"]), f"record store: {store_from(settings).describe().text}"]

@@ -30,6 +30,18 @@ class OutboundRefused(httpx.ConnectError):
     """The host is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS). Add it there if the firm's policy allows it."""
 
 
+def permitted(allow_list: frozenset[str], host: str, port: int | None, *, purpose: str) -> bool:
+    """Whether a connection may be opened; notes the target, and logs and tells a refusal. For libraries that open their own sockets."""
+    # Noted here as well as by the interpreter's hooks: an event loop written in C opens its sockets past them.
+    network_log.note("connect" if host in allow_list else "refused", host, port)
+    if host in allow_list:
+        return True
+    log.error("outbound connection refused", action="outbound_refused", host=host, purpose=purpose)
+    for tell in refusal_observers:
+        tell(host, purpose)
+    return False
+
+
 class _AllowListTransport(httpx.AsyncBaseTransport):
     def __init__(self, allow_list: frozenset[str], purpose: str, inner: httpx.AsyncBaseTransport) -> None:
         self._allow_list = allow_list
@@ -38,14 +50,8 @@ class _AllowListTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host.lower()
-        # Noted here as well as by the interpreter's hooks: an event loop written in C opens its sockets past them.
-        network_log.note(
-            "connect" if host in self._allow_list else "refused", host, request.url.port or _PORTS.get(request.url.scheme)
-        )
-        if host not in self._allow_list:
-            log.error("outbound connection refused", action="outbound_refused", host=host, purpose=self._purpose)
-            for tell in refusal_observers:
-                tell(host, self._purpose)
+        port = request.url.port or _PORTS.get(request.url.scheme)
+        if not permitted(self._allow_list, host, port, purpose=self._purpose):
             raise OutboundRefused(
                 f"{host} is not on the allow-list (TIGHTROPE_ALLOWED_HOSTS); {self._purpose} was not sent", request=request
             )

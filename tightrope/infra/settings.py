@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 REPOSITORY = Path(__file__).resolve().parents[2]
 """The root of the checkout: the Rasa project, prompts, knowledge base and contracts lie here."""
 
+FIVE_YEARS = 1827
+"""Days, leap days included: the shortest retention that `mode=production` takes."""
+
 
 class Settings(BaseSettings):
     """Where each part is, who it is, and how strict it has to be."""
@@ -81,6 +84,25 @@ class Settings(BaseSettings):
     binding_minutes: int = Field(20, description="How long a customer stays verified in a chat without logging in again")
     session_minutes: int = Field(60, description="Silence after which the next message starts a new session")
     webhook_tolerance_seconds: int = Field(300, description="Oldest webhook timestamp accepted")
+    audit_s3_url: str = Field(
+        "",
+        description="S3 endpoint of the segment store, such as `https://s3.example.internal`; empty: the folder. Its host has to be an allowed host",
+    )
+    audit_s3_bucket: str = Field("", description="Bucket with Object Lock and versioning that takes the segments, docs/worm.md")
+    audit_s3_region: str = Field("us-east-1", description="Region that S3 requests are signed for")
+    audit_s3_ca: Path | None = Field(
+        None, description="Certificates (PEM) that the S3 endpoint is checked against, if they are the firm's own"
+    )
+    audit_retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="Days that each object in the bucket is locked; none: the longest class of retention.json (20 years). `production` refuses under 5 years",
+    )
+    audit_worm_check_days: int = Field(
+        30,
+        ge=1,
+        description="A bucket is called WORM for this many days after its last passed self-test (`tightrope audit store check`)",
+    )
     audit_store: Path | None = Field(
         None, description="Folder of the audit log's sealed segments (not WORM); default `<state_dir>/audit-segments`"
     )
@@ -102,6 +124,35 @@ class Settings(BaseSettings):
     audit_sm: bool = Field(
         False,
         description="SM3 of each payload in its leaf, for firms under the commercial-cryptography rules (beside SHA-256, not in its place)",
+    )
+
+    audit_policy_file: Path | None = Field(
+        None,
+        description="Trust policy (C2SP tlog-policy): the log's keys, the witnesses with keys and addresses (`witness NAME VKEY URL`), the quorum. "
+        "Each witness with an address is an anchor",
+    )
+    audit_witness_seconds: float = Field(2.0, gt=0, description="How often witnesses are asked while the tree grows")
+    audit_tsa_url: str = Field("", description="Time-stamp authority (RFC 3161 over HTTP); empty: none")
+    audit_tsa_certificates: Path | None = Field(
+        None,
+        description="PEM file of the certificates that the firm trusts for time stamps: the authority's root, and intermediates that it does not send",
+    )
+    audit_chain_url: str = Field(
+        "", description="Gateway of a consortium chain (docs/anchors.md, A consortium chain); empty: none"
+    )
+    audit_chain_nodes: Path | None = Field(
+        None, description="Keys of the chain's nodes, one vkey a line; more than half of them have to sign a certificate"
+    )
+    audit_anchor_need: int = Field(
+        1,
+        ge=1,
+        description="How many anchors have to have a receipt for each checkpoint; a folder that is not WORM counts only where it is alone",
+    )
+    audit_anchor_minutes: float = Field(
+        10.0, gt=0, description="Within how many minutes; later is an alarm and a record (`log:anchor:late`)"
+    )
+    audit_anchor_seconds: float = Field(
+        60.0, gt=0, description="How often a checkpoint is chosen, submitted to every anchor and its receipts kept"
     )
 
     strict_payloads: bool = Field(
@@ -218,6 +269,30 @@ class Settings(BaseSettings):
             )
         if wants and self.mode == "production" and not self.model_fingerprint:
             raise ValueError("mode=production needs TIGHTROPE_MODEL_FINGERPRINT: the hash of the approved model's manifest")
+        return self
+
+    @model_validator(mode="after")
+    def _anchors_are_checked(self) -> Self:
+        if self.audit_tsa_url and self.audit_tsa_certificates is None:
+            raise ValueError(
+                "TIGHTROPE_AUDIT_TSA_URL wants TIGHTROPE_AUDIT_TSA_CERTIFICATES: a time stamp that nobody checks is worth nothing"
+            )
+        if self.audit_chain_url and self.audit_chain_nodes is None:
+            raise ValueError(
+                "TIGHTROPE_AUDIT_CHAIN_URL wants TIGHTROPE_AUDIT_CHAIN_NODES: a certificate that nobody checks is worth nothing"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_bucket_is_named(self) -> Self:
+        if self.audit_s3_url and not self.audit_s3_bucket:
+            raise ValueError("TIGHTROPE_AUDIT_S3_URL wants a bucket: set TIGHTROPE_AUDIT_S3_BUCKET (docs/worm.md)")
+        if self.audit_s3_url and not self.audit_s3_url.startswith(("http://", "https://")):
+            raise ValueError("TIGHTROPE_AUDIT_S3_URL is no address of a server: it begins with https:// (or http://)")
+        if self.mode == "production" and self.audit_retention_days is not None and self.audit_retention_days < FIVE_YEARS:
+            raise ValueError(
+                f"mode=production refuses TIGHTROPE_AUDIT_RETENTION_DAYS={self.audit_retention_days}: records are kept at least 5 years ({FIVE_YEARS} days)"
+            )
         return self
 
     @model_validator(mode="after")

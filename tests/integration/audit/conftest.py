@@ -13,7 +13,7 @@ from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.sealer import run_sealer
-from tightrope.audit.store import LocalFolderStore
+from tightrope.audit.stores.folder import LocalFolderStore
 from tightrope.audit.verify import verify_log
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool

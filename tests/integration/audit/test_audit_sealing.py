@@ -14,7 +14,7 @@ from tightrope.audit.errors import SealerRefused, StoreError, WriteOnceViolation
 from tightrope.audit.health import sealer_health
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.sealer import run_sealer
-from tightrope.audit.store import LocalFolderStore
+from tightrope.audit.stores.folder import LocalFolderStore
 from tightrope.audit.verify import verify_log
 
 pytestmark = pytest.mark.integration

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tightrope.audit.errors import SegmentInvalid, StoreError, WriteOnceViolation
 from tightrope.audit.segments import SequencedRecord, build_segment, follows, mismatch, parse_name, parse_segment
 from tightrope.audit.sequencer import place
-from tightrope.audit.store import LocalFolderStore, store_from
+from tightrope.audit.stores.choice import store_from
+from tightrope.audit.stores.folder import LocalFolderStore
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
 from tightrope.audit.tree_repository import Waiting
 

@@ -1,72 +1,16 @@
-"""Where sealed segments go. One driver here: a write-once folder, which is not WORM and says so.
-
-The seam for S3 with Object Lock is `SegmentStore`; a driver reads back what it wrote before it gives a receipt.
-"""
+"""The default store: a write-once folder, which is not WORM and says so."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tightrope.audit.errors import StoreError, WriteOnceViolation
-from tightrope.infra.settings import Settings
-
-_KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a store says of bytes it holds, after reading them back.
-
-    Attributes:
-        worm: whether the store keeps its own administrators from removing it.
-    """
-
-    key: str
-    sha256: str
-    size: int
-    worm: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StoreInfo:
-    """What kind of store it is, in words for status, export and console."""
-
-    kind: str
-    worm: bool
-    text: str
-
-
-class SegmentStore(Protocol):
-    """Keeps bytes under a key, once. Calls block; the sealer makes them in a thread."""
-
-    def put(self, key: str, data: bytes) -> Receipt:
-        """Keep bytes; the same bytes again are harmless.
-
-        Raises:
-            WriteOnceViolation: the key holds other bytes.
-            StoreError: not kept, or read back differently.
-        """
-        ...
-
-    def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or None. Raises StoreError when the store cannot be read."""
-        ...
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key below the folder `prefix`, however deep; in order within a folder."""
-        ...
-
-    def describe(self) -> StoreInfo:
-        """What kind of store this is."""
-        ...
+from tightrope.audit.stores.models import Receipt, StoreInfo, check_key
 
 
 class LocalFolderStore:
@@ -102,12 +46,13 @@ class LocalFolderStore:
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key below the folder `prefix`, in order."""
         try:
-            with suppress(FileNotFoundError):
-                (self._folder / prefix).stat()
+            (self._folder / prefix).stat()  # a folder that is not there yet is empty; any other trouble is an error
             for folder, folders, names in os.walk(self._folder / prefix, onerror=_raise):
                 folders.sort()
                 for name in sorted(name for name in names if not name.startswith(".")):
                     yield (Path(folder) / name).relative_to(self._folder).as_posix()
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise StoreError(f"the segment store cannot be listed: {error}") from error
 
@@ -116,9 +61,7 @@ class LocalFolderStore:
         return StoreInfo("local-folder", worm=False, text="local folder, not WORM")
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise StoreError(f"{key!a} is no key of a segment store")
-        return self._folder / key
+        return self._folder / check_key(key)
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
@@ -142,10 +85,4 @@ class LocalFolderStore:
 
 
 def _raise(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
-
-
-def store_from(settings: Settings) -> SegmentStore:
-    """The segment store that the settings name."""
-    return LocalFolderStore(settings.audit_store or settings.state_dir / "audit-segments")
+    raise error
