@@ -26,7 +26,7 @@ from tightrope.audit.recorder import Recorder
 from tightrope.audit.wording import event_title, labels
 from tightrope.console import conversation, proofs
 from tightrope.console.errors import NotLoggedIn, PostRefused, ProofUnavailable
-from tightrope.console.login import CLIENT, auditor, login_router
+from tightrope.console.login import CLIENT, auditor, login_router, session_router
 from tightrope.console.search import CONVERSATION_LIMIT, Found, Question, QuestionRefused, search
 from tightrope.console.sessions import Session, Sessions
 from tightrope.console.status import status
@@ -78,14 +78,18 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app.state.project = lru_cache(maxsize=1)(lambda: load_project(settings.project_dir))
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.include_router(login_router(settings))
+    app.include_router(session_router())
     _pages(app)
     _answers(app)
 
     @app.get("/health")
     async def health() -> Response:
-        async with app.state.pool.connection() as conn:
-            await conn.execute("SELECT 1")
-        return JSONResponse(health_body("console", release))
+        async def check() -> None:
+            async with app.state.pool.connection() as conn:
+                await conn.execute("SELECT 1")
+
+        code, body = await health_body("console", release, check)
+        return JSONResponse(body, status_code=code)
 
     @app.middleware("http")
     async def headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -104,7 +108,7 @@ def _pages(app: FastAPI) -> None:
     async def first(request: Request, _: Reader) -> Response:
         async with _pool(request).connection() as conn:
             found = await status(settings, conn)
-        return page(request, "status", s=found, anchors=found.anchors)
+        return page(request, "status", s=found)
 
     @app.get("/search")
     async def find(request: Request, session: Reader) -> Response:
@@ -167,9 +171,7 @@ def _pages(app: FastAPI) -> None:
         steps = conversation.steps_of(project, flow_id, path)
         if steps is None:
             raise HTTPException(404)
-        drawn = await asyncio.to_thread(
-            draw, project.flows[flow_id], path=steps, project=project, language=language_of(request)
-        )
+        drawn = await asyncio.to_thread(draw, project.flows[flow_id], path=steps, project=project, language=language_of(request))
         return Response(drawn, media_type="image/svg+xml", headers={"Content-Security-Policy": PICTURE_CSP})
 
 
@@ -192,8 +194,6 @@ def _answers(app: FastAPI) -> None:
     async def down(request: Request, error: Exception) -> Response:
         log.warning("the database does not answer", action="console_database_down", reason=type(error).__name__)
         t = words(language_of(request))
-        if request.url.path == "/health":
-            return JSONResponse({"part": "console", "status": "database down"}, status_code=503)
         return page(request, "notice", status=503, title=t["down_title"], lead=t["down_lead"])
 
     app.add_exception_handler(psycopg.Error, down)

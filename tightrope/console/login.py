@@ -66,7 +66,7 @@ def has_role(claims: IdClaims, settings: Settings) -> bool:
 
 
 def login_router(settings: Settings) -> APIRouter:
-    """The way in and out."""
+    """The way in."""
     routes = APIRouter()
     public = settings.console_public_url.rstrip("/")
     secure = public.startswith("https://")
@@ -129,6 +129,13 @@ def login_router(settings: Settings) -> APIRouter:
         keep(response, SESSION_COOKIE, session)
         response.delete_cookie(ATTEMPT_COOKIE)
         return response
+
+    return routes
+
+
+def session_router() -> APIRouter:
+    """What a session's own forms do: say the purpose, log out."""
+    routes = APIRouter()
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:

@@ -83,7 +83,11 @@ class Sessions:
     def answered(self, cookie: str | None, state: str) -> Attempt | None:
         """The login that an answer belongs to, once; None for another browser's, an old or an invented one."""
         attempt = self._attempts.pop(_hash(cookie or ""), None)
-        if attempt is None or attempt.until <= self._clock.now() or not hmac.compare_digest(attempt.state.encode(), state.encode()):
+        if (
+            attempt is None
+            or attempt.until <= self._clock.now()
+            or not hmac.compare_digest(attempt.state.encode(), state.encode())
+        ):
             return None
         return attempt
 

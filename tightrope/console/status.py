@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from tightrope.audit.anchors import repository as anchored
 from tightrope.audit.errors import NoteInvalid, StoreError
 from tightrope.audit.health import trouble
 from tightrope.audit.models import Event, JsonObject
@@ -70,6 +71,7 @@ class Status:
 
     Attributes:
         trouble: what is wrong, in a sentence, or None.
+        open_gaps: times in which checkpoints had no anchors as the policy wants them, newest first.
         worm: whether the store of the segments calls itself WORM.
     """
 
@@ -79,6 +81,8 @@ class Status:
     segments: Row
     beat: Row | None
     gaps: tuple[Gap, ...]
+    anchors: tuple[anchored.State, ...]
+    open_gaps: tuple[anchored.Gap, ...]
     worm: bool
 
     @property
@@ -106,6 +110,8 @@ async def status(settings: Settings, conn: AsyncConnection[Any]) -> Status:
         segments=(await _rows(conn, _SEGMENTS))[0],
         beat=beats[0] if beats else None,
         gaps=tuple(_gap(row) for row in gaps),
+        anchors=tuple(await anchored.states(conn)),
+        open_gaps=tuple(await anchored.gaps(conn, GAPS_SHOWN)),
         worm=is_worm(sealer["store"]),
     )
 

@@ -81,6 +81,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "covered": ("已覆盖至", "Covers up to"),
     "received": ("最近收据", "Last receipt"),
     "state": ("状态", "State"),
+    "still_open": ("仍未覆盖", "still open"),
     "fine": ("正常", "fine"),
     "conversation": ("会话", "Conversation"),
     "open_conversation": ("打开会话", "Open a conversation"),
@@ -104,7 +105,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "gone_title": ("没有这个页面", "No such page"),
     "gone_lead": ("请从状态或检索页开始。", "Start from Status or Search."),
     "post_title": ("表单已失效", "This form has expired"),
-    "post_lead": ("请返回上一页刷新后再提交。没有任何内容被更改。", "Go back, reload the page and send it again. Nothing was changed."),
+    "post_lead": (
+        "请返回上一页刷新后再提交。没有任何内容被更改。",
+        "Go back, reload the page and send it again. Nothing was changed.",
+    ),
     "down_title": ("暂时无法读取审计日志", "The audit log cannot be read now"),
     "down_lead": ("数据库没有响应。请稍后再试。", "The database does not answer. Try again in a moment."),
     "period": ("时间", "Period"),
@@ -158,7 +162,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "js_others": ("另有 {n} 个签名（见证等），此处未核验", "{n} further signatures (witnesses), not checked here"),
     "js_gone": ("登录已过期，请刷新页面", "The session has ended; reload the page"),
     "js_unreachable": ("无法取得证明：{why}", "The proof could not be had: {why}"),
-    "js_insecure": ("此页面不是安全连接，浏览器不提供加密函数", "This page is not served securely, so the browser offers no hash functions"),
+    "js_insecure": (
+        "此页面不是安全连接，浏览器不提供加密函数",
+        "This page is not served securely, so the browser offers no hash functions",
+    ),
     "js_summary": ("{good} 条成立，{bad} 条不成立，{rest} 条未完全核验", "{good} hold, {bad} do not, {rest} not fully checked"),
     "export": ("导出", "Export"),
     "export_lead": (

@@ -73,7 +73,11 @@ def clients_from(settings: Settings) -> dict[str, Client]:
             Client(ACTIONS, secret("oidc_client_actions")),
             Client(PORTAL, secret("oidc_client_portal"), (f"{portal}/portal/callback",), (f"{portal}/",), ("openid", "profile")),
             Client(
-                CONSOLE, secret("oidc_client_console"), (f"{console}/login/callback",), (f"{console}/login",), ("openid", "profile")
+                CONSOLE,
+                secret("oidc_client_console"),
+                (f"{console}/login/callback",),
+                (f"{console}/login",),
+                ("openid", "profile"),
             ),
         )
     }
@@ -201,7 +205,12 @@ class Staff:
 STAFF: Final = {
     person.customer_id: person
     for person in (
-        Staff("auditor-01", ("林慎", "Lin Shen"), ("内部审计：可查阅审计日志", "Internal audit: may read the audit log"), ("auditor",)),
+        Staff(
+            "auditor-01",
+            ("林慎", "Lin Shen"),
+            ("内部审计：可查阅审计日志", "Internal audit: may read the audit log"),
+            ("auditor",),
+        ),
         Staff("clerk-01", ("周文", "Zhou Wen"), ("行政：没有审计权限", "Office clerk: no audit rights"), ("clerk",)),
     )
 }
