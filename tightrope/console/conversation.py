@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,15 +104,43 @@ def exchanges(entries: Iterable[Entry], language: str, project: Project) -> Iter
 def ways(payload: dict[str, Any], language: str, project: Project) -> Iterator[Way]:
     """The ways through the firm's own flows, in the order in which they were entered; steps that today's flow lacks end a way."""
     found: dict[str, list[str]] = {}
-    for flow_id, step_id in visited(payload):
+    for flow_id, step_id in _places(payload):
         flow = project.flows.get(flow_id)
-        if flow is None or flow.builtin or not (step_id in flow.steps or step_id == END):
+        if flow is None or flow.builtin or flow_id.startswith("pattern_") or not (step_id in flow.steps or step_id == END):
             continue
         steps = found.setdefault(flow_id, [])
-        if not steps or steps[-1] != step_id:
+        if (not steps and step_id != END) or (steps and steps[-1] != step_id):
             steps.append(step_id)
+    found = {flow_id: steps for flow_id, steps in found.items() if steps}
     for flow_id, steps in found.items():
         yield Way(flow_id, project.flow_name(flow_id, language), tuple(steps))
+
+
+def _places(payload: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the turn stood after each of its events: every frame of the stack, and the step with which a flow ended."""
+    for event in payload.get("events") or []:
+        if not isinstance(event, dict):
+            continue
+        if event.get("event") == "stack":
+            yield from _frames(event.get("update"))
+        elif event.get("event") == "flow_completed" and event.get("flow_id"):
+            yield str(event["flow_id"]), str(event.get("step_id") or "")
+            yield str(event["flow_id"]), END
+        elif event.get("event") != "flow_cancelled":
+            yield from visited({"events": [event]})
+
+
+def _frames(update: Any) -> Iterator[tuple[str, str]]:
+    """Frames of a stack that was written whole; a JSON patch of parts of it tells no step."""
+    try:
+        changes = json.loads(update) if isinstance(update, str) else None
+    except ValueError:
+        return
+    for change in changes if isinstance(changes, list) else []:
+        whole = isinstance(change, dict) and change.get("path") == "" and isinstance(change.get("value"), list)
+        for frame in change["value"] if whole else []:
+            if isinstance(frame, dict):
+                yield str(frame.get("flow_id") or ""), str(frame.get("step_id") or "")
 
 
 def steps_of(project: Project, flow_id: str, path: str) -> Sequence[str] | None:

@@ -123,6 +123,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "why": ("决策过程", "How it came about"),
     "flow_taken": ("流程图与实际路径", "Flow and the way taken"),
     "flow_alt": ("流程图：{name}。实际路径：{steps}", "Flow chart of {name}. The way taken: {steps}"),
+    "flow_alone": ("单独打开图片", "Open the picture alone"),
     "steps": ("{n} 步", "{n} steps"),
     "flow_today": ("按当前版本的流程绘制。", "Drawn from today's version of the flow."),
     "check": ("核验证明", "Check the proof"),
