@@ -12,19 +12,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from loopback import free_port
-from sandbox_world import Person, running_sandbox, served
+from console_world import console_world
+from sandbox_world import Person
 
-from tightrope.audit.keyring import Keyring
-from tightrope.audit.models import Event, RecordDraft
-from tightrope.audit.recorder import Recorder
-from tightrope.audit.sealer import run_sealer
+from tightrope.audit.models import Event
 from tightrope.audit.tlog.checkpoint import Checkpoint
 from tightrope.audit.tlog.merkle import check_inclusion, leaf_hash
 from tightrope.audit.tlog.note import Note
-from tightrope.console.api import create_app
-from tightrope.infra.clock import FixedClock, SystemClock
-from tightrope.infra.database import Role, open_pool
+from tightrope.infra.clock import SystemClock
 from tightrope.infra.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -75,28 +70,8 @@ def clock() -> Ahead:
 
 @pytest.fixture(scope="module")
 async def world(database: Settings, clock: Ahead, tmp_path_factory) -> AsyncIterator[Settings]:
-    """Two records of conversation 1-9, sealed; sandbox and console on ports of their own."""
-    port, folder = free_port(), tmp_path_factory.mktemp("log")
-    base = database.model_copy(
-        update={
-            "console_port": port,
-            "console_public_url": f"http://localhost:{port}",
-            "audit_store": folder / "store",
-            "audit_tree": folder / "tree",
-            "audit_checkpoint_seconds": 0.05,
-            "audit_beat_seconds": 0.0,
-        }
-    )
-    recorder = Recorder(base, Keyring.from_settings(base), FixedClock(SystemClock().now()), "r-0123456789abcdef")
-    async with open_pool(base, Role.WORKER, max_size=1) as pool, pool.connection() as conn:
-        await recorder.record(conn, RecordDraft(Event.CUSTOMER_MESSAGE_RECEIVED, "1-9", "C1001", payload={"text": ATTACK}))
-        await recorder.record(conn, RecordDraft(Event.TURN_MADE, "1-9", "C1001", 1, {"lang": "zh"}, {"replies": [{"text": "您好"}]}))
-    stop = asyncio.Event()
-    sealer = asyncio.create_task(run_sealer(base, stop))
-    async with running_sandbox(base) as settings, served(create_app(settings, clock=clock), port):
-        yield settings
-    stop.set()
-    await asyncio.wait_for(sealer, 10)
+    async with console_world(database, tmp_path_factory.mktemp("log"), text=ATTACK, clock=clock) as made:
+        yield made.settings
 
 
 @pytest.fixture
