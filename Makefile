@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine docs rasa-verify ragflow-verify llm-verify clean browser ceph
+.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine docs rasa-verify ragflow-verify llm-verify clean browser ceph softhsm
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,7 +44,7 @@ flows: $(VENV)/.dev ## For flow authors: all that a change of flows, wording or 
 uat: $(VENV)/.demo ## All acceptance cases against the real parts (under five minutes); report in .tightrope/uat
 	@$(BIN)/tightrope uat run
 
-test-long: $(VENV)/.dev browser ceph ## Crash tests, WORM store on Ceph, acceptance cases and the whole demo check (under 60 minutes)
+test-long: $(VENV)/.dev browser ceph softhsm ## Crash tests, WORM store on Ceph, acceptance cases and the whole demo check (under 60 minutes)
 	@$(PYTEST) -m long
 	@$(MAKE) --no-print-directory uat
 	@$(MAKE) --no-print-directory demo CHECK=1
@@ -87,6 +87,9 @@ browser: $(VENV)/.dev
 
 ceph: $(VENV)/.dev
 	@bash deploy/ceph/install.sh
+
+softhsm:
+	@bash deploy/softhsm.sh
 
 clean: ## Remove the environment and the demo's data
 	@rm -rf $(VENV) .tightrope

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from actions.base import Declaration, DeclaredAction
 from actions.turn import Turn
@@ -144,9 +144,10 @@ def say_why(turn: Turn, subject: str, computation: Computation) -> None:
     )
 
 
-def record(turn: Turn, computation: Computation, verdict: str, inputs: Mapping[str, Value]) -> None:
-    """Note for the record which rule computed what from which figures."""
-    turn.used_rule(computation.rule, computation.version, verdict, {name: recorded(value) for name, value in inputs.items()})
+def record(turn: Turn, computation: Computation, verdict: str, inputs: Mapping[str, Value], given: Mapping[str, Any]) -> None:
+    """Note for the record which rule computed what from which figures; `given` as of `Turn.used_rule`."""
+    shown_inputs = {name: recorded(value) for name, value in inputs.items()}
+    turn.used_rule(computation.rule, computation.version, verdict, shown_inputs, given)
 
 
 def recorded(value: Value | None) -> str:

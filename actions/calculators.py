@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
@@ -23,8 +22,7 @@ from actions.turn import Turn
 from actions.wording import money_of
 from tightrope.rules.dates import add_months
 from tightrope.rules.figures import exactly
-from tightrope.rules.growth import Frequency, Growth, Timing
-from tightrope.rules.models import Months, Percent
+from tightrope.rules.models import Months, Percent, Value
 from tightrope.rules.text import calendar_day, length_of_time, percent
 from tightrope.rules.trading_costs import Order, Side, Trade
 
@@ -50,7 +48,8 @@ class CalculateTradingCost(Calculator):
     async def calculate(self, turn: Turn) -> None:
         rules, language = turn.context.rules, turn.language
         market, side = str(turn.read("trade_market")), Side(turn.read("trade_side"))
-        found = rules.costs.cost(self._order(turn, MARKETS[market], side))
+        order = self._order(turn, MARKETS[market], side)
+        found = rules.costs.cost(order)
         turn.say(
             f"utter_trading_cost_{side.value}",
             (),
@@ -62,7 +61,13 @@ class CalculateTradingCost(Calculator):
             **shown(turn, found.computation),
         )
         turn.set("verdict_subject", market)
-        record(turn, found.computation, "computed", {"market": market, "side": side.value, "amount": found.amount})
+        record(
+            turn,
+            found.computation,
+            "computed",
+            {"market": market, "side": side.value, "amount": found.amount},
+            {"market": market, "order": order},
+        )
 
     @staticmethod
     def _order(turn: Turn, market: str, side: Side) -> Trade | Order:
@@ -95,7 +100,8 @@ class CalculateMarginInterest(Calculator):
             interest=money_of(found.amount, found.currency, language),
             **shown(turn, found.computation),
         )
-        record(turn, found.computation, "computed", {"principal": found.principal, "days": found.days})
+        given = {"principal": principal, "borrowed_on": borrowed_on, "repaid_on": repaid_on}
+        record(turn, found.computation, "computed", {"principal": found.principal, "days": found.days}, given)
 
 
 class AskInterestUntil(DeclaredAction):
@@ -120,9 +126,7 @@ class AskInterestUntil(DeclaredAction):
 
 
 class CalculateCompoundGrowth(Calculator):
-    """What a sum or regular saving becomes at the customer's own assumed rate. Interest is added yearly to a sum of whole years and to yearly
-    saving, else monthly; savers pay in at the end of each period.
-    """
+    """What a sum or regular saving becomes at the customer's own assumed rate."""
 
     action_name = "action_calculate_compound_growth"
     verdict = "growth"
@@ -135,7 +139,7 @@ class CalculateCompoundGrowth(Calculator):
         with exactly():
             rate = figure(turn, "growth_rate", "yearly_rate") / 100
         months, amount = whole(turn, "growth_term", "months"), figure(turn, "growth_amount", "principal")
-        found = self._growth(turn, kind, amount, rate, months)
+        found = turn.context.rules.growth.of_kind(kind, amount, yearly_rate=rate, months=months)
         turn.say(
             "utter_growth",
             (),
@@ -147,16 +151,8 @@ class CalculateCompoundGrowth(Calculator):
             gain=money_of(found.gain, found.currency, language),
             **shown(turn, found.computation),
         )
-        record(turn, found.computation, kind, {"amount": amount, "yearly_rate": rate, "months": months})
-
-    @staticmethod
-    def _growth(turn: Turn, kind: str, amount: Decimal, rate: Decimal, months: int) -> Growth:
-        rules = turn.context.rules.growth
-        if kind == "lump_sum":
-            frequency = Frequency.MONTHLY if months % 12 else Frequency.YEARLY
-            return rules.lump_sum(amount, "CNY", yearly_rate=rate, months=months, frequency=frequency)
-        frequency = Frequency.MONTHLY if kind == "monthly_saving" else Frequency.YEARLY
-        return rules.regular_saving(amount, "CNY", yearly_rate=rate, months=months, frequency=frequency, timing=Timing.END)
+        inputs: dict[str, Value] = {"amount": amount, "yearly_rate": rate, "months": months}
+        record(turn, found.computation, kind, inputs, {"kind": kind, **inputs})
 
 
 class ExplainTradingCost(Explainer):

@@ -46,14 +46,21 @@ async def check(turn: Turn) -> Checked:
     """
     customer = await turn.customer()
     answer = await turn.fetch(GET_CLOSURE_FACTS, lambda api, token: api.closure_facts(token, customer.customer_id))
-    assessment = turn.context.rules.closing.assess([rule_facts(account) for account in answer.value.accounts], turn.today)
+    accounts = [rule_facts(account) for account in answer.value.accounts]
+    assessment = turn.context.rules.closing.assess(accounts, turn.today)
     for number, account in enumerate(assessment.accounts, 1):
         for finding in account.findings:
             values = {name: _recorded(value) for name, value in finding.values.items()}
             turn.used_rule(
                 f"{RULE}.{finding.condition.value}", assessment.version, finding.state.value, {"account": number} | values
             )
-    turn.used_rule(RULE, assessment.version, assessment.verdict.value, {"accounts": len(assessment.accounts)})
+    turn.used_rule(
+        RULE,
+        assessment.version,
+        assessment.verdict.value,
+        {"accounts": len(assessment.accounts)},
+        {"day": turn.today, "accounts": accounts},
+    )
     return Checked(answer.value, assessment)
 
 

@@ -32,5 +32,7 @@ def due(turn: Turn, kind: str, ticket: Ticket) -> Due:
         return Due(ticket.due_on, None)
     verdict = "kept" if ticket.due_on <= allowed.answered_by else "firm_names_a_later_day"
     inputs = {"due_on": ticket.due_on.isoformat(), "answered_by": allowed.answered_by.isoformat()}
-    turn.used_rule(f"service_deadlines.{kind}", allowed.version, verdict, inputs)
+    turn.used_rule(
+        f"service_deadlines.{kind}", allowed.version, verdict, inputs, {"created_at": ticket.created_at, "due_on": ticket.due_on}
+    )
     return Due(min(ticket.due_on, allowed.answered_by), allowed.acknowledged_by)

@@ -80,7 +80,7 @@ class TellAllotments(DeclaredAction):
         )
         if any(item.status in _BY_RULE for item in page.items):
             rule = edition.codes[FORFEITURE]
-            turn.used_rule(f"{RULE}.{FORFEITURE}", edition.version, "told", {})
+            turn.used_rule(f"{RULE}.{FORFEITURE}", edition.version, "told", {}, {"day": turn.today})
             turn.say(
                 "utter_ipo_rule",
                 rule=rule.meaning.text(language),

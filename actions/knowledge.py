@@ -28,6 +28,7 @@ class AnswerQuestion(DeclaredAction):
         with turn.may_ask_a_model():
             found = await turn.context.knowledge.answer(turn.text, turn.language)
         turn.used_passages(item.item() for item in found.evidence)
+        turn.judged(guard.item() for guard in found.guards)
         if isinstance(found, Answer):
             turn.say_text(found.text)
             turn.tell("citations", items=[citation.item() for citation in found.citations])

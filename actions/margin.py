@@ -44,7 +44,13 @@ async def _check(turn: Turn) -> _Checked:
             finding.state.value,
             {name: _recorded(value) for name, value in finding.values.items()},
         )
-    turn.used_rule(RULE, assessment.version, assessment.verdict.value, {"margin_enabled": facts.margin_enabled})
+    turn.used_rule(
+        RULE,
+        assessment.version,
+        assessment.verdict.value,
+        {"margin_enabled": facts.margin_enabled},
+        {"day": turn.today, "facts": facts},
+    )
     return _Checked(assessment, answer.value.as_of)
 
 

@@ -42,10 +42,11 @@ async def _check(turn: Turn) -> _Checked | None:
     found, rules = answer.value, turn.context.rules.margin_account
     if found.currency != rules.currency:
         return None
-    ratio = rules.ratio(rule_account(found), turn.today)
+    account = rule_account(found)
+    ratio = rules.ratio(account, turn.today)
     inputs = {"line_warning": str(ratio.warning.line.fraction), "line_liquidation": str(ratio.liquidation.line.fraction)}
     computation = ratio.computation
-    turn.used_rule(computation.rule, computation.version, ratio.standing.value, inputs)
+    turn.used_rule(computation.rule, computation.version, ratio.standing.value, inputs, {"day": turn.today, "account": account})
     return _Checked(found, ratio, found.as_of)
 
 

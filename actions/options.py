@@ -49,7 +49,8 @@ async def _check(turn: Turn, level: int) -> _Checked:
             {name: recorded(value) for name, value in finding.values.items()},
         )
     inputs = {"level": str(level), "enabled_level": str(facts.enabled_level)}
-    turn.used_rule(RULE, assessment.version, assessment.verdict.value, inputs)
+    given = {"day": turn.today, "level": level, "facts": facts}
+    turn.used_rule(RULE, assessment.version, assessment.verdict.value, inputs, given)
     return _Checked(assessment, facts, answer.value.as_of)
 
 

@@ -48,7 +48,7 @@ def explain(turn: Turn, order: Order, as_of: datetime) -> None:
     reason = edition.codes.get(order.rejection.value) if order.rejection is not None else None
     if order.rejection is not None:
         inputs = {"status": order.status.value, "code": order.rejection.value}
-        turn.used_rule(RULE, edition.version, "explained" if reason else "unknown_code", inputs)
+        turn.used_rule(RULE, edition.version, "explained" if reason else "unknown_code", inputs, {"day": turn.today} | inputs)
     if status is None or (order.rejection is not None and reason is None):
         title = status.title.text(language) if status else _UNKNOWN[language]
         turn.say("utter_order_unexplained", (), status=title, **shown)

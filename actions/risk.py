@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from actions.base import Declaration, DeclaredAction
@@ -13,12 +12,10 @@ from actions.wording import moment
 from tightrope.business.errors import BusinessError
 from tightrope.business.models import RiskProfile
 from tightrope.business.operations import GET_RISK_PROFILE
+from tightrope.rules.risk_levels import RULE, standing
 from tightrope.rules.text import calendar_day
 
-RULE: Final = "risk_levels"
 VERDICT: Final = "risk_assessment"
-SOON: Final = timedelta(days=30)
-"""How long before the end a customer is told that it comes."""
 STATES: Final = frozenset({"valid", "expiring", "expired", "never_assessed"})
 OUTCOMES: Final = STATES | FAILURES
 
@@ -68,10 +65,9 @@ class TellRiskAssessment(DeclaredAction):
         if profile.lowest_tolerance and profile.risk_level != "C1":
             return "unavailable"
         level = edition.statuses["lowest" if profile.lowest_tolerance else profile.risk_level]
-        state = _state(profile.valid_until - today)
-        turn.used_rule(
-            RULE, edition.version, state, {"level": profile.risk_level, "valid_until": profile.valid_until.isoformat()}
-        )
+        state = standing(profile.valid_until, today)
+        inputs = {"level": profile.risk_level, "valid_until": profile.valid_until.isoformat()}
+        turn.used_rule(RULE, edition.version, state, inputs, {"day": today} | inputs)
         shown = {
             "as_of": as_of,
             "level": level.title.text(language),
@@ -87,10 +83,3 @@ class TellRiskAssessment(DeclaredAction):
         else:
             turn.say("utter_risk_valid", (), **shown, **words)
         return state
-
-
-def _state(left: timedelta) -> str:
-    """By the time to the last day on which the assessment counts, that day included."""
-    if left < timedelta(0):
-        return "expired"
-    return "expiring" if left <= SOON else "valid"

@@ -32,16 +32,21 @@ PERIODS: Final = frozenset({"possible", "not_begun", "too_old", "unreadable", "u
 OUTCOMES: Final = frozenset({"filed"}) | REQUEST_FAILURES
 
 
+def _chosen(turn: Turn) -> dict[str, Any]:
+    """`month` as the customer gave it, or `years_ago`."""
+    if turn.read("statement_kind") == StatementKind.TAX_SUMMARY:
+        return {"years_ago": YEARS.get(str(turn.read("statement_year")), 0)}
+    return {"month": str(turn.read("statement_month"))}
+
+
 def _period(turn: Turn) -> Period:
     """The period that the customer chose.
 
     Raises:
         PeriodRefused: no document can be asked for over it.
     """
-    rules, today = turn.context.rules.statements, turn.today
-    if turn.read("statement_kind") == StatementKind.TAX_SUMMARY:
-        return rules.year(YEARS.get(str(turn.read("statement_year")), 0), today)
-    return rules.month(str(turn.read("statement_month")), today)
+    rules, today, chosen = turn.context.rules.statements, turn.today, _chosen(turn)
+    return rules.month(chosen["month"], today) if "month" in chosen else rules.year(chosen["years_ago"], today)
 
 
 def _title(turn: Turn, period: Period) -> str:
@@ -98,7 +103,8 @@ class CheckStatementPeriod(DeclaredAction):
             found = "possible"
         except PeriodRefused as refused:
             found = refused.reason
-        turn.used_rule(RULE, turn.context.rules.statements.version(turn.today), found, {})
+        given = {"day": turn.today, **_chosen(turn)}
+        turn.used_rule(RULE, turn.context.rules.statements.version(turn.today), found, {}, given)
         turn.set("statement_period", found)
         return found
 

@@ -10,7 +10,7 @@ from actions.calculations import WHY, Calculator, calculating, calendar_date, re
 from actions.explanations import Explainer, explaining
 from actions.turn import Turn
 from tightrope.rules.figures import Computation, each_once
-from tightrope.rules.models import RuleRefusal
+from tightrope.rules.models import RuleRefusal, Value
 from tightrope.rules.text import calendar_day
 from tightrope.rules.trading_calendar import TradingDay
 
@@ -43,7 +43,8 @@ class CheckTradingCalendar(Calculator):
         else:
             self._say_closed(turn, found)
         turn.set("verdict_subject", market)
-        record(turn, found.computation, found.kind.value, {"market": market, "day": asked})
+        inputs: dict[str, Value] = {"market": market, "day": asked}
+        record(turn, found.computation, found.kind.value, inputs, inputs)
 
     @staticmethod
     def _say_open(turn: Turn, found: TradingDay) -> None:

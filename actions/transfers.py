@@ -56,7 +56,7 @@ def explain(turn: Turn, transfer: Transfer, as_of: datetime) -> None:
     reason = edition.codes.get(transfer.failure.value) if transfer.failure is not None else None
     if transfer.failure is not None:
         inputs = {"status": transfer.status, "code": transfer.failure.value}
-        turn.used_rule(RULE, edition.version, "explained" if reason else "unknown_code", inputs)
+        turn.used_rule(RULE, edition.version, "explained" if reason else "unknown_code", inputs, {"day": turn.today} | inputs)
     if status is None or (transfer.failure is not None and reason is None):
         title = status.title.text(language) if status else _UNKNOWN[language]
         turn.say("utter_transfer_unexplained", (), status=title, **shown)

@@ -17,6 +17,7 @@ from actions.context import Context
 from actions.errors import NotPermitted, Undeclared
 from actions.journeys import Journey, any_private, journey_of
 from actions.wording import SHANGHAI
+from tightrope.business import asking
 from tightrope.business.client import BusinessClient
 from tightrope.business.errors import BusinessError, Done
 from tightrope.business.models import Answer, Receipt
@@ -24,6 +25,7 @@ from tightrope.business.operations import SCOPES
 from tightrope.generation import ledger
 from tightrope.identity.errors import IdentityError
 from tightrope.identity.models import Caller, Customer
+from tightrope.rules.given import plain
 from tightrope.rules.text import Language
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Turn:
         self._rules: list[dict[str, Any]] = []
         self._passages: list[dict[str, Any]] = []
         self._models: list[dict[str, Any]] = []
+        self._guards: list[dict[str, Any]] = []
         self._submitted = 0
 
     @property
@@ -210,6 +213,7 @@ class Turn:
         if SCOPES[operation] != self._declaration.scope:
             raise Undeclared(f"calls {operation!r} with scope {self._declaration.scope!r}")
         customer = await self.customer()
+        asked: list[dict[str, Any]] = []
         try:
             if self._token is None:
                 try:
@@ -217,20 +221,34 @@ class Turn:
                 except IdentityError:
                     raise NotPermitted from None
                 self._token = await self.context.tokens.exchange(subject, SCOPES[operation])
-            answer = await request(self.context.business, self._token)
+            with asking.opened() as asked:
+                answer = await request(self.context.business, self._token)
         except BusinessError as error:
-            self._calls.append(_call(error.receipt, _DONE[error.done]))
+            self._calls.append(_call(error.receipt, _DONE[error.done], asked))
             raise
-        self._calls.append(_call(answer.receipt, "done"))
+        self._calls.append(_call(answer.receipt, "done", asked))
         return answer
 
-    def used_rule(self, rule: str, version: str, verdict: str, inputs: Mapping[str, Any]) -> None:
-        """Note for the record which rule decided what from which values."""
-        self._rules.append({"rule": rule, "version": version, "verdict": verdict, "inputs": dict(inputs)})
+    def used_rule(
+        self, rule: str, version: str, verdict: str, inputs: Mapping[str, Any], given: Mapping[str, Any] | None = None
+    ) -> None:
+        """Note for the record which rule decided what from which values.
+
+        Args:
+            inputs: what an auditor reads.
+            given: everything that running the rule again takes (tightrope/replay/rules.py), its findings included; None for a finding of a rule
+                that says it of the whole.
+        """
+        noted: dict[str, Any] = {"rule": rule, "version": version, "verdict": verdict, "inputs": dict(inputs)}
+        self._rules.append(noted if given is None else {**noted, "given": plain_given(given)})
 
     def used_passages(self, passages: Iterable[Mapping[str, Any]]) -> None:
         """Note for the record which passages were found."""
         self._passages.extend(dict(passage) for passage in passages)
+
+    def judged(self, guards: Iterable[Mapping[str, Any]]) -> None:
+        """Note for the record what the guards said, also of drafts that were refused."""
+        self._guards.extend(dict(guard) for guard in guards)
 
     @contextmanager
     def may_ask_a_model(self) -> Iterator[None]:
@@ -256,7 +274,13 @@ class Turn:
     def evidence(self, outcome: str) -> dict[str, Any]:
         """The evidence envelope of this run."""
         envelope: dict[str, Any] = {"v": 1, "kind": "evidence", "action": self._action, "outcome": outcome}
-        kept = {"calls": self._calls, "rules": self._rules, "passages": self._passages, "models": self._models}
+        kept = {
+            "calls": self._calls,
+            "rules": self._rules,
+            "passages": self._passages,
+            "models": self._models,
+            "guards": self._guards,
+        }
         for key, items in kept.items():
             if items:
                 envelope[key] = items
@@ -268,16 +292,22 @@ def idempotency_key(turn_id: str, action: str, ordinal: int) -> str:
     return hashlib.sha256("\0".join((turn_id, action, str(ordinal))).encode()).hexdigest()
 
 
+def plain_given(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule was given, as plain data."""
+    return {name: plain(value) for name, value in given.items()}
+
+
 def _letters(text: str) -> str:
     """Letters and digits alone, in one spelling."""
     return "".join(char for char in unicodedata.normalize("NFKC", text) if char.isalnum())
 
 
-def _call(receipt: Receipt, outcome: str) -> dict[str, Any]:
-    return {
+def _call(receipt: Receipt, outcome: str, asked: list[dict[str, Any]]) -> dict[str, Any]:
+    call: dict[str, Any] = {
         "operation": receipt.operation,
         "outcome": outcome,
         "status": receipt.status,
         "as_of": receipt.as_of.isoformat() if receipt.as_of else None,
         "sha256": receipt.sha256,
     }
+    return call | {"asked": asked} if asked else call

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from event_schemas import watch_recorder
 from loopback import free_port
 
 from tightrope.infra.clock import FixedClock
@@ -31,6 +32,14 @@ def pytest_runtest_teardown() -> None:
     from pytest_socket import _remove_restrictions
 
     _remove_restrictions()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_record_fits_its_schema() -> Iterator[None]:
+    """Whatever our code records while tests run is held against contracts/audit/events; at run time nobody does."""
+    end = watch_recorder()
+    yield
+    end()
 
 
 @pytest.fixture

@@ -23,6 +23,10 @@ class LogKeyInvalid(AuditError):
     """The secret `audit_log_key` holds no seeds of 32 bytes in base64."""
 
 
+class MasterKeyUnavailable(AuditError):
+    """The module that holds the master key does not answer, or holds no such key."""
+
+
 class WrongMasterKey(AuditError):
     """The master key is not the one this log was begun with."""
 
@@ -57,6 +61,22 @@ class SealerRefused(AuditError):
 
 class TreeBroken(AuditError):
     """What is stored does not lead to the tree that was sequenced; nothing is signed until a person has looked."""
+
+
+class CustodyRefused(AuditError):
+    """An act on keys or holds is refused; says why and what would be needed.
+
+    Attributes:
+        code: machine name of the reason, for the record.
+    """
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class CustodiansInvalid(AuditError, ValueError):
+    """The file of custodians is missing or not of its form."""
 
 
 class ProofInvalid(AuditError, ValueError):

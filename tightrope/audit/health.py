@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from tightrope.audit.anchors.health import anchors_health
 from tightrope.infra.database import Role, conninfo, pool_kwargs
 from tightrope.infra.settings import Settings
 
@@ -21,10 +23,10 @@ async def sealer_health(settings: Settings) -> str | None:
         psycopg.Error: the database does not answer.
     """
     async with await AsyncConnection.connect(conninfo(settings, Role.SEALER), **pool_kwargs()) as conn:
-        return await trouble(conn)
+        return await trouble(settings, conn)
 
 
-async def trouble(conn: AsyncConnection[Any]) -> str | None:
+async def trouble(settings: Settings, conn: AsyncConnection[Any]) -> str | None:
     """The same by a connection of the role `sealer` or `auditor`.
 
     Raises:
@@ -36,6 +38,7 @@ async def trouble(conn: AsyncConnection[Any]) -> str | None:
         "(SELECT count(*) FROM audit.refused) AS refused FROM audit.sealer"
     )
     row = await cursor.fetchone()
+    anchoring = await anchors_health(settings, conn, datetime.now(UTC))
     if row is None or row["silent"] > STALE_SECONDS:
         return "no sealer is at work: nothing will be released"
     if row["waiting"] > STALE_SECONDS:
@@ -46,4 +49,4 @@ async def trouble(conn: AsyncConnection[Any]) -> str | None:
         return f"segments are behind: {row['segment_error']}"
     if row["refused"]:
         return f"{row['refused']} records did not match their own leaf and were not sealed; run `tightrope audit verify`"
-    return None
+    return anchoring

@@ -1,36 +1,49 @@
 """Keys and encryption of payloads. Pure: the database edge is in repository.py.
 
-The master key (secret file `audit_master_key`) wraps one data key for each customer (or conversation, while the customer is unknown), class and year, through
-a wrapping key derived for each class and year. Destroying a wrapped data key later makes its payloads unreadable for good while the leaves,
-which hold no personal data, still verify. Nothing in the tables tells who a key belongs to: they hold an HMAC under a key derived from the
-master key.
+The master key (tightrope/audit/master.py) wraps one data key for each customer (or conversation, while the customer is unknown), class and year, through
+a wrapping key derived for each class and year (inside a hardware module: for each data key). Destroying a wrapped data key later makes its payloads
+unreadable for good while the leaves, which hold no personal data, still verify. A restricted key has another layer inside, which takes two people
+(custody/sharing.py). Nothing in the tables tells who a key belongs to: they hold an HMAC under the identity key, which is derived from the master
+key and outlives its exchange.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from tightrope.audit.errors import MasterKeyInvalid, PayloadUnreadable, WrongMasterKey
+from tightrope.audit.errors import PayloadUnreadable, WrongMasterKey
 from tightrope.audit.leaf import commitment
+from tightrope.audit.master import (
+    KEY_BYTES,
+    SECRET,
+    MasterKey,
+    MemoryMaster,
+    generate_master_key,
+    identity_from,
+    master_from,
+    other_master_from,
+)
 from tightrope.infra.settings import Settings
 
-SECRET = "audit_master_key"  # noqa: S105 - the name of the secret file, not a secret
-KEY_BYTES = 32
+__all__ = ["DataKey", "Keyring", "Owner", "Sealed", "generate_master_key"]
+
 SALT_BYTES = 32
 NONCE_BYTES = 12
 CACHE_CAPACITY = 4096
+
+_IDENTITY = b"audit-identity-v1"
+_IDENTITY_WRAP = b"audit-identity-wrap-v1"
+_CHECK = b"audit-master-check-v1"
+_RESTRICTED = b"audit-restricted-v1\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,52 +76,79 @@ class Sealed:
     commit: bytes
 
 
-def generate_master_key() -> str:
-    """A new master key in the form of its secret file: 32 random bytes in base64."""
-    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode("ascii")
-
-
 class Keyring:
     """Makes, wraps and uses data keys; keeps at most `capacity` of them unwrapped in memory."""
 
-    def __init__(self, master: bytes, *, capacity: int = CACHE_CAPACITY) -> None:
-        if len(master) != KEY_BYTES:
-            raise MasterKeyInvalid(
-                f"the audit master key is {len(master)} bytes long, not {KEY_BYTES}: `openssl rand -base64 32` makes one"
-            )
-        self._master = master
-        self._identity_key = self._derive(b"audit-identity-v1")
+    def __init__(
+        self,
+        master: bytes | MasterKey,
+        *,
+        other: MasterKey | None = None,
+        identity: bytes | None = None,
+        capacity: int = CACHE_CAPACITY,
+    ) -> None:
+        """Set up the keys of an installation.
+
+        Args:
+            master: wraps new data keys.
+            other: opens data keys too, while the master key is exchanged.
+            identity: the wrapped identity key, where the master key was exchanged (`carried_identity`).
+
+        Raises:
+            MasterKeyInvalid: a master key in bytes does not have 32.
+            WrongMasterKey: the identity key does not open under either.
+        """
+        self._master = MemoryMaster(master) if isinstance(master, bytes) else master
+        self._other = other
+        self._identity_key = self._master.derive(_IDENTITY) if identity is None else self._open_identity(identity)
         self._capacity = capacity
         self._by_owner: OrderedDict[Owner, DataKey] = OrderedDict()
         self._by_kid: OrderedDict[UUID, DataKey] = OrderedDict()
-        self._wrapping: dict[tuple[str, int], AESGCM] = {}
+        self._opened: dict[UUID, DataKey] = {}
+        self._wrapping: OrderedDict[tuple[int, bytes], AESGCM] = OrderedDict()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Keyring:
         """The keyring of this installation.
 
         Raises:
-            MasterKeyInvalid: the secret file does not hold 32 bytes in base64.
+            MasterKeyInvalid: the master key is not 32 bytes in base64.
+            MasterKeyUnavailable: the module that holds it does not answer.
             SystemExit: the secret file is missing.
         """
-        try:
-            master = base64.b64decode(settings.secret(SECRET).get_secret_value(), validate=True)
-        except (binascii.Error, ValueError):
-            raise MasterKeyInvalid(f"the secret {SECRET} is not base64: `openssl rand -base64 32` makes one") from None
-        return cls(master)
+        return cls(master_from(settings), other=other_master_from(settings), identity=identity_from(settings))
 
     @property
     def check_value(self) -> bytes:
         """Tells one master key from another without telling the key; kept in `audit.master`."""
-        return self._derive(b"audit-master-check-v1")[:16]
+        return self._master.derive(_CHECK)[:16]
 
-    def confirm(self, check_value: bytes) -> None:
-        """Raises `WrongMasterKey` unless this log was begun with this master key."""
-        if not hmac.compare_digest(check_value, self.check_value):
+    def confirm(self, accepted: bytes | Iterable[bytes]) -> None:
+        """Raises `WrongMasterKey` unless this log is kept under this master key, or under the one that is being exchanged with it."""
+        known = (accepted,) if isinstance(accepted, bytes) else tuple(accepted)
+        mine = [self.check_value, *([self._other.derive(_CHECK)[:16]] if self._other is not None else [])]
+        if not any(hmac.compare_digest(value, own) for value in known for own in mine):
             raise WrongMasterKey(
                 f"the secret {SECRET} is not the master key that this audit log was begun with: mount the right one "
                 "(a log under two master keys would be unreadable in parts)"
             )
+
+    def carried_identity(self, successor: MasterKey) -> bytes:
+        """The identity key wrapped under the next master key, so that the names of owners and conversations stay (secret `audit_identity_key`)."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(successor.derive(_IDENTITY_WRAP)).encrypt(nonce, self._identity_key, _IDENTITY)
+
+    def _open_identity(self, wrapped: bytes) -> bytes:
+        for master in (self._master, self._other):
+            if master is None:
+                continue
+            try:
+                return AESGCM(master.derive(_IDENTITY_WRAP)).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _IDENTITY)
+            except (InvalidTag, ValueError):
+                continue
+        raise WrongMasterKey(
+            "the secret audit_identity_key does not open under this master key: mount the pair that was made together"
+        )
 
     def conv(self, conversation_id: str) -> UUID:
         """The random-looking id by which leaves name a conversation: stable, and without the master key it says nothing of the inbox's id."""
@@ -117,16 +157,23 @@ class Keyring:
     def owner(self, *, conversation_id: str | None, subject: str | None, year: int) -> Owner:
         """Whose key encrypts a record, and of which class it is."""
         if subject is not None:
-            return Owner(self._hmac("customer", subject), "conversation", year)
+            return Owner(self.customer(subject), "conversation", year)
         if conversation_id is not None:
-            return Owner(self._hmac("conversation", conversation_id), "conversation", year)
+            return Owner(self.conversation(conversation_id), "conversation", year)
         return Owner(self._hmac("system", ""), "system", year)
+
+    def customer(self, subject: str) -> bytes:
+        """How tables name a customer."""
+        return self._hmac("customer", subject)
+
+    def conversation(self, conversation_id: str) -> bytes:
+        """How tables name the owner of what was said in a conversation before its customer was known."""
+        return self._hmac("conversation", conversation_id)
 
     def new_key(self, owner: Owner) -> DataKey:
         """A new random data key, wrapped and kept in the cache."""
-        kid, key, nonce = uuid4(), secrets.token_bytes(KEY_BYTES), secrets.token_bytes(NONCE_BYTES)
-        wrapped = nonce + self._wrapper(owner).encrypt(nonce, key, _wrap_aad(kid, owner))
-        return self._keep(DataKey(kid, owner, wrapped, key))
+        kid, key = uuid4(), secrets.token_bytes(KEY_BYTES)
+        return self._keep(DataKey(kid, owner, self._wrap(kid, owner, key, _wrap_aad(kid, owner)), key))
 
     def unwrap(self, kid: UUID, owner: Owner, wrapped: bytes) -> DataKey:
         """The data key that the table holds wrapped.
@@ -134,13 +181,56 @@ class Keyring:
         Raises:
             WrongMasterKey: it does not open: another master key, or the row was altered.
         """
+        return self._keep(DataKey(kid, owner, wrapped, self._unwrap(kid, owner, wrapped, _wrap_aad(kid, owner))[0]))
+
+    def restrict(self, key: DataKey, two_person_key: bytes) -> bytes:
+        """The wrapped form of a restricted key: the data key under the two-person key, and that under the master key."""
+        nonce, bound = secrets.token_bytes(NONCE_BYTES), _wrap_aad(key.kid, key.owner)
+        inner = nonce + AESGCM(two_person_key).encrypt(nonce, key.key, _RESTRICTED + bound)
+        return self._wrap(key.kid, key.owner, inner, _RESTRICTED + bound)
+
+    def lift(self, kid: UUID, owner: Owner, wrapped: bytes, two_person_key: bytes) -> DataKey:
+        """The data key of a restricted one, in its active wrapped form; not kept in memory here.
+
+        Raises:
+            WrongMasterKey: the outer layer does not open.
+            PayloadUnreadable: the two-person key is not this key's.
+        """
+        bound = _wrap_aad(kid, owner)
+        inner, _ = self._unwrap(kid, owner, wrapped, _RESTRICTED + bound)
         try:
-            key = self._wrapper(owner).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrap_aad(kid, owner))
+            key = AESGCM(two_person_key).decrypt(inner[:NONCE_BYTES], inner[NONCE_BYTES:], _RESTRICTED + bound)
         except (InvalidTag, ValueError):
-            raise WrongMasterKey(
-                f"the key {kid} does not open under this master key: wrong master key, or its row in audit.keys was altered"
-            ) from None
-        return self._keep(DataKey(kid, owner, wrapped, key))
+            raise PayloadUnreadable(f"the two shares do not open the restricted key {kid}") from None
+        return DataKey(kid, owner, self._wrap(kid, owner, key, bound), key)
+
+    def rewrap(self, kid: UUID, owner: Owner, wrapped: bytes, *, restricted: bool) -> bytes | None:
+        """The same key under the present master key; None if it is already.
+
+        Raises:
+            WrongMasterKey: it opens under neither master key.
+        """
+        aad = (_RESTRICTED if restricted else b"") + _wrap_aad(kid, owner)
+        body, under = self._unwrap(kid, owner, wrapped, aad)
+        return None if under is self._master else self._wrap(kid, owner, body, aad)
+
+    def open_once(self, key: DataKey) -> None:
+        """Use a restricted key, opened by two people, in this keyring only and for its life."""
+        self._opened[key.kid] = key
+
+    def forget(self, kid: UUID) -> None:
+        """Drop a key from memory: it is no longer active."""
+        found = self._by_kid.pop(kid, None)
+        self._opened.pop(kid, None)
+        if found is not None and (kept := self._by_owner.get(found.owner)) is not None and kept.kid == kid:
+            del self._by_owner[found.owner]
+        for owner in [owner for owner, kept in self._by_owner.items() if kept.kid == kid]:
+            del self._by_owner[owner]
+
+    @property
+    def opened(self) -> frozenset[UUID]:
+        """Restricted keys that two people opened for this keyring."""
+        return frozenset(self._opened)
 
     def cached(self, owner: Owner) -> DataKey | None:
         """The key in use for an owner, if it is in memory."""
@@ -151,7 +241,7 @@ class Keyring:
 
     def cached_kid(self, kid: UUID) -> DataKey | None:
         """A key by its id, if it is in memory."""
-        return self._by_kid.get(kid)
+        return self._opened.get(kid) or self._by_kid.get(kid)
 
     def encrypt(self, key: DataKey, record_id: UUID, payload: bytes) -> Sealed:
         """Encrypt one payload; bound to its record, its key's id and its commitment."""
@@ -176,18 +266,35 @@ class Keyring:
             raise PayloadUnreadable("the payload is not the one that the leaf committed to")
         return payload
 
-    def _derive(self, info: bytes) -> bytes:
-        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self._master)
-
     def _hmac(self, kind: str, value: str) -> bytes:
         text = f"{kind}\x00{value}".encode("utf-8", "surrogatepass")
         return hmac.new(self._identity_key, text, hashlib.sha256).digest()
 
-    def _wrapper(self, owner: Owner) -> AESGCM:
-        place = (owner.cls, owner.year)
-        if place not in self._wrapping:
-            self._wrapping[place] = AESGCM(self._derive(f"audit-wrap-v1|{owner.cls}|{owner.year}".encode()))
-        return self._wrapping[place]
+    def _wrap(self, kid: UUID, owner: Owner, body: bytes, aad: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._wrapper(self._master, kid, owner).encrypt(nonce, body, aad)
+
+    def _unwrap(self, kid: UUID, owner: Owner, wrapped: bytes, aad: bytes) -> tuple[bytes, MasterKey]:
+        """What is wrapped, and under which master key."""
+        for master in (self._master, self._other):
+            if master is None:
+                continue
+            try:
+                return self._wrapper(master, kid, owner).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], aad), master
+            except (InvalidTag, ValueError):
+                continue
+        raise WrongMasterKey(
+            f"the key {kid} does not open under this master key: wrong master key, or its row in audit.keys was altered"
+        )
+
+    def _wrapper(self, master: MasterKey, kid: UUID, owner: Owner) -> AESGCM:
+        place = (id(master), master.wrap_label(owner.cls, owner.year, kid))
+        found = self._wrapping.get(place)
+        if found is None:
+            found = self._wrapping[place] = AESGCM(master.derive(place[1]))
+            while len(self._wrapping) > self._capacity:
+                self._wrapping.popitem(last=False)
+        return found
 
     def _keep(self, key: DataKey) -> DataKey:
         self._by_owner[key.owner] = key

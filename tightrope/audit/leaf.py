@@ -22,6 +22,7 @@ from uuid import UUID
 from tightrope.audit.canon import canonical
 from tightrope.audit.errors import CanonError, FactsRefused
 from tightrope.audit.tlog.tiles import ENTRY_LIMIT
+from tightrope.infra.retention import read_retention
 
 LEAF_VERSION = 2
 
@@ -66,11 +67,14 @@ class PayloadRef:
     ct_sm3: bytes | None = None
 
 
-@lru_cache(maxsize=1)
-def retention() -> dict[str, int]:
-    """Years that each class of record is kept (tightrope/audit/retention.json)."""
-    data: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("retention.json").read_text(encoding="utf-8"))
-    return {name: int(entry["years"]) for name, entry in data.items()}
+@lru_cache(maxsize=8)
+def retention(path: Path | None = None) -> Mapping[str, int]:
+    """Years that each class of record is kept: the firm's file, or ours (tightrope/audit/retention.json).
+
+    Raises:
+        ValueError: the file is not of its form (tightrope/infra/retention.py).
+    """
+    return read_retention(path or Path(__file__).with_name("retention.json"))
 
 
 def keep_until(day: date, years: int) -> date:
@@ -186,11 +190,13 @@ def build_leaf(
     cls: str,
     facts: Mapping[str, Any],
     content: Mapping[str, str],
+    years: Mapping[str, int] | None = None,
 ) -> bytes:
     """The leaf's bytes, stored as they are (contracts/audit/leaf.schema.json).
 
     Args:
         payload: None for the log's own records, which have none.
+        years: how long each class is kept [our own classes].
 
     Raises:
         CanonError: facts outside the canonical profile, or more than a log entry may hold (65,535 bytes).
@@ -207,7 +213,7 @@ def build_leaf(
         "turn": turn,
         "kid": str(payload.kid) if payload else None,
         "cls": cls,
-        "until": keep_until(at.astimezone(UTC).date(), retention()[cls]).isoformat(),
+        "until": keep_until(at.astimezone(UTC).date(), (years or retention())[cls]).isoformat(),
         "ct_sha256": payload.ct_sha256.hex() if payload else None,
         "commit": payload.commit.hex() if payload else None,
         "facts": dict(facts),

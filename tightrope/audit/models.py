@@ -13,11 +13,10 @@ JsonObject = dict[str, Any]
 
 
 class Event(StrEnum):
-    """Everything that may be recorded, as `source:subject:action`. The list is closed; JSON Schema: contracts/audit/events.schema.json.
+    """Everything that may be recorded, as `source:subject:action`. The list is closed.
 
-    Named ahead of their writers, so that a reader of today understands the records of tomorrow: conversation opened and resolved, disclosure
-    shown (today a fact of the turn), attachments (today part of their message), assignee changed (part of the status), login requested (part of
-    the turn), webhook and connection refused and releases that differ (in the logs), log verified, export made.
+    What each carries, who writes it, and which are not written and why: contracts/audit/events/index.json and a JSON Schema beside it for each
+    version of each event (docs/audit.md, What is on the record).
     """
 
     CONVERSATION_OPENED = "gateway:conversation:opened"
@@ -76,6 +75,8 @@ class Event(StrEnum):
     DESTRUCTION_PROPOSED = "audit:destruction:proposed"
     DESTRUCTION_REFUSED = "audit:destruction:refused"
     KEY_DESTROYED = "audit:key:destroyed"
+    RETENTION_EXTENDED = "audit:retention:extended"
+    MASTER_ROTATED = "audit:master:rotated"
 
     RELEASE_APPROVED = "operator:release:approved"
     FRAMES_COUNTED = "gateway:frames:counted"
@@ -205,6 +206,8 @@ class Report:
     contents: int = 0
     checkpoints: int = 0
     heads: dict[int, str] = field(default_factory=dict)
+    destroyed: int = 0
+    """Records that are there and whose key was destroyed by policy, as the log itself says."""
     store: str = ""
     altered: list[Finding] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
@@ -245,6 +248,7 @@ class Report:
             "contents": self.contents,
             "checkpoints": self.checkpoints,
             "heads": {str(shard): root for shard, root in self.heads.items()},
+            "destroyed": self.destroyed,
             "store": self.store,
             "notes": self.notes,
             "not_listed": self.not_listed,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tightrope.audit import repository
+from tightrope.audit.custody.states import KeyStatus, statuses
 from tightrope.audit.errors import AuditError, ConversationUnknown, PayloadUnreadable
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import ConversationView, Entry, Event, JsonObject, Place, RecordDraft
@@ -19,7 +20,9 @@ from tightrope.infra.settings import Settings
 from tightrope.release.manifest import release_id
 
 
-async def show_conversation(settings: Settings, conversation_id: str, *, reader: str, reason: str = "") -> ConversationView:
+async def show_conversation(
+    settings: Settings, conversation_id: str, *, reader: str, reason: str = "", keyring: Keyring | None = None
+) -> ConversationView:
     """The whole record of one conversation, decrypted, oldest first.
 
     Writes an `audit:conversation:read` record before it shows anything; it is the last entry of what the next reader sees.
@@ -27,12 +30,13 @@ async def show_conversation(settings: Settings, conversation_id: str, *, reader:
     Args:
         reader: who reads: the operator's or auditor's login name.
         reason: why, in the reader's words.
+        keyring: one for which two people opened restricted keys; without it those stay closed.
 
     Raises:
         ConversationUnknown: no record names it.
         WrongMasterKey: another master key than the log's.
     """
-    keyring = Keyring.from_settings(settings)
+    keyring = keyring or Keyring.from_settings(settings)
     async with open_pool(settings, Role.AUDITOR, max_size=1) as pool, pool.connection() as conn:
         await _confirm(conn, keyring)
         entries = await _entries(conn, keyring, conversation_id)
@@ -104,10 +108,11 @@ async def _entries(conn: Conn, keyring: Keyring, conversation_id: str, *, event:
     rows = await repository.conversation_records(conn, keyring.conv(conversation_id))
     rows = [row for row in rows if event is None or row["event"] == event]
     await repository.load_keys(conn, keyring, (row["kid"] for row in rows))
-    return [_entry(keyring, row) for row in rows]
+    known = await statuses(conn, (row["kid"] for row in rows))
+    return [_entry(keyring, row, known[row["kid"]]) for row in rows]
 
 
-def _entry(keyring: Keyring, row: dict[str, Any]) -> Entry:
+def _entry(keyring: Keyring, row: dict[str, Any], status: KeyStatus) -> Entry:
     record_id: UUID = row["id"]
     problem = mismatch(record_id, row["leaf"], row["ct"])
     leaf: JsonObject = {}
@@ -116,7 +121,7 @@ def _entry(keyring: Keyring, row: dict[str, Any]) -> Entry:
         leaf = json.loads(row["leaf"])
         key = keyring.cached_kid(row["kid"])
         if key is None:
-            problem = f"its key {row['kid']} is missing or no longer active"
+            problem = status.sentence or f"its key {row['kid']} is not to be had"
         else:
             try:
                 payload = json.loads(keyring.decrypt(key, record_id, bytes.fromhex(leaf["commit"]), row["ct"]))

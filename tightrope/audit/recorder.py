@@ -11,7 +11,7 @@ import tightrope
 from tightrope.audit import repository
 from tightrope.audit.errors import FactsRefused
 from tightrope.audit.keyring import DataKey, Keyring, Owner
-from tightrope.audit.leaf import PayloadRef, build_leaf, check_content, check_facts, payload_bytes
+from tightrope.audit.leaf import PayloadRef, build_leaf, check_content, check_facts, payload_bytes, retention
 from tightrope.audit.models import RecordDraft
 from tightrope.audit.repository import Conn
 from tightrope.audit.tlog.sm2 import sm3
@@ -76,8 +76,9 @@ class Recorder:
             cls=owner.cls,
             facts=draft.facts,
             content=draft.content,
+            years=retention(self._settings.audit_retention_file),
         )
-        await repository.insert_record(
+        still_active = await repository.insert_record(
             conn,
             record_id=record_id,
             conv=conv,
@@ -89,6 +90,8 @@ class Recorder:
             leaf=leaf,
             ct=sealed.ct,
         )
+        if not still_active:
+            self._keyring.forget(key.kid)  # restricted meanwhile: this record shares its fate, the next takes a new key
         return record_id
 
     async def store_content(self, conn: Conn, kind: str, data: bytes) -> str:

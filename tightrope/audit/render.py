@@ -81,6 +81,8 @@ def render_report(report: Report, console: Console, *, language: Language = "zh"
     facts.add_row(words["unsealed"], str(report.unsealed))
     facts.add_row(words["segments"], f"{report.segments} · {report.store}")
     facts.add_row(words["contents"], str(report.contents))
+    if report.destroyed:
+        facts.add_row(words["destroyed"], str(report.destroyed))
     facts.add_row(words["checkpoints"], str(report.checkpoints))
     for shard, root in report.heads.items():
         facts.add_row(words["head"], f"{shard} · {root}")

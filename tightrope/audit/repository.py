@@ -24,13 +24,18 @@ WITH kept_key AS (
 )
 INSERT INTO audit.records (id, conv, event, turn, ts, kid, leaf, ct)
 VALUES (%(id)s, %(conv)s::uuid, %(event)s, %(turn)s::integer, %(ts)s, %(kid)s, %(leaf)s, %(ct)s)
+RETURNING (SELECT state = 'active' FROM audit.keys WHERE kid = %(kid)s) AS active
 """
 
 
-async def master_check(conn: Conn) -> bytes | None:
-    """The check value of the master key that the log was begun with, if it was."""
-    found = await (await conn.cursor(row_factory=dict_row).execute("SELECT check_value FROM audit.master")).fetchone()
-    return bytes(found["check_value"]) if found else None
+async def master_check(conn: Conn) -> tuple[bytes, ...] | None:
+    """The check values of the master keys that this log is kept under: one, or two while it is exchanged; None before the log was begun."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT check_value FROM audit.master_rotations WHERE begun_at >= "
+        "COALESCE((SELECT max(begun_at) FROM audit.master_rotations WHERE done_at IS NOT NULL), '-infinity') "
+        "UNION SELECT check_value FROM audit.master WHERE NOT EXISTS (SELECT FROM audit.master_rotations WHERE done_at IS NOT NULL)"
+    )
+    return tuple(bytes(row["check_value"]) for row in await cursor.fetchall()) or None
 
 
 async def begin_log(conn: Conn, check_value: bytes) -> None:
@@ -60,13 +65,16 @@ async def insert_record(
     key: DataKey,
     leaf: bytes,
     ct: bytes,
-) -> None:
+) -> bool:
     """Write one record, with its key and its conversation where the table lacks them, in one statement.
+
+    Returns:
+        Whether the key is still active. A restricted key's record is kept all the same; the writer takes a new key for the next.
 
     The key goes along every time: a transaction that was rolled back after making a key must not leave a process writing under a key that
     no table holds.
     """
-    await conn.execute(
+    cursor = await conn.cursor(row_factory=dict_row).execute(
         _INSERT,
         {
             "id": record_id,
@@ -84,6 +92,8 @@ async def insert_record(
             "ct": ct,
         },
     )
+    row = await cursor.fetchone()
+    return row is None or row["active"] is not False  # a key written by this very statement is not seen by it yet
 
 
 async def has_content(conn: Conn, digest: bytes) -> bool:
@@ -109,12 +119,20 @@ async def conversation_records(conn: Conn, conv: UUID) -> list[dict[str, Any]]:
 
 
 async def load_keys(conn: Conn, keyring: Keyring, kids: Iterable[UUID]) -> None:
-    """Unwrap the keys that are not in memory yet; keys that the table lacks or that are not active are left out."""
-    wanted = [kid for kid in set(kids) if keyring.cached_kid(kid) is None]
-    if not wanted:
-        return
+    """Unwrap the keys that may be used; what is restricted, or destroyed by the log's own word, is left out and dropped from memory.
+
+    The log is asked, not only the table: a table brought back from a backup must not open what was destroyed.
+    """
+    wanted = sorted(set(kids))
     cursor = await conn.cursor(row_factory=dict_row).execute(
-        "SELECT kid, subject_hash, class, year, wrapped FROM audit.keys WHERE kid = ANY(%s) AND state = 'active'", (wanted,)
+        "SELECT k.kid, k.subject_hash, k.class, k.year, k.wrapped, k.state FROM audit.keys k WHERE k.kid = ANY(%s) AND k.state <> 'destroyed' "
+        "AND NOT EXISTS (SELECT FROM audit.records d WHERE d.event = 'audit:key:destroyed' AND audit.leaf_fact(d.leaf, 'kid') = k.kid::text)",
+        (wanted,),
     )
-    for row in await cursor.fetchall():
-        keyring.unwrap(row["kid"], Owner(bytes(row["subject_hash"]), row["class"], row["year"]), bytes(row["wrapped"]))
+    rows = {row["kid"]: row for row in await cursor.fetchall()}
+    for kid in wanted:
+        row = rows.get(kid)
+        if row is None or (row["state"] == "restricted" and kid not in keyring.opened):
+            keyring.forget(kid)
+        elif row["state"] == "active" and keyring.cached_kid(kid) is None:
+            keyring.unwrap(kid, Owner(bytes(row["subject_hash"]), row["class"], row["year"]), bytes(row["wrapped"]))

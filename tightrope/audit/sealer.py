@@ -1,8 +1,9 @@
-"""The sealer: the one process that gives records their places, signs checkpoints and writes segments to the store.
+"""The sealer: the one process that gives records their places, signs checkpoints, writes segments to the store and has it all anchored.
 
-Three parts, each on a connection of its own: the sequencer (receipts), the notary (checkpoints and the tree on disk) and the segment writer (the
-store). Trouble with disk or store delays the last two, which health says; receipts go on. It holds the log's signing keys and no payload key, and
-refuses to work where tree folder or store hold more than the database, since then the database was set back.
+Four parts, each on a connection of its own: the sequencer (receipts), the notary (checkpoints and the tree on disk), the segment writer (the
+store) and the anchors (what others hold of it). Trouble with disk, store or an anchor delays the last three, which health says; receipts
+go on. It holds the log's signing keys and no payload key, and refuses to work where tree folder or store hold more than the database, since
+then the database was set back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from tightrope.audit import tree_repository as repository
+from tightrope.audit.anchors.at_work import run_anchors
 from tightrope.audit.log_keys import LogKeys
 from tightrope.audit.notary import Notary
 from tightrope.audit.segment_writer import SegmentWriter
@@ -68,7 +70,8 @@ async def run_sealer(settings: Settings, stop: asyncio.Event, *, store: SegmentS
         await listen.set_autocommit(True)
         await listen.execute("LISTEN audit_new")
         beat = _Heartbeat(work, store)
-        await _together(_sequence(sequencer, beat, listen, stop), notary.run(stop), writer.run(stop))
+        anchors = run_anchors(settings, stop, store=store)
+        await _together(_sequence(sequencer, beat, listen, stop), notary.run(stop), writer.run(stop), anchors)
         await notary.flush()
         await writer.flush()
 

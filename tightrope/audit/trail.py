@@ -197,6 +197,8 @@ def _envelope(envelope: JsonObject, words: dict[str, str]) -> Iterator[Line]:
             used = words["used"] if passage.get("used") else words["not_used"]
             text = f"{passage.get('passage_id')} · {words['score']} {passage.get('score')} · {used}"
             yield Line(f"  {words['passage']}", text, "" if passage.get("used") else "dim")
+        for guard in _objects(envelope.get("guards")):
+            yield from _guard(guard, words)
         yield from _models(envelope, words)
     elif kind == "handoff":
         yield Line(words["handoff"], f"{envelope.get('reason')} · {envelope.get('priority')}", "magenta")
@@ -205,6 +207,16 @@ def _envelope(envelope: JsonObject, words: dict[str, str]) -> Iterator[Line]:
     elif kind == "journey":
         why = f" · {envelope['why']}" if envelope.get("why") else ""
         yield Line(words["flow"], f"{envelope.get('journey')} · {envelope.get('event')}{why}")
+
+
+def _guard(guard: JsonObject, words: dict[str, str]) -> Iterator[Line]:
+    """A guard's verdict, and under it what it refused, which was never sent."""
+    refused = guard.get("verdict") != "passed"
+    why = f" · {guard['reason']}" if guard.get("reason") else ""
+    yield Line(f"  {words['guard']}", f"{guard.get('guard')} → {guard.get('verdict')}{why}", "yellow" if refused else "")
+    for item in _objects(guard.get("refused")):
+        detail = f" ({item['detail']})" if item.get("detail") else ""
+        yield Line("", f"✗ {item.get('text')} · {item.get('reason')}{detail}", "yellow")
 
 
 def _plain(payload: JsonObject, facts: JsonObject, *, spoken: bool) -> Iterator[Line]:

@@ -10,9 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from tightrope.audit import verify_repository as repository
+from tightrope.audit.custody.models import KeyState
+from tightrope.audit.custody.states import status
 from tightrope.audit.errors import StoreError
 from tightrope.audit.leaf import timestamp
 from tightrope.audit.models import Finding, Place, Report
@@ -46,9 +51,9 @@ async def verify_log(settings: Settings, *, store: SegmentStore | None = None) -
     shown = await asyncio.to_thread(_published, settings)
     async with repository.snapshot(settings) as conn:
         segments = SegmentCheck(conn, store, report, names)
-        contents: set[str] = set()
+        records = _Records(report, await repository.gone(conn))
         for row in await repository.shards(conn):
-            walk = await _shard(conn, report, row, contents)
+            walk = await _shard(conn, report, row, records)
             folder = TreeFolder.of(settings, row["shard"])
             await check_folder(conn, report, folder, row, shown.pop(row["shard"], None))
             await segments.run(row["shard"], row["origin"], walk.last)
@@ -56,13 +61,13 @@ async def verify_log(settings: Settings, *, store: SegmentStore | None = None) -
         for year in shown:
             report.add(report.missing, Finding("tail", f"the tree's folder shows a log of {year}, the database has none"))
         async for row in repository.stream(conn, repository.UNSEALED):
-            _unsealed(report, row, contents)
+            _unsealed(report, row, records)
         async for row in repository.stream(conn, repository.VANISHED):
             report.add(
                 report.missing,
                 Finding("record", "the record was deleted before it was sealed", record_id=row["record_id"]),
             )
-        await _contents(conn, report, contents)
+        await _contents(conn, report, records.contents)
     return report
 
 
@@ -82,9 +87,9 @@ def _published(settings: Settings) -> dict[int, bytes]:
     return {year: note for year, note in notes.items() if note is not None}
 
 
-async def _shard(conn: Conn, report: Report, shard: Row, contents: set[str]) -> _Walk:
+async def _shard(conn: Conn, report: Report, shard: Row, records: _Records) -> _Walk:
     checkpoints = CheckpointCheck(conn, report, shard)
-    walk = _Walk(report, shard["shard"], contents)
+    walk = _Walk(report, shard["shard"], records)
     await checkpoints.begin()
     async for row in repository.leaves(conn, shard["shard"]):
         walk.sequenced(row)
@@ -96,10 +101,10 @@ async def _shard(conn: Conn, report: Report, shard: Row, contents: set[str]) -> 
 class _Walk:
     """Walks one shard leaf by leaf."""
 
-    def __init__(self, report: Report, shard: int, contents: set[str]) -> None:
+    def __init__(self, report: Report, shard: int, records: _Records) -> None:
         self._report = report
         self._shard = shard
-        self._contents = contents
+        self._records = records
         self.last = -1
         self._frontier = Frontier()
 
@@ -119,7 +124,7 @@ class _Walk:
         else:
             if leaf_hash(row["leaf"]) != row["leaf_hash"]:
                 report.add(report.altered, Finding("leaf", "the leaf is not the one that was sealed", place, record_id))
-            _record(report, row, place, self._contents)
+            self._records.check(row, place)
         self.last = row["index"]
         self._frontier.append(row["leaf_hash"])
 
@@ -141,32 +146,65 @@ class _Walk:
         report.heads[self._shard] = self._frontier.root().hex()
 
 
-def _record(report: Report, row: Row, place: Place | None, contents: set[str]) -> None:
-    record_id = row["id"]
-    leaf = _read(row["leaf"])
-    if leaf is None:
-        report.add(report.altered, Finding("leaf", "the leaf is not readable", place, record_id))
-        return
-    if leaf.get("id") != str(record_id):
-        report.add(report.altered, Finding("leaf", "the leaf belongs to another record", place, record_id))
-    elif mismatch(record_id, row["leaf"], row["ct"]) is not None:
-        report.add(report.altered, Finding("ciphertext", "the ciphertext is not the one that the leaf names", place, record_id))
-    for column, value in _columns(row).items():
-        if leaf.get(column) != value:
-            detail = f"the column {column} says something else than the leaf"
-            report.add(report.altered, Finding("columns", detail, place, record_id))
-    if row["kid"] is not None and row["key_there"] is None:
-        detail = f"its key {row['kid']} was deleted: the payload cannot be read any more"
-        report.add(report.missing, Finding("key", detail, place, record_id))
-    content = leaf.get("content")
-    if isinstance(content, dict) and len(contents) < CONTENTS_TRACKED:
-        contents.update(str(digest) for digest in content.values())
+class _Records:
+    """Checks each record against its own leaf and its key; remembers which contents leaves name."""
+
+    def __init__(self, report: Report, gone: Mapping[UUID, datetime]) -> None:
+        self._report = report
+        self._gone = gone
+        self._came_back: set[UUID] = set()
+        self.contents: set[str] = set()
+
+    def check(self, row: Row, place: Place | None) -> None:
+        """One record; `place` is None while it has none."""
+        report, record_id = self._report, row["id"]
+        leaf = _read(row["leaf"])
+        if leaf is None:
+            report.add(report.altered, Finding("leaf", "the leaf is not readable", place, record_id))
+            return
+        if leaf.get("id") != str(record_id):
+            report.add(report.altered, Finding("leaf", "the leaf belongs to another record", place, record_id))
+        elif mismatch(record_id, row["leaf"], row["ct"]) is not None:
+            detail = "the ciphertext is not the one that the leaf names"
+            report.add(report.altered, Finding("ciphertext", detail, place, record_id))
+        for column, value in _columns(row).items():
+            if leaf.get(column) != value:
+                detail = f"the column {column} says something else than the leaf"
+                report.add(report.altered, Finding("columns", detail, place, record_id))
+        if row["kid"] is not None:  # the log's own leaves have no payload
+            self._key(row, place)
+        content = leaf.get("content")
+        if isinstance(content, dict) and len(self.contents) < CONTENTS_TRACKED:
+            self.contents.update(str(digest) for digest in content.values())
+
+    def _key(self, row: Row, place: Place | None) -> None:
+        """Destroyed by policy, as the log itself says, is another thing than missing."""
+        report, kid, record_id = self._report, row["kid"], row["id"]
+        key = status(kid, {**row, "gone": self._gone.get(kid)})
+        if key.by_policy:
+            report.destroyed += 1
+        elif key.gone is not None and key.state is not None:
+            if kid not in self._came_back:
+                detail = (
+                    f"the log says that the key {kid} was destroyed on {key.gone:%Y-%m-%d}, and the table of keys has it: "
+                    "run `tightrope audit keys replay`"
+                )
+                report.add(report.altered, Finding("key", detail, place, record_id))
+            self._came_back.add(kid)
+        elif key.gone is not None:
+            report.destroyed += 1  # an older table that never had the key again
+        elif key.state is None:
+            detail = f"its key {kid} was deleted: the payload cannot be read any more"
+            report.add(report.missing, Finding("key", detail, place, record_id))
+        elif key.state is KeyState.DESTROYED:
+            detail = f"its key {kid} was destroyed, and no record says so: the payload cannot be read any more"
+            report.add(report.missing, Finding("key", detail, place, record_id))
 
 
-def _unsealed(report: Report, row: Row, contents: set[str]) -> None:
+def _unsealed(report: Report, row: Row, records: _Records) -> None:
     """One record that has no place."""
     report.unsealed += 1
-    _record(report, row, None, contents)
+    records.check(row, None)
     if row["refused"] is not None:
         report.add(report.altered, Finding("refused", f"never sealed: {row['refused']}", record_id=row["id"]))
     elif not row["queued"]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, LiteralString
+from uuid import UUID
 
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import dict_row
@@ -22,19 +24,23 @@ STREAM = 500
 """Rows fetched at a time."""
 
 LEAVES: LiteralString = (
-    "SELECT l.index, l.record_id, l.leaf_hash, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there "
+    "SELECT l.index, l.record_id, l.leaf_hash, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, k.state, k.ground, k.changed_at "
     "FROM audit.leaves l LEFT JOIN audit.records r ON r.id = l.record_id "
     "LEFT JOIN audit.keys k ON k.kid = r.kid WHERE l.shard = %(shard)s ORDER BY l.index"
 )
 LEAF_HASHES: LiteralString = "SELECT leaf_hash FROM audit.leaves WHERE shard = %(shard)s AND index < %(size)s ORDER BY index"
 UNSEALED: LiteralString = (
-    "SELECT r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, q.record_id IS NOT NULL AS queued, f.reason AS refused "
+    "SELECT r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.kid AS key_there, k.state, k.ground, k.changed_at, "
+    "q.record_id IS NOT NULL AS queued, f.reason AS refused "
     "FROM audit.records r LEFT JOIN audit.leaves l ON l.record_id = r.id LEFT JOIN audit.keys k ON k.kid = r.kid "
     "LEFT JOIN audit.pending q ON q.record_id = r.id LEFT JOIN audit.refused f ON f.record_id = r.id WHERE l.record_id IS NULL ORDER BY r.ord"
 )
 VANISHED: LiteralString = (
     "SELECT p.record_id FROM audit.pending p LEFT JOIN audit.records r ON r.id = p.record_id WHERE r.id IS NULL "
     "UNION SELECT f.record_id FROM audit.refused f LEFT JOIN audit.records r ON r.id = f.record_id WHERE r.id IS NULL"
+)
+DESTROYED: LiteralString = (
+    "SELECT audit.leaf_fact(leaf, 'kid') AS kid, ts FROM audit.records WHERE event = 'audit:key:destroyed' ORDER BY ord"
 )
 SEGMENTS: LiteralString = "SELECT first, last, key, sha256, frontier FROM audit.segments WHERE shard = %(shard)s ORDER BY first"
 CONTENT: LiteralString = "SELECT sha256, data FROM audit.content ORDER BY sha256"
@@ -64,6 +70,14 @@ async def stream(
 def leaves(conn: Conn, shard: int) -> AsyncIterator[Row]:
     """Every leaf of a shard with its record, in order."""
     return stream(conn, LEAVES, {"shard": shard})
+
+
+async def gone(conn: Conn) -> dict[UUID, datetime]:
+    """The keys that the log's own records say were destroyed, and when."""
+    found: dict[UUID, datetime] = {}
+    async for row in stream(conn, DESTROYED):
+        found.setdefault(UUID(row["kid"]), row["ts"])
+    return found
 
 
 def leaf_hashes(conn: Conn, shard: int, size: int) -> AsyncIterator[Row]:

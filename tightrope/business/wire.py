@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from tightrope.business import asking
 from tightrope.business.basics import Receipt
 from tightrope.business.errors import (
     BadRequest,
@@ -72,6 +73,7 @@ class Wire:
         self._timeout = timeout
 
     async def _get(self, operation: str, path: str, token: str | None, params: dict[str, str] | None = None) -> bytes:
+        asking.note("GET", path, params or {}, b"")
         request = self._http.build_request("GET", path, params=params, headers=_headers(token))
         return self._body(operation, await self._reach(operation, request))
 
@@ -88,6 +90,7 @@ class Wire:
             content = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         except UnicodeEncodeError:
             raise BadRequest("half a character in the text", Receipt(operation, BadRequest.outcome, None, None, None)) from None
+        asking.note("POST", path, {}, content)
         request = self._http.build_request("POST", path, content=content, headers=headers)
         try:
             return self._body(operation, await self._reach(operation, request))

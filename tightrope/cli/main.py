@@ -8,15 +8,19 @@ import logging
 import signal
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tightrope.audit.witness.commands import witness_app
 from tightrope.cli.chat import chat
+from tightrope.cli.custody.holds import hold_app
+from tightrope.cli.custody.master import keys_app
 from tightrope.cli.engine import engine_app
 from tightrope.cli.flows import flows_app
 from tightrope.cli.kb.commands import kb_app
@@ -38,6 +42,8 @@ app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
 audit_app.add_typer(witness_app, name="witness")
 audit_app.add_typer(store_app, name="store")
+audit_app.add_typer(keys_app, name="keys")
+audit_app.add_typer(hold_app, name="hold")
 app.add_typer(engine_app, name="engine")
 app.add_typer(flows_app, name="flows")
 app.add_typer(kb_app, name="kb")
@@ -147,12 +153,44 @@ def audit_anchors(
     raise typer.Exit(show_anchors(get_settings(), console, folder=write, as_json=as_json))
 
 
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+@audit_app.command("reconcile")
+def audit_reconcile(
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=MOMENTS, help="UTC; default: where the last one ended")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", formats=MOMENTS, help="UTC; default: now, less what is still on its way")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON")] = False,
+) -> None:
+    """Compare Chatwoot, gateway, assistant and log for a period; names what is missing (exit code 1). The outcome is recorded."""
+    from tightrope.cli.reconcile import reconcile
+
+    raise typer.Exit(reconcile(get_settings(), console, since=since, until=until, as_json=as_json))
+
+
+@audit_app.command("replay")
+def audit_replay(
+    conversation: Annotated[str, typer.Argument(help="Conversation id, e.g. 1-12 (account and Chatwoot's number)")],
+    reason: Annotated[str, typer.Option(help="Why; goes on the record")] = "replay",
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON")] = False,
+) -> None:
+    """Run a recorded conversation again with its own release. 0: the same; 1: something differs; 2: something is not in the record."""
+    from tightrope.cli.replay import replay
+
+    raise typer.Exit(replay(get_settings(), console, conversation, reason=reason, as_json=as_json))
+
+
 def main() -> None:
     """Entry point that turns expected failures into one clear line."""
     import psycopg
     from psycopg_pool import PoolTimeout
     from pydantic import ValidationError
 
+    from tightrope.audit.errors import AuditError
     from tightrope.cli.supervisor import PartFailed, PortTaken
     from tightrope.infra.postgres import PostgresFailed
 
@@ -172,6 +210,9 @@ def main() -> None:
         sys.exit(1)
     except (PortTaken, PartFailed, PostgresFailed) as error:
         errors.print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
+        sys.exit(1)
+    except AuditError as error:
+        errors.print(f"[red]The audit log refuses[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except ValidationError as error:
         problems = "; ".join(str(problem["msg"]) for problem in error.errors())

@@ -7,9 +7,13 @@ import getpass
 import json
 from dataclasses import asdict
 
+import psycopg
+from psycopg_pool import PoolTimeout
 from rich.console import Console
 
+from tightrope.audit.errors import AuditError
 from tightrope.audit.keyring import Keyring
+from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.gateway import switch
 from tightrope.infra.clock import clock_from
@@ -64,12 +68,25 @@ def show_conversation(settings: Settings, console: Console, conversation: str, *
     return 0
 
 
+async def _record_verified(settings: Settings, facts: dict[str, object]) -> None:
+    """Who looked whether the log is whole, and what they found, is part of it."""
+    async with open_pool(settings, Role.AUDITOR, max_size=1, wait_seconds=5) as pool, pool.connection() as conn:
+        recorder = Recorder(settings, Keyring.from_settings(settings), clock_from(settings), release_id(settings))
+        await recorder.record(conn, RecordDraft(Event.LOG_VERIFIED, facts=facts, payload={"reader": getpass.getuser()}))
+
+
 def verify(settings: Settings, console: Console, *, as_json: bool) -> int:
     """Print the verification's report; 0 when the record is whole."""
     from tightrope.audit import render
     from tightrope.audit.verify import verify_log
 
     report = asyncio.run(verify_log(settings))
+    facts = {name: value for name, value in report.to_json().items() if name in {"ok", "sealed", "unsealed", "segments"}}
+    facts |= {"altered": len(report.altered), "missing": len(report.missing), "segment_problems": len(report.segment_problems)}
+    try:
+        asyncio.run(_record_verified(settings, facts))
+    except (psycopg.Error, PoolTimeout, AuditError) as error:
+        console.print(f"[yellow]That it was verified could not be put on record:[/yellow] {error}", highlight=False)
     if as_json:
         console.print_json(json.dumps({"ok": report.ok, **asdict(report)}, ensure_ascii=False, default=str))
     else:

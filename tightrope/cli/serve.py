@@ -8,12 +8,15 @@ import sys
 from collections.abc import Coroutine
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tightrope.cli.parts import parts_of
 from tightrope.infra import network_log
 from tightrope.infra.logging import configure_logging
 from tightrope.infra.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from tightrope.gateway.worker import Worker
 
 
 def serve(name: str, settings: Settings) -> None:
@@ -88,7 +91,7 @@ async def _background(name: str, settings: Settings, port: int) -> None:
 
         worker = Worker(settings)
         check: Check = worker.health
-        run: Coroutine[Any, Any, None] = worker.run(stop)
+        run: Coroutine[Any, Any, None] = _working(settings, worker, stop)
     else:
         from tightrope.audit.health import sealer_health
         from tightrope.audit.sealer import run_sealer
@@ -106,6 +109,22 @@ async def _background(name: str, settings: Settings, port: int) -> None:
     finally:
         server.should_exit = True
         await health
+
+
+async def _working(settings: Settings, worker: Worker, stop: asyncio.Event) -> None:
+    """The worker, and beside it the comparison that looks whether anything is missing."""
+    from tightrope.reconcile.service import scheduled
+
+    tasks = [asyncio.create_task(worker.run(stop)), asyncio.create_task(scheduled(settings, stop))]
+    try:
+        # One that ends takes the process down, as within the worker: half of it is worse than a restarted one.
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        tasks[1].cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ name is the secret's name; its content is the value, without a line break. In pr
 """
 
 SECRETS_EXPLAINED = {
-    "inbox_admin_token": "Chatwoot user token: reads message lists after an ambiguous time-out. In the demo it also sets up the bot",
+    "inbox_admin_token": "Chatwoot user token: reads message lists after a time-out and for the reconciler. In the demo it also sets up the bot",
     "inbox_jwt": "sandbox inbox only: signs the widget's sessions",
     "knowledge_api_key": "RAGFlow API key",
     "idp_signing_key": "sandbox identity provider only: ES256 key, PEM",
@@ -39,20 +39,26 @@ SECRETS_EXPLAINED = {
     "oidc_client_gateway": "client secret of `tightrope-gateway` at the identity provider",
     "oidc_client_actions": "client secret of `tightrope-actions`, which exchanges tokens",
     "oidc_client_portal": "sandbox portal only: its client secret",
+    "oidc_client_console": "client secret of `tightrope-console`, the auditors' pages, at the identity provider",
     "sandbox_admin_token": "sandbox brokerage only: orders faults",
     "audit_master_key": "32 bytes in base64: wraps the keys of the record's payloads. Lost, and no payload can be read again",
+    "audit_log_key": "32 bytes in base64, one a line: sign the audit log's checkpoints (docs/audit.md, Keys)",
     "identity_box_key": "32 bytes in base64: encrypts the subject tokens of bindings",
     "assistant_token": "token of the assistant's tracker and status interface (Rasa's `--auth-token`)",
 }
 """What each secret is for. A test says that none is left out."""
 
 _OPTIONAL_SECRETS = {
+    "audit_sm2_key": "only with `TIGHTROPE_AUDIT_SM`: SM2 key (PEM) that signs checkpoints beside Ed25519",
     "audit_chain_token": "optional: bearer token of the consortium chain's gateway",
     "assistant_jwt": "optional: shared secret or public key (PEM) that checks JSON Web Tokens of the assistant's interface (Rasa's `--jwt-secret`)",
     "audit_s3_access_key": "only with `TIGHTROPE_AUDIT_S3_URL`: access key of the writer of segments (docs/worm.md, Rights)",
     "audit_s3_secret_key": "its secret key",
     "audit_s3_check_access_key": "optional: access key that `tightrope audit store check` tries to break locks with; without it, the writer's",
     "audit_s3_check_secret_key": "its secret key",
+    "audit_master_key_other": "optional: while the audit log's master key is exchanged, the other one (docs/custody.md)",
+    "audit_identity_key": "optional: after an exchange of the master key, the identity key that goes with the new one",
+    "audit_pkcs11_pin": "optional: PIN of the token that holds the master key",
     "model_key": "optional: bearer key of the model server (vLLM's `--api-key`)",
 }
 

@@ -104,7 +104,7 @@ async def status(settings: Settings, conn: AsyncConnection[Any]) -> Status:
     beats = await _rows(conn, _BEAT, Event.SEQUENCER_BEAT.value)
     gaps = await _rows(conn, _GAPS, Event.GAP_DECLARED.value, GAPS_SHOWN)
     return Status(
-        trouble=await trouble(conn),
+        trouble=await trouble(settings, conn),
         shards=tuple(_shard(settings, row) for row in await _rows(conn, _SHARDS)),
         sealer=sealer,
         segments=(await _rows(conn, _SEGMENTS))[0],

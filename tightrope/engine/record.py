@@ -6,6 +6,8 @@ the state), so the same project, state and inputs give the same events, byte for
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, get_args
@@ -100,12 +102,16 @@ class Record:
         cap: the prediction cap that held.
         inputs: in order.
         options: the operator's choices that held.
+        strict: whether a button's payload counted only while it was on offer.
+        before: `state_digest` of the state that the turn began with; empty in records made before it was kept.
     """
 
     model_id: str
     cap: int
     inputs: tuple[Recorded, ...]
     options: Options = field(default_factory=Options)
+    before: str = ""
+    strict: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -115,6 +121,8 @@ class Record:
             "cap": self.cap,
             "options": asdict(self.options),
             "inputs": [to_plain(one) for one in self.inputs],
+            "strict": self.strict,
+            "before": self.before,
         }
 
     @staticmethod
@@ -128,9 +136,20 @@ class Record:
             raise EngineError(f"the record has version {found.get('v')!r}, this engine reads {VERSION}")
         try:
             options = Options(**found["options"])
-            return Record(found["model"], found["cap"], tuple(from_plain(one) for one in found["inputs"]), options)
+            inputs = tuple(from_plain(one) for one in found["inputs"])
+            return Record(found["model"], found["cap"], inputs, options, found.get("before", ""), found.get("strict", True))
         except (KeyError, TypeError):
             raise EngineError("the record has a form that this version does not know") from None
+
+
+def seed_of(sender: str) -> int:
+    """Chooses among equal wordings; the same for a conversation on every server."""
+    return zlib.crc32(sender.encode())
+
+
+def state_digest(state: State) -> str:
+    """SHA-256 (hex) of a state between turns, as it is kept: two turns that begin with the same one have the same digest."""
+    return hashlib.sha256(orjson.dumps(state.to_json())).hexdigest()
 
 
 def play(project: Project, before: State, record: Record) -> tuple[State, list[Event]]:

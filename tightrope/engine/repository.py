@@ -153,18 +153,33 @@ async def read(connection: Connection, sender: str) -> tuple[State | None, list[
     return State.from_json(orjson.loads(rows[0]["state"])), events
 
 
-async def read_turn(connection: Connection, sender: str, key: str) -> tuple[State | None, list[Event]]:
-    """State of a conversation, and the events of one turn; none if that turn was never made."""
+@dataclass(frozen=True, slots=True)
+class ReadTurn:
+    """One turn of a conversation; without number, events and inputs if it was never made. `inputs`: its record, as plain data."""
+
+    state: State
+    number: int | None
+    events: list[Event]
+    inputs: dict[str, Any] | None
+
+
+async def read_turn(connection: Connection, sender: str, key: str) -> ReadTurn | None:
+    """State of a conversation, and one turn of it; None if there is no such conversation."""
     cursor = await connection.execute(
-        """SELECT c.state::text AS state, t.events::text AS events
+        """SELECT c.state::text AS state, t.number, t.events::text AS events, t.inputs::text AS inputs
              FROM engine.conversation c LEFT JOIN engine.turn t ON t.sender_id = c.sender_id AND t.turn_key = %s
             WHERE c.sender_id = %s""",
         (key, sender),
     )
     row = await cursor.fetchone()
     if row is None:
-        return None, []
-    return State.from_json(orjson.loads(row["state"])), orjson.loads(row["events"]) if row["events"] else []
+        return None
+    return ReadTurn(
+        State.from_json(orjson.loads(row["state"])),
+        row["number"],
+        orjson.loads(row["events"]) if row["events"] else [],
+        orjson.loads(row["inputs"]) if row["inputs"] else None,
+    )
 
 
 async def kept_turns(connection: Connection, sender: str) -> tuple[bytes | None, list[KeptTurn]]:

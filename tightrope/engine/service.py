@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from tightrope.engine import repository
 from tightrope.engine.errors import ProjectError
 from tightrope.engine.intents import known_intents, triggered
 from tightrope.engine.outside import checked, probe
-from tightrope.engine.record import Appended, Record, Recorded, Replayed, append, replay_turns
+from tightrope.engine.record import Appended, Record, Recorded, Replayed, append, replay_turns, seed_of, state_digest
 from tightrope.engine.responses import replies
 from tightrope.engine.serving import Serving, Source, load
 from tightrope.engine.state import Event, State
@@ -32,9 +31,8 @@ LOOK_SECONDS = 5.0
 """While servers of one database run different projects, each looks at its files at most this often."""
 
 
-def seed_of(sender: str) -> int:
-    """Chooses among equal wordings; the same for a conversation on every server."""
-    return zlib.crc32(sender.encode())
+def _before(sender: str, taken: repository.Taken) -> State:
+    return taken.state or State(sender, seed_of(sender))
 
 
 class _Neighbours:
@@ -163,7 +161,7 @@ class Assistant:
             prediction_cap=self._cap,
             on_problem=_log_problem,
         )
-        return Turn(taken.state or State(sender, seed_of(sender))), runner
+        return Turn(_before(sender, taken)), runner
 
     async def _keep(
         self,
@@ -176,12 +174,15 @@ class Assistant:
         key: str | None = None,
     ) -> None:
         project = serving.project
+        # Turns copy the state before they change it, so this is still the one that the turn began with.
+        before = state_digest(_before(turn.state.sender_id, taken))
         await repository.keep(
             connection,
             turn.state.sender_id,
             turn.state,
             turn.events,
-            Record(project.model_id, self._cap, inputs, project.options).to_json(),
+            Record(project.model_id, self._cap, inputs, project.options, before, self._strict).to_json()
+            | {"visited": turn.visited},
             number=taken.turns + 1,
             key=key,
             at=self._clock.now(),
@@ -197,11 +198,21 @@ class Assistant:
         return tracker_view(self.serving.project, state or State(sender, seed_of(sender)), events, include, until)
 
     async def turn_tracker(self, sender: str, turn_id: str) -> dict[str, Any]:
-        """As `tracker`, only with that turn's events, from its user event on."""
+        """As `tracker`, only with that turn's events, from its user event on, and `steps`: every flow step that ran, as [flow, step].
+
+        `turn` (ours; there if the turn was made) holds what replaying it takes: its number in this conversation, the events before the user
+        event (of a session that began with it), and its record (record.py).
+        """
         async with self._pool.connection() as connection:
-            state, events = await repository.read_turn(connection, sender, repository.turn_key(turn_id))
-        first = next((at for at, event in enumerate(events) if event["event"] == "user"), len(events))
-        return tracker_view(self.serving.project, state or State(sender), events[first:], "ALL")
+            found = await repository.read_turn(connection, sender, repository.turn_key(turn_id))
+        if found is None:
+            return tracker_view(self.serving.project, State(sender), [], "ALL") | {"steps": None}
+        first = next((at for at, event in enumerate(found.events) if event["event"] == "user"), len(found.events))
+        view = tracker_view(self.serving.project, found.state, found.events[first:], "ALL")
+        view["steps"] = (found.inputs or {}).get("visited")
+        if found.number is not None:
+            view["turn"] = {"number": found.number, "opening": found.events[:first], "record": found.inputs}
+        return view
 
     async def replay(self, sender: str) -> Replayed:
         """Play all turns of a conversation again and compare."""

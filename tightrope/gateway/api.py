@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -14,13 +15,15 @@ from psycopg_pool import PoolTimeout
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.recorder import Recorder
 from tightrope.gateway import ingest, signature
+from tightrope.gateway.counting import WebhookCount
 from tightrope.gateway.errors import BodyTooLarge, WebhookRefused
+from tightrope.gateway.incidents import Incidents
 from tightrope.gateway.intake import Intake
 from tightrope.gateway.login_events import LoginEvents
 from tightrope.identity.login import login_router
 from tightrope.identity.portal import PortalDoor
 from tightrope.infra.clock import Clock, clock_from
-from tightrope.infra.database import Role, open_pool
+from tightrope.infra.database import Pool, Role, open_pool
 from tightrope.infra.health import health_body
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import Settings, get_settings
@@ -37,7 +40,12 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     secret = settings.secret("bot_webhook_secret").get_secret_value()
     recorder = Recorder(settings, Keyring.from_settings(settings), clock, release)
     registry = CollectorRegistry()
-    counted = Counter("tightrope_webhooks", "Chatwoot webhooks by outcome", ["outcome"], registry=registry)
+    metric = Counter("tightrope_webhooks", "Chatwoot webhooks by outcome", ["outcome"], registry=registry)
+    count = WebhookCount(recorder, clock)
+
+    def counted(outcome: str) -> None:
+        metric.labels(outcome).inc()
+        count.note(outcome)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -45,6 +53,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             pool = await stack.enter_async_context(open_pool(settings, Role.GATEWAY, max_size=8))
             app.state.intake = Intake(pool, recorder, clock)
             app.state.pool = pool
+            app.state.webhooks = count
+            await stack.enter_async_context(_noting(pool, recorder, count))
             door = PortalDoor.open(settings, clock)
             stack.push_async_callback(door.aclose)
             app.include_router(login_router(settings, pool, clock, LoginEvents(app.state.intake, recorder), door))
@@ -62,19 +72,19 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             payload = ingest.parse(body)
             new = await request.app.state.intake.webhook(payload)
         except WebhookRefused as refused:
-            counted.labels(type(refused).__name__).inc()
+            counted(type(refused).__name__)
             log.warning("webhook refused", action="webhook_refused", why=type(refused).__name__, status=refused.status)
             return JSONResponse({"error": str(refused)}, status_code=refused.status)
         except (psycopg.Error, PoolTimeout) as error:
             # 500 and not 503: Chatwoot repeats 429 and 500 only, everything else opens the conversation at once.
-            counted.labels("unavailable").inc()
+            counted("unavailable")
             log.error(
                 "webhook not stored",
                 action="webhook_unavailable",
                 error=str(error).splitlines()[0] if str(error) else type(error).__name__,
             )
             return JSONResponse({"error": "not stored; please repeat"}, status_code=500)
-        counted.labels("stored" if new else "nothing_new").inc()
+        counted("stored" if new else "nothing_new")
         return Response(status_code=200)
 
     @app.get("/health")
@@ -91,6 +101,19 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+@asynccontextmanager
+async def _noting(pool: Pool, recorder: Recorder, count: WebhookCount) -> AsyncIterator[None]:
+    """Put on record, beside the answering of webhooks: this start, refused connections, and how many webhooks were refused."""
+    stop, incidents = asyncio.Event(), Incidents(pool, recorder, "gateway")
+    incidents.started()
+    loops = [asyncio.create_task(count.run(pool, stop)), asyncio.create_task(incidents.run(stop))]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*loops, return_exceptions=True)
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -35,6 +35,28 @@ class Chatwoot:
         """The conversation as it is now: `status`, `meta.assignee_type`, `labels`, …"""
         return await self._call("GET", f"/conversations/{display_id}")
 
+    async def conversations(self, page: int, inbox: int | None = None) -> list[dict[str, Any]]:
+        """One page of 25 conversations of any status, newest activity first; needs the user token. Pages begin at 1."""
+        where = f"&inbox_id={inbox}" if inbox is not None else ""
+        answer = await self._call("GET", f"/conversations?status=all&assignee_type=all&page={page}{where}", headers=self._user)
+        found = (answer.get("data") or {}).get("payload") if isinstance(answer.get("data"), dict) else None
+        if not isinstance(found, list):
+            raise ChatwootUnknown("Chatwoot's list of conversations has no payload")
+        return [one for one in found if isinstance(one, dict)]
+
+    async def messages(self, display_id: int, before: int | None = None) -> list[dict[str, Any]]:
+        """The newest 20 messages of a conversation, or the 20 before a message; needs the user token.
+
+        Raises:
+            ChatwootRejected: status 404: there is no such conversation.
+        """
+        where = f"?before={before}" if before is not None else ""
+        answer = await self._call("GET", f"/conversations/{display_id}/messages{where}", headers=self._user)
+        found = answer.get("payload")
+        if not isinstance(found, list):
+            raise ChatwootUnknown("Chatwoot's list of messages has no payload")
+        return [one for one in found if isinstance(one, dict)]
+
     async def post_message(self, display_id: int, body: dict[str, Any], source_id: str) -> int:
         """Post a message or private note; returns Chatwoot's message id."""
         answer = await self._call("POST", f"/conversations/{display_id}/messages", {**body, "source_id": source_id})

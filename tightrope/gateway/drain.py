@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from datetime import datetime, timedelta
 
 from tightrope.audit.models import Event, RecordDraft
@@ -167,21 +168,27 @@ class Drain:
             await self._switched_off(conn, conversation, inbound, off["all"])
             return None
         binding = await self._binding(conn, conversation)
-        text, wording = "", None
+        text, wording, why = "", None, "ask"
         if isinstance(decision, decide.Ask):
             text = decision.text
         elif isinstance(decision, decide.Canned):
+            why = decision.key
             wording = (
                 say(decision.key, language, limit=str(decide.MAX_MESSAGE))
                 if decision.key == "too_long"
                 else say(decision.key, language)
             )
-        return await self._turns.open(conn, conversation, inbound, binding, language, text, wording)
+        return await self._turns.open(conn, conversation, inbound, binding, language, text, wording, why)
 
     async def _refuse(self, conn: Connection, conversation: Row, inbound: Row, why: str) -> None:
-        """Say nothing, and put on the record why."""
-        draft = RecordDraft(Event.TURN_REFUSED, conversation["conversation_id"], facts={"why": why, "cause": inbound["kind"]})
-        await self._recorder.record(conn, draft)
+        """Say nothing, and put on the record why. A turn that was begun for the event and is not answered any more ends with it."""
+        record_id = uuid.uuid4()
+        number = await self._turns.give_up(conn, inbound, record_id)
+        seen = inbound["body"].get("seen") or {}
+        facts = {"why": why, "cause": inbound["kind"], "message_id": inbound["message_id"]}
+        facts |= {"status": seen.get("status"), "assignee": seen.get("assignee_type")}
+        draft = RecordDraft(Event.TURN_REFUSED, conversation["conversation_id"], turn=number, facts=facts)
+        await self._recorder.record(conn, draft, record_id=record_id)
         await repository.finish_inbound(conn, inbound["id"], f"silent: {why}")
 
     async def _switched_off(self, conn: Connection, conversation: Row, inbound: Row, reason: str) -> None:
@@ -208,6 +215,7 @@ class Drain:
         change = decide.on_status(conversation["held_by"], body)
         if change.session_over:
             await self._raise_epoch(conn, conversation)
+            await self._resolved(conn, conversation)
         elif conversation["held_by"] is not None and change.held_by is None:
             await self._recorder.record(conn, RecordDraft(Event.HANDOFF_RETURNED, conversation["conversation_id"]))
         await repository.update_conversation(
@@ -218,6 +226,13 @@ class Drain:
             status_at=at,
         )
         await repository.finish_inbound(conn, inbound["id"], change.held_by or "the bot's")
+
+    async def _resolved(self, conn: Connection, conversation: Row) -> None:
+        """How many turns and records the conversation has now, this one included: later losses contradict it."""
+        conversation_id = conversation["conversation_id"]
+        records = await repository.records_of(conn, conversation_id) + 1
+        facts = {"turns": conversation["turn_count"], "records": records, "epoch": conversation["epoch"]}
+        await self._recorder.record(conn, RecordDraft(Event.CONVERSATION_RESOLVED, conversation_id, facts=facts))
 
     async def _session_token(self, conn: Connection, conversation: Row, inbound: Row, proof: Checked | Refused) -> None:
         outcome = await self._portal.consume(conn, _place(conversation), proof)

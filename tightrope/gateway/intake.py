@@ -80,7 +80,12 @@ class Intake:
         if len(known) == len(found):
             return 0
         await repository.in_flight(conn, where.conversation_id)
-        await repository.know_conversation(conn, where, now)
+        if await repository.know_conversation(conn, where, now):
+            facts = {"inbox": where.inbox_id, "status": where.status, "assignee": where.assignee_type}
+            payload = {"contact": where.contact_id, "source_sha256": where.source_hash}
+            await self._recorder.record(
+                conn, RecordDraft(Event.CONVERSATION_OPENED, where.conversation_id, facts=facts, payload=payload)
+            )
         for arrival in found:
             if arrival.dedupe_key in known or not await self._says_something(conn, arrival):
                 continue
@@ -105,6 +110,8 @@ class Intake:
         event = _EVENTS.get(arrival.kind)
         if arrival.kind == "changed":
             event = Event.MESSAGE_DELETED if arrival.body.get("deleted") else Event.MESSAGE_EDITED
+        if arrival.kind == "status" and arrival.body.get("changed") == ["assignee_id"]:
+            event = Event.ASSIGNEE_CHANGED
         if event is None:
             return None  # tokens and logins are recorded for what they turn out to be
         facts: dict[str, Any] = {"message_id": arrival.message_id} if arrival.message_id else {}

@@ -7,6 +7,12 @@ from typing import Any, Literal
 
 Language = Literal["zh", "en"]
 
+
+def sender_id(conversation_id: str, epoch: int) -> str:
+    """The assistant's name for one session of a conversation: each has a tracker of its own."""
+    return f"cw-{conversation_id}-e{epoch}"
+
+
 ArrivalKind = Literal[
     "message",
     "agent_message",
@@ -80,13 +86,20 @@ def journey_told(envelopes: list[dict[str, Any]]) -> str | None:
 
 @dataclass
 class TurnResult:
-    """What the assistant's answer to one turn comes down to."""
+    """What the assistant's answer to one turn comes down to.
+
+    Attributes:
+        steps: every flow step that ran, as (flow, step) in order; None where the assistant does not tell (Rasa Pro).
+    """
 
     replies: list[Reply] = field(default_factory=list)
     envelopes: list[dict[str, Any]] = field(default_factory=list)
     handoff: dict[str, Any] | None = None
     login: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[list[str]] | None = None
+    making: dict[str, Any] | None = None
+    """What replaying the turn takes, if the assistant tells it (assistant.py, MadeTurn)."""
 
     @property
     def journey(self) -> str | None:

@@ -26,7 +26,7 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(json.loads((REPOSITORY / "contracts/turn/envelope.schema.json").read_text(encoding="utf-8")))
 
 
-def read_answer(items: Any, events: list[dict[str, Any]]) -> TurnResult:
+def read_answer(items: Any, events: list[dict[str, Any]], steps: list[list[str]] | None = None) -> TurnResult:
     """Split Rasa's reply items into messages and envelopes.
 
     Raises:
@@ -34,7 +34,7 @@ def read_answer(items: Any, events: list[dict[str, Any]]) -> TurnResult:
     """
     if not isinstance(items, list):
         raise EnvelopeInvalid("the assistant's answer is not a list")
-    result = TurnResult(events=events)
+    result = TurnResult(events=events, steps=steps)
     for item in items:
         if not isinstance(item, dict):
             raise EnvelopeInvalid("a reply item is not an object")

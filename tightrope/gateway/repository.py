@@ -19,8 +19,8 @@ from tightrope.infra.database import Connection
 Row = dict[str, Any]
 
 
-async def know_conversation(conn: Connection, hint: ConversationHint, now: datetime) -> None:
-    """Make sure that the conversation has a row, and keep contact and source as they are now.
+async def know_conversation(conn: Connection, hint: ConversationHint, now: datetime) -> bool:
+    """Make sure that the conversation has a row, and keep contact and source as they are now; True when it is new.
 
     Read first: a write would wait for the row's lock, which a turn holds for a moment.
     """
@@ -31,13 +31,16 @@ async def know_conversation(conn: Connection, hint: ConversationHint, now: datet
     if row is not None and (
         hint.contact_id is None or (row["contact_id"], row["source_hash"]) == (hint.contact_id, hint.source_hash)
     ):
-        return
-    await conn.execute(
+        return False
+    cursor = await conn.execute(
         """INSERT INTO gateway.conversation (conversation_id, account_id, display_id, inbox_id, contact_id, source_hash, created_at)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
-           ON CONFLICT (conversation_id) DO UPDATE SET contact_id = EXCLUDED.contact_id, source_hash = EXCLUDED.source_hash""",
+           ON CONFLICT (conversation_id) DO UPDATE SET contact_id = EXCLUDED.contact_id, source_hash = EXCLUDED.source_hash
+           RETURNING xmax = 0 AS inserted""",
         (hint.conversation_id, hint.account_id, hint.display_id, hint.inbox_id, hint.contact_id, hint.source_hash, now),
     )
+    stored = await cursor.fetchone()
+    return stored is not None and bool(stored["inserted"])
 
 
 async def in_flight(conn: Connection, conversation_id: str) -> None:
@@ -191,13 +194,14 @@ async def begin_turn(
     language: str,
     text: str,
     wording: str | None,
+    decision: str,
     now: datetime,
 ) -> Row:
     """Write a new turn down with all that was decided for it, so that any repetition is the same turn."""
     cursor = await conn.execute(
-        """INSERT INTO gateway.turn (turn_id, conversation_id, inbound_id, number, sender_id, language, text, wording, started_at)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING *""",
-        (turn_id, conversation_id, inbound_id, number, sender, language, text, wording, now),
+        """INSERT INTO gateway.turn (turn_id, conversation_id, inbound_id, number, sender_id, language, text, wording, decision, started_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING *""",
+        (turn_id, conversation_id, inbound_id, number, sender, language, text, wording, decision, now),
     )
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives its row
@@ -220,6 +224,20 @@ async def commit_turn(conn: Connection, turn_id: str, attempt: int, record_id: u
         (record_id, now, turn_id, attempt),
     )
     return await cursor.fetchone() is not None
+
+
+async def refuse_turn(conn: Connection, turn_id: str, record_id: uuid.UUID, now: datetime) -> None:
+    """End an open turn that is given up."""
+    await conn.execute(
+        "UPDATE gateway.turn SET state = 'refused', record_id = %s, committed_at = %s WHERE turn_id = %s AND state = 'open'",
+        (record_id, now, turn_id),
+    )
+
+
+async def records_of(conn: Connection, conversation_id: str) -> int:
+    """How many records the audit log holds of a conversation, those of this transaction included."""
+    row = await (await conn.execute("SELECT gateway.records_of(%s) AS found", (conversation_id,))).fetchone()
+    return int(row["found"]) if row else 0
 
 
 async def fill_outbox(

@@ -107,8 +107,15 @@ class Sender:
         return len(claimed)
 
     async def _blocked(self, conn: Connection, row: Row) -> None:
-        facts = {"kind": row["kind"], "journey": row["journey"]}
-        payload = {"outbox": str(row["id"])}
+        facts = {
+            "state": "switched_off",
+            "kinds": [row["kind"]],
+            "message_ids": [],
+            "outbox": [str(row["id"])],
+            "journey": row["journey"],
+            "turn_record": str(row["record_id"]),
+        }
+        payload: dict[str, object] = {"outbox": [str(row["id"])]}
         await self._recorder.record(conn, RecordDraft(Event.OUTBOX_BLOCKED, row["conversation_id"], facts=facts, payload=payload))
         conversation = await load(conn, row["conversation_id"])
         if conversation is not None and conversation["held_by"] is None:
@@ -204,6 +211,7 @@ class Sender:
                 "state": state,
                 "kinds": [sent.row["kind"] for sent in of_state],
                 "message_ids": [sent.chatwoot_id for sent in of_state if sent.chatwoot_id is not None],
+                "outbox": [str(sent.row["id"]) for sent in of_state],
                 "attempts": max(sent.row["attempts"] for sent in of_state),
                 "turn_record": str(of_state[0].row["record_id"]),
             }

@@ -11,6 +11,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,13 +19,13 @@ from typing import Any
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.gateway import handoff, repository
-from tightrope.gateway.assistant import Assistant, replies_of
+from tightrope.gateway.assistant import Assistant, MadeTurn, replies_of
 from tightrope.gateway.errors import AssistantFailed, EnvelopeInvalid, ReleaseDiffers
-from tightrope.gateway.models import Language, OutboxDraft, Reply, TurnResult
+from tightrope.gateway.models import Language, OutboxDraft, Reply, TurnResult, sender_id
 from tightrope.gateway.release_watch import ReleaseWatch
 from tightrope.gateway.replies import message_drafts, read_answer
 from tightrope.gateway.repository import Row
-from tightrope.gateway.summary import turn_facts, turn_payload
+from tightrope.gateway.summary import disclosure, turn_facts, turn_payload
 from tightrope.gateway.wording import say
 from tightrope.identity.flow import create_link
 from tightrope.identity.grants import Grants
@@ -42,6 +43,8 @@ MAX_ATTEMPTS = 5
 """Tries of one turn, 1, 2, 3 and 4 s apart: a part that was started again has time to come up; then a person gets it."""
 OFFER_LIFE = timedelta(hours=24)
 TYPING_AFTER_SECONDS = 0.8
+LAST_LOOK_SECONDS = 1.0
+"""How long a turn that failed waits to learn what the assistant made of it: the customer is waiting for the apology."""
 
 
 class TurnRepeats(Exception):
@@ -63,6 +66,7 @@ class OpenTurn:
     Attributes:
         attempt: fencing token: 1 at first, higher when repeated.
         wording: an approved sentence of ours instead of the assistant's answer.
+        decision: `ask`, or the key of that sentence; None for turns that were begun before it was kept.
     """
 
     turn_id: str
@@ -75,10 +79,17 @@ class OpenTurn:
     binding: Binding | None
     text: str
     wording: str | None
+    decision: str | None
 
 
 def _nothing() -> None:
     return
+
+
+def _answer(items: Any, made: MadeTurn | None) -> TurnResult:
+    result = read_answer(items, made.events, made.steps) if made else read_answer(items, [])
+    result.making = made.making if made else None
+    return result
 
 
 def _metadata(turn: OpenTurn) -> dict[str, str]:
@@ -151,13 +162,14 @@ class Turns:
         language: Language,
         text: str,
         wording: str | None,
+        decision: str,
     ) -> OpenTurn:
         """Begin or take up the turn of an event, in the caller's transaction: the id is durable before anybody is asked."""
         now = self._clock.now()
         row = await repository.open_turn(conn, inbound["id"])
         if row is None:
             number = conversation["turn_count"] + 1
-            sender = f"cw-{conversation['conversation_id']}-e{conversation['epoch']}"
+            sender = sender_id(conversation["conversation_id"], conversation["epoch"])
             row = await repository.begin_turn(
                 conn,
                 secrets.token_urlsafe(32),
@@ -168,6 +180,7 @@ class Turns:
                 language,
                 text,
                 wording,
+                decision,
                 now,
             )
             await repository.update_conversation(conn, conversation["conversation_id"], turn_count=number)
@@ -187,7 +200,20 @@ class Turns:
             binding,
             row["text"],
             row["wording"],
+            row["decision"],
         )
+
+    async def give_up(self, conn: Connection, inbound: Row, record_id: uuid.UUID) -> int | None:
+        """End the turn that was begun for an event which will not be answered after all; its number, or None where none was begun.
+
+        Numbers of a conversation's turns have no gap on the record: what was begun and given up is one of them.
+        """
+        row = await repository.open_turn(conn, inbound["id"])
+        if row is None or row["state"] != "open":
+            return None
+        await repository.refuse_turn(conn, row["turn_id"], record_id, self._clock.now())
+        await self._grants.close(conn, row["turn_id"])
+        return int(row["number"])
 
     async def make(self, turn: OpenTurn) -> None:
         """Ask and commit.
@@ -210,26 +236,34 @@ class Turns:
             if turn.attempt < MAX_ATTEMPTS and not isinstance(error, EnvelopeInvalid):
                 raise TurnRepeats(str(error), after=float(turn.attempt)) from error
             await self._commit(
-                turn, self._failed(turn), failure=type(error).__name__, seconds=asyncio.get_running_loop().time() - started
+                turn, await self._failed(turn), failure=type(error).__name__, seconds=asyncio.get_running_loop().time() - started
             )
             return
         await self._commit(turn, result, failure=None, seconds=asyncio.get_running_loop().time() - started)
 
     async def _ask(self, turn: OpenTurn) -> TurnResult:
-        events = await self._assistant.made(turn.sender_id, turn.turn_id) if turn.attempt > 1 else None
-        if events is not None:
-            return read_answer(replies_of(events), events)
+        made = await self._assistant.made(turn.sender_id, turn.turn_id) if turn.attempt > 1 else None
+        if made is not None:
+            return _answer(replies_of(made.events), made)
         typing = asyncio.create_task(self._type_if_slow(turn))
         try:
             items = await self._assistant.say(turn.sender_id, turn.text, _metadata(turn))
-            events = await self._assistant.made(turn.sender_id, turn.turn_id)
+            made = await self._assistant.made(turn.sender_id, turn.turn_id)
         finally:
             typing.cancel()
-        return read_answer(items, events or [])
+        return _answer(items, made)
 
-    def _failed(self, turn: OpenTurn) -> TurnResult:
+    async def _failed(self, turn: OpenTurn) -> TurnResult:
+        """Our apology. What the assistant made all the same is no answer, but it belongs on the record: its next turn goes on from there."""
+        made: MadeTurn | None = None
+        with suppress(AssistantFailed, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK_SECONDS):
+                made = await self._assistant.made(turn.sender_id, turn.turn_id)
         envelope = {"v": 1, "kind": "handoff", "reason": "error", "priority": "high"}
-        return TurnResult(replies=[Reply(say("error", turn.language))], envelopes=[envelope], handoff=envelope)
+        result = TurnResult(replies=[Reply(say("error", turn.language))], envelopes=[envelope], handoff=envelope)
+        if made is not None:
+            result.events, result.steps, result.making = made.events, made.steps, made.making
+        return result
 
     async def _type_if_slow(self, turn: OpenTurn) -> None:
         await asyncio.sleep(TYPING_AFTER_SECONDS)
@@ -281,7 +315,10 @@ class Turns:
     async def _login_message(self, conn: Connection, turn: OpenTurn, result: TurnResult) -> Reply:
         login = result.login or {}
         conversation_id = turn.conversation["conversation_id"]
-        if await browser(conn, conversation_id) is None:
+        able = await browser(conn, conversation_id) is not None
+        facts = {"journey": login["journey"], "scopes": list(login["scopes"]), "link": able, "lang": turn.language}
+        await self._recorder.record(conn, RecordDraft(Event.LOGIN_REQUESTED, conversation_id, turn=turn.number, facts=facts))
+        if not able:
             # No page of ours has said which browser holds this chat: a link could be opened by anybody.
             return Reply(say("login_unavailable", turn.language))
         url = await create_link(conn, self._settings, self._clock, conversation_id, tuple(login["scopes"]), login["journey"])
@@ -341,6 +378,7 @@ class Turns:
         changes: dict[str, Any] = {"language": turn.language, "context": json.dumps(made.context, ensure_ascii=False)}
         if made.disclosed:
             changes["disclosed_epoch"] = epoch
+            await self._recorder.record(conn, disclosure(turn, epoch))
         if handed is not None:
             changes["held_by"] = "opened"
             facts = {"reason": handed["reason"], "priority": handed["priority"]}

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import procrastinate
 import psycopg
@@ -17,6 +18,7 @@ from tightrope.audit.recorder import Recorder
 from tightrope.gateway import repository
 from tightrope.gateway.assistant import Assistant
 from tightrope.gateway.chatwoot import Chatwoot
+from tightrope.gateway.counting import count_frames
 from tightrope.gateway.drain import Drain, hand_over_silently
 from tightrope.gateway.incidents import Incidents
 from tightrope.gateway.jobs import STALLED_SECONDS, Jobs
@@ -25,7 +27,7 @@ from tightrope.gateway.sender import Sender
 from tightrope.gateway.turns import Turns
 from tightrope.identity.grants import Grants
 from tightrope.identity.portal import PortalDoor
-from tightrope.infra.clock import clock_from
+from tightrope.infra.clock import Clock, clock_from
 from tightrope.infra.database import Pool, Role, conninfo, open_pool
 from tightrope.infra.logging import get_logger
 from tightrope.infra.settings import REPOSITORY, Settings
@@ -36,6 +38,7 @@ log = get_logger()
 HEARTBEAT_SECONDS = 2.0
 SWEEP_SECONDS = 2.0
 PURGE_SECONDS = 60.0
+COUNT_SECONDS = 60.0
 CONCURRENCY = 12
 
 
@@ -84,6 +87,7 @@ class Worker:
                 _listen(settings, sender, stop),
                 _every(SWEEP_SECONDS, stop, lambda: housekeeping(pool, jobs, recorder)),
                 _every(PURGE_SECONDS, stop, lambda: purge(pool, grants)),
+                _every(COUNT_SECONDS, stop, lambda: frames(pool, recorder, clock, settings)),
             ]
             tasks = [asyncio.ensure_future(loop) for loop in loops]
             try:
@@ -178,6 +182,12 @@ async def housekeeping(pool: Pool, jobs: Jobs, recorder: Recorder) -> None:
                 conversation = await repository.load(conn, conversation_id)
                 if conversation is not None and conversation["held_by"] is None:
                     await hand_over_silently(conn, recorder, conversation, "switch", off["all"])
+
+
+async def frames(pool: Pool, recorder: Recorder, clock: Clock, settings: Settings) -> None:
+    """Put the gateway's own count of each period that is over on record."""
+    async with pool.connection() as conn:
+        await count_frames(conn, recorder, clock.now(), timedelta(minutes=settings.frames_minutes))
 
 
 async def purge(pool: Pool, grants: Grants) -> None:

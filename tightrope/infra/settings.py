@@ -12,10 +12,12 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tightrope.infra.retention import LEAST_YEARS, read_retention
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 """The root of the checkout: the Rasa project, prompts, knowledge base and contracts lie here."""
 
-FIVE_YEARS = 1827
+FIVE_YEARS = LEAST_YEARS * 365 + 2
 """Days, leap days included: the shortest retention that `mode=production` takes."""
 
 
@@ -155,6 +157,49 @@ class Settings(BaseSettings):
         60.0, gt=0, description="How often a checkpoint is chosen, submitted to every anchor and its receipts kept"
     )
 
+    frames_minutes: int = Field(
+        60,
+        ge=1,
+        le=1440,
+        description="The gateway's own count of what went in and out is put on record for each period of so many minutes",
+    )
+    reconcile_minutes: int = Field(
+        60,
+        ge=0,
+        le=1440,
+        description="How often the worker compares Chatwoot, gateway, assistant and log; 0: never (then let a clock run `tightrope audit reconcile`)",
+    )
+    reconcile_grace_seconds: int = Field(
+        120,
+        ge=5,
+        le=3600,
+        description="What happened so recently is not compared yet: it may still be on its way from one part to the next",
+    )
+
+    audit_retention_file: Path | None = Field(
+        None,
+        description="The firm's own retention classes (docs/custody.md); default tightrope/audit/retention.json. `production` refuses under 5 years",
+    )
+    audit_custodians_file: Path | None = Field(
+        None,
+        description="Who may restrict, open and destroy keys and place holds (docs/custody.md); default `<project_dir>/custody/custodians.json`",
+    )
+    audit_master_key: SecretStr | None = Field(
+        None,
+        description="The audit log's master key (base64) from the environment, in place of the secret file `audit_master_key`",
+    )
+    audit_pkcs11_module: Path | None = Field(
+        None,
+        description="PKCS#11 library of the hardware security module that holds the audit log's master key; PIN: secret `audit_pkcs11_pin`",
+    )
+    audit_pkcs11_token: str = Field("tightrope", description="Label of the token in that module")
+    audit_pkcs11_key: str = Field(
+        "tightrope-audit-master", description="Label of the master key on that token; empty: the module only holds the other one"
+    )
+    audit_pkcs11_other_key: str = Field(
+        "", description="While the master key is exchanged: label of the other one, which still opens data keys"
+    )
+
     strict_payloads: bool = Field(
         True,
         description="A message that begins with / is a button press only if a button of this session offered exactly it, once",
@@ -238,6 +283,11 @@ class Settings(BaseSettings):
         return self.knowledge_dir or self.state_dir / "knowledge"
 
     @property
+    def custodians_path(self) -> Path:
+        """File of those who may act on keys and holds."""
+        return self.audit_custodians_file or self.project_dir / "custody" / "custodians.json"
+
+    @property
     def allow_list(self) -> frozenset[str]:
         """Host names that outbound connections may name."""
         return frozenset(h.strip().lower() for h in self.allowed_hosts.split(",") if h.strip())
@@ -293,6 +343,23 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"mode=production refuses TIGHTROPE_AUDIT_RETENTION_DAYS={self.audit_retention_days}: records are kept at least 5 years ({FIVE_YEARS} days)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _records_are_kept_long_enough(self) -> Self:
+        if self.audit_retention_file is not None:
+            for name, years in read_retention(self.audit_retention_file).items():
+                if self.mode == "production" and years < LEAST_YEARS:
+                    raise ValueError(
+                        f"mode=production refuses to keep records for less than {LEAST_YEARS} years: the class {name!r} in "
+                        f"{self.audit_retention_file} says {years} (TIGHTROPE_AUDIT_RETENTION_FILE)"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _one_source_of_the_master_key(self) -> Self:
+        if self.audit_pkcs11_module is not None and self.audit_master_key is not None:
+            raise ValueError("the master key has one source: unset TIGHTROPE_AUDIT_MASTER_KEY or TIGHTROPE_AUDIT_PKCS11_MODULE")
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ from datetime import date
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from tightrope.knowledge.guards import GuardVerdict
+
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 MICRO = 10_000
@@ -342,6 +344,7 @@ class Answer:
     evidence: tuple[Evidence, ...]
     language: Language
     clauses: tuple[Clause, ...] = ()
+    guards: tuple[GuardVerdict, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str:
@@ -374,3 +377,4 @@ class NoAnswer:
     evidence: tuple[Evidence, ...] = ()
     suggestions: tuple[Passage, ...] = ()
     """With `ask_back`, the two or three passages of which the customer chooses one."""
+    guards: tuple[GuardVerdict, ...] = field(default=(), compare=False)

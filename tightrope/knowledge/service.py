@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,17 @@ from tightrope.knowledge.compose.generative import GenerativeComposer
 from tightrope.knowledge.compose.judging import Judge, Judges
 from tightrope.knowledge.errors import KnowledgeError
 from tightrope.knowledge.gate import load_rules
-from tightrope.knowledge.models import LANGUAGES, SHANGHAI, Answer, GateRules, Language, NoAnswer, Release, Thresholds
+from tightrope.knowledge.guards import GuardVerdict
+from tightrope.knowledge.models import (
+    LANGUAGES,
+    SHANGHAI,
+    Answer,
+    GateRules,
+    Language,
+    NoAnswer,
+    Release,
+    Thresholds,
+)
 from tightrope.knowledge.publishing.store import Active, Store
 from tightrope.knowledge.retrieved import Retrieved
 
@@ -123,17 +134,20 @@ class KnowledgeService:
         day = self._clock.now().astimezone(SHANGHAI).date()
         decision = await asyncio.to_thread(self._decide, question, language, retrieved, day)
         if isinstance(decision, NoAnswer):
-            return decision
+            return replace(decision, guards=(GuardVerdict("relevance", passed=False, reason=decision.reason),))
+        guards: tuple[GuardVerdict, ...] = (GuardVerdict("relevance", passed=True),)
         result: Answer | NoAnswer = NoAnswer("gate")
         for composer in self._composers:
             draft = await composer.compose(question, language, decision.chunks)
             result = draft if isinstance(draft, NoAnswer) else checked(draft, decision.chunks, self._rules, day=day)
+            guards += result.guards
             if isinstance(result, Answer):
                 break
             if result.reason == "declined":
                 # It found no answer in these passages; quoting them all the same would be beside the point.
-                return NoAnswer("declined", evidence(decision.chunks))
-        return result
+                result = NoAnswer("declined", evidence(decision.chunks))
+                break
+        return replace(result, guards=guards)
 
     def _decide(self, question: str, language: Language, retrieved: Retrieved, day: date) -> Answerable | NoAnswer:
         judge = self._judges(retrieved.quotable.release)

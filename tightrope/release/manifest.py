@@ -30,6 +30,8 @@ _CODE_PATTERNS = (
     ("rules", "tightrope/rules/**/*"),
     ("patterns", "tightrope/engine/defaults/**/*.yml"),
     ("wording", "tightrope/gateway/wording.yml"),
+    ("gateway", "tightrope/gateway/*.py"),
+    ("replay", "tightrope/replay/*.py"),
     ("classifier", "tightrope/understanding/*.py"),
     ("classifier", "tightrope/infra/encoder.py"),
     ("composer", "tightrope/knowledge/**/*.py"),

@@ -68,6 +68,20 @@ class GrowthRules:
         except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
             raise RuleDataError(f"growth: {error!r}") from error
 
+    def of_kind(self, kind: str, amount: Decimal, *, yearly_rate: Decimal, months: int) -> Growth:
+        """A sum or a saving in yuan, as the calculator offers them: `lump_sum`, `monthly_saving` or yearly saving.
+
+        Interest is added yearly to a sum of whole years and to yearly saving, else monthly; savers pay in at the end of each period.
+
+        Raises:
+            RuleRefusal: a figure is out of bounds.
+        """
+        if kind == "lump_sum":
+            frequency = Frequency.MONTHLY if months % 12 else Frequency.YEARLY
+            return self.lump_sum(amount, "CNY", yearly_rate=yearly_rate, months=months, frequency=frequency)
+        frequency = Frequency.MONTHLY if kind == "monthly_saving" else Frequency.YEARLY
+        return self.regular_saving(amount, "CNY", yearly_rate=yearly_rate, months=months, frequency=frequency, timing=Timing.END)
+
     def lump_sum(self, principal: Decimal, currency: str, *, yearly_rate: Decimal, months: int, frequency: Frequency) -> Growth:
         """`principal` × (1 + r/n)^N.
 

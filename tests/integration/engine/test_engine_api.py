@@ -317,7 +317,13 @@ class TestProtection:
         settings = guarded.app.assistant._source.settings.model_copy(update={"assistant_url": "http://127.0.0.1"})
         gateway = Assistant(settings, transport=guarded.client._transport)
         assert (await gateway.say(SENDER, "几点", {"turn_id": "t" * 43}))[0]["text"]
-        assert (await gateway.made(SENDER, "t" * 43))[0]["text"] == "几点"
+        made = await gateway.made(SENDER, "t" * 43)
+        assert made is not None
+        assert made.events[0]["text"] == "几点"
+        assert made.making is not None
+        assert [one["is"] for one in made.making["record"]["inputs"]][:2] == ["StartSession", "UserMessage"]
+        assert (made.making["number"], made.making["opening"][0]["event"]) == (1, "action")
+        assert made.steps, "our engine tells every flow step that ran"
 
     async def test_an_open_webhook_is_open_as_with_rasa(self, server):
         assert (await server.post("几点")).status_code == 200

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from engine_bench import SHOP, Neighbours, serving
 
+from tightrope.engine.record import Record, play, seed_of, state_digest
+from tightrope.engine.state import State
 from tightrope.infra.settings import REPOSITORY
 
 pytestmark = pytest.mark.integration
@@ -105,5 +107,35 @@ async def test_a_record_holds_no_secret_that_the_turn_s_events_do_not_hold(serve
     with superuser("assistant") as connection:
         [inputs] = connection.execute("SELECT inputs::text FROM engine.turn").fetchone()
     assert server.token not in inputs
-    assert set(json.loads(inputs)) == {"v", "model", "cap", "options", "inputs"}
+    assert set(json.loads(inputs)) == {"v", "model", "cap", "options", "inputs", "strict", "before", "visited"}
     assert SHOP.name not in inputs
+
+
+async def test_a_turn_s_tracker_holds_what_replaying_it_takes(server):
+    server.neighbours.lines = {"下单": "start flow order", "大": "set slot size large"}
+    for number, text in enumerate(("下单", "大"), 1):
+        await server.say(text, turn_id=TURN[:-1] + str(number))
+    first, second = [await turn_of(server, TURN[:-1] + str(number)) for number in (1, 2)]
+    assert (first["number"], second["number"]) == (1, 2)
+    assert any(event["event"] == "session_started" for event in first["opening"])
+    assert second["opening"] == []
+    records = [Record.from_json(turn["record"]) for turn in (first, second)]
+    state = State("cw-1-1-e0", seed_of("cw-1-1-e0"))
+    for record in records:
+        assert record.before == state_digest(state), "each turn begins with what the one before left"
+        state, _ = play(server.app.assistant.serving.project, state, record)
+        state = State.from_json(json.loads(json.dumps(state.to_json())))
+    assert all(record.strict for record in records)
+
+
+async def test_a_turn_that_was_never_made_has_no_record(server):
+    assert await turn_of(server, TURN) is None
+    server.neighbours.lines = {"下单": "start flow order"}
+    await server.say("下单")
+    assert await turn_of(server, TURN) is None
+
+
+async def turn_of(server, turn_id: str) -> dict | None:
+    answer = await server.client.get("/conversations/cw-1-1-e0/tracker", params={"token": server.token, "turn_id": turn_id})
+    assert answer.status_code == 200
+    return answer.json().get("turn")

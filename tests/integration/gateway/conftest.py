@@ -39,7 +39,9 @@ class FakeAssistant:
         self.asked: list[Json] = []
         self.reply: Callable[[Json], list[Json]] = lambda body: [{"text": f"answer to {body['message']}"}]
         self.made: dict[str, list[Json]] = {}
+        self.making: Any = None
         self.fail_after_making = 0
+        self.fail_looking = 0
         self.down = False
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -65,7 +67,12 @@ class FakeAssistant:
                 self.fail_after_making -= 1
                 return httpx.Response(500)
             return httpx.Response(200, json=items)
-        return httpx.Response(200, json={"events": self.made.get(request.url.params["turn_id"], [])})
+        if self.fail_looking:
+            self.fail_looking -= 1
+            return httpx.Response(503)
+        turn_id = request.url.params["turn_id"]
+        making = {"turn": self.making} if self.making is not None and turn_id in self.made else {}
+        return httpx.Response(200, json={"events": self.made.get(turn_id, []), **making})
 
 
 class FakeChatwoot:

@@ -36,6 +36,7 @@ from tightrope.identity.models import Anonymous, Caller, Customer
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import REPOSITORY
 from tightrope.knowledge.models import NoAnswer
+from tightrope.replay.rules import RuleBook, rerun
 
 TURN = "t" * 43
 BINDING = UUID("00000000-0000-4000-8000-000000000001")
@@ -44,6 +45,7 @@ RULE_DATA = load_rule_data()
 CONTRACT = Draft202012Validator(
     json.loads((REPOSITORY / "contracts" / "turn" / "envelope.schema.json").read_text(encoding="utf-8"))
 )
+_RULES = RuleBook()
 
 
 def receipt(operation: str, outcome: str = "ok", status: int | None = 200, as_of: datetime | None = NOW) -> Receipt:
@@ -298,6 +300,11 @@ async def run(action: DeclaredAction, on: Tracker) -> Done:
     done = Done(dispatcher.messages, events)
     for envelope in done.envelopes:
         CONTRACT.validate(envelope)
+        # Whatever an action says of a rule has to come out the same when a replay runs the rule again.
+        again = rerun(envelope, _RULES)
+        assert (list(again.again), again.unknown) == (list(again.recorded), ()), (
+            "tightrope/replay/rules.py does not follow this action"
+        )
     return done
 
 

@@ -14,6 +14,7 @@ from actions.handoff import HandOver
 from actions.knowledge import AnswerQuestion
 from actions.rule_data import FOLDER
 from tightrope.infra.settings import REPOSITORY
+from tightrope.knowledge.guards import GuardVerdict
 from tightrope.knowledge.models import Answer, Citation, Evidence, NoAnswer, Passage, Sentence
 
 RESPONSES = yaml.safe_load((REPOSITORY / "domain" / "handoff.yml").read_text(encoding="utf-8"))["responses"]
@@ -42,6 +43,14 @@ async def test_an_answer_is_said_with_its_citations_directly_after_it(fake: Fake
     assert done.messages[1]["custom"]["envelope"]["items"][0]["passage_id"] == "fees#1"
     assert done.evidence["passages"] == [ANSWER.evidence[0].item()]
     assert done.slots == {"knowledge_outcome": "answered", "failures": None}
+
+
+async def test_what_the_guards_said_stands_in_the_evidence_also_of_refused_drafts(fake: FakeContext) -> None:
+    refused = GuardVerdict("gate", passed=False, reason="not verbatim", mode="verbatim", draft=({"n": 1, "text": "编的。"},))
+    fake.knowledge.result = replace(ANSWER, guards=(refused, GuardVerdict("gate", passed=True, mode="verbatim")))
+    done = await run(AnswerQuestion(), tracker(None, text="佣金怎么收？"))
+    assert [one["verdict"] for one in done.evidence["guards"]] == ["refused", "passed"]
+    assert done.evidence["guards"][0]["draft"] == [{"n": 1, "text": "编的。"}]
 
 
 async def test_the_customers_words_and_language_are_asked(fake: FakeContext) -> None:

@@ -75,10 +75,11 @@ async def test_the_firms_own_call_is_told_with_its_deadline(fake: FakeContext) -
     )
 
 
-async def test_no_figure_is_recorded_or_kept(fake: FakeContext) -> None:
+async def test_figures_are_kept_only_in_what_the_rule_was_given(fake: FakeContext) -> None:
     done = await checked(fake, "123456.78")
-    assert "123456.78" not in str(done.events) + str(done.evidence)
     (rule,) = done.evidence["rules"]
+    assert rule.pop("given")["account"]["securities"] == "123456.78", "the record has to tell what was decided from"
+    assert "123456.78" not in str(done.events) + str(done.evidence)
     assert (rule["rule"], rule["verdict"]) == ("maintenance_ratio", "below_liquidation")
 
 

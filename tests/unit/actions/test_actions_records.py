@@ -217,7 +217,13 @@ async def test_a_forfeited_allotment_comes_with_the_rule_and_its_version(fake: F
     firm.allotments = [allotment(status=IpoStatus.FORFEITED)]
     done = await run(TellAllotments(), tracker("check_ipo_allotment"))
     assert "utter_ipo_rule" in done.said
-    assert done.evidence["rules"][0] == {"rule": "ipo_rules.forfeiture", "version": "2023.1", "verdict": "told", "inputs": {}}
+    assert done.evidence["rules"][0] == {
+        "rule": "ipo_rules.forfeiture",
+        "version": "2023.1",
+        "verdict": "told",
+        "inputs": {},
+        "given": {"day": "2026-11-20"},
+    }
 
 
 async def test_subscriptions_that_stand_twice_are_not_relied_on(fake: FakeContext, firm: AccountBusiness) -> None:

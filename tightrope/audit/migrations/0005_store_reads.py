@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "audit_0005"
-down_revision = "audit_0002"
+down_revision = "audit_0004"
 branch_labels = None
 depends_on = None
 

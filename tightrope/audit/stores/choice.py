@@ -46,7 +46,7 @@ def s3_store(settings: Settings) -> S3Store:
 
 def lock_of(settings: Settings) -> timedelta:
     """How long each object is locked: the setting, or the longest class of retention.json."""
-    days = settings.audit_retention_days or ceil(max(retention().values()) * 365.25)
+    days = settings.audit_retention_days or ceil(max(retention(settings.audit_retention_file).values()) * 365.25)
     return timedelta(days=days)
 
 

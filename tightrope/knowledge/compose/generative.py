@@ -7,7 +7,7 @@ numbered sentence; a mode of its own, off by default.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -30,7 +30,8 @@ SENTENCES: Final = 4
 """Sentences that it may write in a paraphrase."""
 LONGEST: Final = 400
 """Characters of one of these."""
-PROMPTS: Final = {"generative": "answer.v1", "paraphrase": "paraphrase.v1"}
+Mode = Literal["generative", "paraphrase"]
+PROMPTS: Final[Mapping[Mode, str]] = {"generative": "answer.v1", "paraphrase": "paraphrase.v1"}
 _TOKENS: Final = {"generative": 60 + 40 * QUOTES, "paraphrase": 60 + (LONGEST + 40) * SENTENCES}
 """Enough for the longest output of the schema: a Chinese character may cost more than one token."""
 
@@ -73,9 +74,7 @@ class GenerativeComposer:
         mode: whether the model chooses sentences or writes them.
     """
 
-    def __init__(
-        self, client: ModelClient, folder: Path, rules: GateRules, mode: Literal["generative", "paraphrase"] = "generative"
-    ) -> None:
+    def __init__(self, client: ModelClient, folder: Path, rules: GateRules, mode: Mode = "generative") -> None:
         self._client = client
         self._template = prompts.load(folder, PROMPTS[mode])
         self._rules = rules

@@ -1,0 +1,1 @@
+"""Runs recorded conversations again (docs/replay.md)."""
