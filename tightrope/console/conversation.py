@@ -117,10 +117,14 @@ def ways(payload: dict[str, Any], language: str, project: Project) -> Iterator[W
 
 
 def _places(payload: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Where the turn stood after each of its events: every frame of the stack, and the step with which a flow ended."""
-    for event in payload.get("events") or []:
-        if not isinstance(event, dict):
-            continue
+    """The steps that ran, as the assistant told them; else where the turn stood after each event, by the stack. END where a flow was completed."""
+    events = [event for event in payload.get("events") or [] if isinstance(event, dict)]
+    told = [one for one in payload.get("steps") or [] if isinstance(one, list) and len(one) == 2]
+    if told:
+        yield from ((str(flow), str(step)) for flow, step in told)
+        yield from ((str(event.get("flow_id")), END) for event in events if event.get("event") == "flow_completed")
+        return
+    for event in events:
         if event.get("event") == "stack":
             yield from _frames(event.get("update"))
         elif event.get("event") == "flow_completed" and event.get("flow_id"):

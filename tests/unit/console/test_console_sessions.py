@@ -110,6 +110,13 @@ def test_the_way_taken_comes_from_the_stack(project):
     assert steps_of(project, way.flow, ",".join(way.steps)) == list(way.steps)
 
 
+def test_steps_that_the_assistant_told_go_before_the_stack(project):
+    told = [["check_balance", "begin"], ["pattern_completed", "silent"], ["check_balance", "tell_balance"], ["check_balance"], 7]
+    payload = {"steps": told, "events": [{"event": "flow_completed", "flow_id": "check_balance", "step_id": "say_what_comes_next"}]}
+    (way,) = ways(payload, "en", project)
+    assert way.steps == ("begin", "tell_balance", "END")
+
+
 @pytest.mark.parametrize("update", [None, 1, "[", "{}", "[1]", '[{"path":"","value":[1]}]', '[{"path":"/0","value":{}}]'])
 def test_a_stack_of_another_shape_breaks_nothing(project, update):
     assert list(ways({"events": [{"event": "stack", "update": update}, 7]}, "en", project)) == []
