@@ -62,6 +62,8 @@ SQL: dict[str, tuple[str, ...]] = {
     "seal_audit": ("INSERT INTO audit.leaves (index) SELECT NULL WHERE false", "DELETE FROM audit.pending WHERE false"),
     "write_audit": ("INSERT INTO audit.records (id) SELECT NULL WHERE false",),
     "read_audit": ("SELECT ct FROM audit.records LIMIT 0",),
+    "find_in_audit": ("SELECT 1 FROM audit_index.records LIMIT 0",),
+    "export_unmasked": ("SELECT ct FROM audit.records LIMIT 0",),
     "engage_switch": ("INSERT INTO gateway.switch (scope) SELECT NULL WHERE false",),
     "release_switch": ("INSERT INTO gateway.switch (scope) SELECT NULL WHERE false", "DELETE FROM gateway.switch WHERE false"),
     "read_conversation": ("SELECT body FROM gateway.inbound LIMIT 0",),

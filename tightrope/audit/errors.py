@@ -97,3 +97,11 @@ class PolicyInvalid(AuditError, ValueError):
 
 class SmUnavailable(AuditError):
     """The OpenSSL of this machine lacks SM2 or SM3, so that what was asked for cannot be computed or checked."""
+
+
+class QuestionInvalid(AuditError, ValueError):
+    """A question to the index is not well-formed; the message says how to write it."""
+
+
+class ExportRefused(AuditError):
+    """An export that was asked for is not made: no right, no reason, nothing selected, or no proof for what it would hold."""

@@ -255,6 +255,10 @@ class Keyring:
         Raises:
             PayloadUnreadable: altered, of another record, or another text than was committed to.
         """
+        return self.reveal(key, record_id, commit, ct)[1]
+
+    def reveal(self, key: DataKey, record_id: UUID, commit: bytes, ct: bytes) -> tuple[bytes, bytes]:
+        """Salt and payload, with which anybody can check the commitment; as `decrypt` otherwise."""
         try:
             opened = AESGCM(key.key).decrypt(ct[:NONCE_BYTES], ct[NONCE_BYTES:], _aad(key.kid, record_id, commit))
         except (InvalidTag, ValueError):
@@ -264,7 +268,7 @@ class Keyring:
         salt, payload = opened[:SALT_BYTES], opened[SALT_BYTES:]
         if not hmac.compare_digest(commitment(salt, payload), commit):
             raise PayloadUnreadable("the payload is not the one that the leaf committed to")
-        return payload
+        return salt, payload
 
     def _hmac(self, kind: str, value: str) -> bytes:
         text = f"{kind}\x00{value}".encode("utf-8", "surrogatepass")

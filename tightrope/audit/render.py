@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
@@ -14,8 +12,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tightrope.audit.models import ConversationView, Entry, Event, Report
-from tightrope.audit.trail import Line, said, trail, visible
+from tightrope.audit.exchanges import Exchange, exchanges
+from tightrope.audit.models import ConversationView, Report
+from tightrope.audit.trail import Line, visible
 from tightrope.audit.wording import labels
 
 Language = Literal["zh", "en"]
@@ -24,21 +23,6 @@ BEIJING = timezone(timedelta(hours=8), "UTC+8")
 
 _STYLES = {"customer": "bold cyan", "bot": "bold green", "agent": "bold magenta", "note": "magenta", "system": "dim"}
 _SIGNS = {"customer": "▌", "bot": "▌", "agent": "▌", "note": "▌", "system": "·"}
-_OPENERS = {
-    Event.CUSTOMER_MESSAGE_RECEIVED,
-    Event.CUSTOMER_BUTTON_PRESSED,
-    Event.CUSTOMER_ATTACHMENT_RECEIVED,
-    Event.AGENT_MESSAGE_RECEIVED,
-}
-
-
-@dataclass
-class _Block:
-    """One exchange: what was said on the left, how it came about on the right."""
-
-    at: datetime
-    left: list[Text] = field(default_factory=list)
-    right: list[Text] = field(default_factory=list)
 
 
 def render_conversation(view: ConversationView, console: Console, *, language: Language = "zh", zone: timezone = BEIJING) -> None:
@@ -55,12 +39,12 @@ def render_conversation(view: ConversationView, console: Console, *, language: L
     table.add_column(words["said"], ratio=5)
     table.add_column(words["why"], ratio=6)
     day = None
-    for block in _blocks(view.entries, language):
+    for block in exchanges(view.entries, language):
         local = block.at.astimezone(zone)
         if local.date() != day:
             day = local.date()
             table.add_row("", Text(day.isoformat(), style="bold dim"), "")
-        table.add_row(local.strftime("%H:%M:%S"), _stack(block.left), _stack(block.right))
+        table.add_row(local.strftime("%H:%M:%S"), _stack(_left(block, words)), _stack(_right(block)))
     console.print(table)
     problems = [entry for entry in view.entries if entry.problem]
     if problems:
@@ -125,20 +109,14 @@ def _local(at: datetime, zone: timezone) -> str:
     return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _blocks(entries: Iterable[Entry], language: Language) -> Iterator[_Block]:
-    block: _Block | None = None
-    for entry in entries:
-        if block is None or entry.event in _OPENERS:
-            if block is not None:
-                yield block
-            block = _Block(entry.at)
-        for speaker, text, marks in said(entry, language):
-            block.left.extend([Text()] if block.left else [])
-            block.left.append(_bubble(speaker, text, marks, labels(language)))
-        block.right.extend([Text()] if block.right else [])
-        block.right.extend(_styled(line) for line in trail(entry, language))
-    if block is not None:
-        yield block
+def _left(block: Exchange, words: dict[str, str]) -> list[Text]:
+    bubbles = [_bubble(one.speaker, one.text, list(one.marks), words) for one in block.left]
+    return [part for bubble in bubbles for part in (Text(), bubble)][1:]
+
+
+def _right(block: Exchange) -> list[Text]:
+    records = [[_styled(line) for line in lines] for lines in block.right]
+    return [part for lines in records for part in (Text(), *lines)][1:]
 
 
 def _bubble(speaker: str, text: str, marks: list[str], words: dict[str, str]) -> Text:

@@ -52,6 +52,7 @@ async def run_sealer(settings: Settings, stop: asyncio.Event, *, store: SegmentS
         work, listen, sign, segments = [await stack.enter_async_context(repository.connection(settings)) for _ in range(4)]
         if not await _lease(work, stop):
             return
+        await work.set_autocommit(True)
         sequencer = Sequencer(
             work,
             log_name=settings.audit_log_name,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from tightrope.audit import segment_repository, tree_repository
 from tightrope.audit.errors import SealerRefused, SegmentInvalid, StoreError
 from tightrope.audit.segment_repository import Stored
-from tightrope.audit.segments import ENTRIES, FOLDER, SegmentName, build_segment, follows, parse_name, parse_segment
+from tightrope.audit.segments import ENTRIES, FOLDER, SegmentBuilder, SegmentName, follows, parse_name, parse_segment
 from tightrope.audit.stores.models import SegmentStore
 from tightrope.audit.tree_repository import Conn, Shard
 from tightrope.infra.logging import get_logger
@@ -19,6 +19,8 @@ log = get_logger()
 
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = 2.0
+SLICE = 32
+"""Entries built at a time before the sequencer may have its turn: half a millisecond."""
 
 
 class SegmentWriter:
@@ -92,10 +94,14 @@ class SegmentWriter:
         last = min(shard.size, stored.size + ENTRIES) - 1
         entries = await tree_repository.sequenced(self._conn, shard.shard, stored.size, last)
         await self._conn.commit()
+        builder = SegmentBuilder(shard.shard, shard.origin, stored.frontier())
         for number, entry in enumerate(entries, stored.size):
             if entry.index != number:
                 raise SegmentInvalid(f"the record of entry {shard.shard}/{number} has vanished")
-        key, data, after = build_segment(shard.shard, shard.origin, stored.frontier(), entries)
+            builder.add(entry)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        key, data, after = builder.finish()
         if after.size == shard.size and after.root() != shard.frontier().root():
             raise SegmentInvalid(f"the records up to {shard.shard}/{last} do not lead to the tree's root")
         started = time.perf_counter()

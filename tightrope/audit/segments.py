@@ -58,36 +58,49 @@ class SegmentName:
     key: str
 
 
-def build_segment(shard: int, origin: str, before: Frontier, entries: Sequence[SequencedRecord]) -> tuple[str, bytes, Frontier]:
-    """Key and bytes of a segment, and the tree that it leads to.
+class SegmentBuilder:
+    """A segment in the making, entry by entry: the sealer must not stand still for the ten milliseconds that a whole one takes."""
 
-    Args:
-        before: the tree up to the segment's first entry.
+    def __init__(self, shard: int, origin: str, before: Frontier) -> None:
+        """`before`: the tree up to the segment's first entry."""
+        self._shard = shard
+        self._origin = origin
+        self._first = before.size
+        self._lines: list[bytes] = []
+        self._after = Frontier(before.size, before.hashes)
 
-    Raises:
-        SegmentInvalid: the entries are none, or do not follow one another, or a leaf is no UTF-8.
-    """
-    if not entries:
-        raise SegmentInvalid("a segment holds at least one entry")
-    after = Frontier(before.size, before.hashes)
-    lines: list[bytes] = []
-    for entry in entries:
-        if entry.index != after.size:
+    def add(self, entry: SequencedRecord) -> None:
+        """The next entry.
+
+        Raises:
+            SegmentInvalid: it does not follow the one before, or its leaf is no UTF-8.
+        """
+        if entry.index != self._after.size:
             raise SegmentInvalid(f"entry {entry.index} does not follow the one before")
-        lines.append(_line(entry))
-        after.append(leaf_hash(entry.leaf))
-    header = {
-        "v": VERSION,
-        "kind": "segment",
-        "origin": origin,
-        "first": before.size,
-        "last": after.size - 1,
-        "count": len(entries),
-        "root": after.root().hex(),
-    }
-    data = b"\n".join([canonical(header), *lines]) + b"\n"
-    digest = hashlib.sha256(data).hexdigest()
-    return f"{FOLDER}/{shard:04d}/{before.size:012d}-{after.size - 1:012d}.{digest}.jsonl", data, after
+        self._lines.append(_line(entry))
+        self._after.append(leaf_hash(entry.leaf))
+
+    def finish(self) -> tuple[str, bytes, Frontier]:
+        """Key and bytes of the segment, and the tree that it leads to.
+
+        Raises:
+            SegmentInvalid: no entries.
+        """
+        if not self._lines:
+            raise SegmentInvalid("a segment holds at least one entry")
+        first, after = self._first, self._after
+        header = {
+            "v": VERSION,
+            "kind": "segment",
+            "origin": self._origin,
+            "first": first,
+            "last": after.size - 1,
+            "count": len(self._lines),
+            "root": after.root().hex(),
+        }
+        data = b"\n".join([canonical(header), *self._lines]) + b"\n"
+        digest = hashlib.sha256(data).hexdigest()
+        return f"{FOLDER}/{self._shard:04d}/{first:012d}-{after.size - 1:012d}.{digest}.jsonl", data, after
 
 
 def parse_name(key: str) -> SegmentName | None:

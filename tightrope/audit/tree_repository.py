@@ -134,7 +134,7 @@ async def set_vkeys(conn: Conn, year: int, vkeys: Sequence[str]) -> None:
 
 async def waiting(conn: Conn, limit: int) -> list[Waiting]:
     """The oldest records that have no place yet, read back as they are stored."""
-    cursor = await _rows(conn).execute(
+    cursor = await conn.cursor(row_factory=dict_row, binary=True).execute(
         "SELECT p.ord, p.record_id, r.leaf, r.ct FROM (SELECT ord, record_id FROM audit.pending ORDER BY ord LIMIT %s) p "
         "LEFT JOIN audit.records r ON r.id = p.record_id ORDER BY p.ord",
         (limit,),
@@ -142,20 +142,44 @@ async def waiting(conn: Conn, limit: int) -> list[Waiting]:
     return [Waiting(row["ord"], row["record_id"], row["leaf"], row["ct"]) for row in await cursor.fetchall()]
 
 
-async def insert_leaves(conn: Conn, year: int, leaves: Sequence[NewLeaf], done: Sequence[int], frontier: Frontier) -> int:
-    """Give a batch its places, take it off the queue and let the shard grow, in one statement.
+_PLACE = """
+WITH grown AS (
+    UPDATE audit.shards SET size = %(size)s, frontier = %(frontier)s WHERE shard = %(shard)s AND size = %(before)s RETURNING 1
+), done AS (
+    DELETE FROM audit.pending WHERE ord = ANY(%(done)s) AND EXISTS (SELECT FROM grown)
+), set_aside AS (
+    INSERT INTO audit.refused (record_id, reason) SELECT r.* FROM unnest(%(refused)s::uuid[], %(reasons)s::text[]) r, grown
+    ON CONFLICT (record_id) DO NOTHING
+), placed AS (
+    INSERT INTO audit.leaves (shard, index, record_id, leaf_hash)
+    SELECT %(shard)s, l.* FROM unnest(%(indexes)s::bigint[], %(ids)s::uuid[], %(hashes)s::bytea[]) l, grown
+)
+SELECT count(*) AS grown FROM grown
+"""
+
+
+async def insert_leaves(
+    conn: Conn,
+    year: int,
+    leaves: Sequence[NewLeaf],
+    refused: Sequence[tuple[UUID, str]],
+    done: Sequence[int],
+    frontier: Frontier,
+) -> int:
+    """Give a batch its places, set aside what must not get one, take both off the queue and let the shard grow: one statement, all or nothing.
+
+    Everything hangs on the shard's growing from the size that the caller knows, so that nothing is written where another sequencer was faster.
 
     Returns:
-        Shards that grew: 1, or 0 when another sequencer was faster (nothing may be committed then).
+        Shards that grew: 1, or 0 when another sequencer was faster.
     """
-    cursor = await conn.execute(
-        "WITH done AS (DELETE FROM audit.pending WHERE ord = ANY(%(done)s)), "
-        "placed AS (INSERT INTO audit.leaves (shard, index, record_id, leaf_hash) "
-        "SELECT %(shard)s, * FROM unnest(%(indexes)s::bigint[], %(ids)s::uuid[], %(hashes)s::bytea[])) "
-        "UPDATE audit.shards SET size = %(size)s, frontier = %(frontier)s WHERE shard = %(shard)s AND size = %(before)s",
+    cursor = await _rows(conn).execute(
+        _PLACE,
         {
             "done": list(done),
             "shard": year,
+            "refused": [record_id for record_id, _ in refused],
+            "reasons": [reason for _, reason in refused],
             "indexes": [leaf.index for leaf in leaves],
             "ids": [leaf.record_id for leaf in leaves],
             "hashes": [leaf.leaf_hash for leaf in leaves],
@@ -164,15 +188,8 @@ async def insert_leaves(conn: Conn, year: int, leaves: Sequence[NewLeaf], done: 
             "frontier": b"".join(frontier.hashes),
         },
     )
-    return cursor.rowcount
-
-
-async def insert_refused(conn: Conn, refused: Sequence[tuple[UUID, str]]) -> None:
-    """Set records aside that must not get a place."""
-    await conn.execute(
-        "INSERT INTO audit.refused (record_id, reason) SELECT * FROM unnest(%s::uuid[], %s::text[]) ON CONFLICT (record_id) DO NOTHING",
-        ([record_id for record_id, _ in refused], [reason for _, reason in refused]),
-    )
+    row = await cursor.fetchone()
+    return int(row["grown"])
 
 
 async def insert_log_event(conn: Conn, record_id: UUID, event: str, at: datetime, leaf: bytes) -> None:
@@ -214,7 +231,7 @@ async def insert_checkpoint(conn: Conn, year: int, checkpoint: Checkpoint, note:
 
 async def leaf_texts(conn: Conn, year: int, first: int, limit: int) -> list[tuple[int, bytes, bytes | None]]:
     """Index, leaf hash as sequenced, and the leaf as its record has it now (None where the record has vanished), in order."""
-    cursor = await _rows(conn).execute(
+    cursor = await conn.cursor(row_factory=dict_row, binary=True).execute(
         "SELECT l.index, l.leaf_hash, r.leaf FROM audit.leaves l LEFT JOIN audit.records r ON r.id = l.record_id "
         "WHERE l.shard = %s AND l.index >= %s ORDER BY l.index LIMIT %s",
         (year, first, limit),
@@ -224,7 +241,7 @@ async def leaf_texts(conn: Conn, year: int, first: int, limit: int) -> list[tupl
 
 async def sequenced(conn: Conn, year: int, first: int, last: int) -> list[SequencedRecord]:
     """Records from place `first` to `last`, in order; those that have vanished are left out."""
-    cursor = await _rows(conn).execute(
+    cursor = await conn.cursor(row_factory=dict_row, binary=True).execute(
         "SELECT l.index, l.record_id, r.leaf, r.ct FROM audit.leaves l JOIN audit.records r ON r.id = l.record_id "
         "WHERE l.shard = %s AND l.index BETWEEN %s AND %s ORDER BY l.index",
         (year, first, last),

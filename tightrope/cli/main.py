@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tightrope.audit.witness.commands import witness_app
+from tightrope.cli import auditing
 from tightrope.cli.chat import chat
 from tightrope.cli.custody.holds import hold_app
 from tightrope.cli.custody.master import keys_app
@@ -40,6 +41,7 @@ switch_app = typer.Typer(no_args_is_help=True, help="The kill switch: off within
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the record.")
 app.add_typer(switch_app, name="switch")
 app.add_typer(audit_app, name="audit")
+auditing.register(audit_app)
 audit_app.add_typer(witness_app, name="witness")
 audit_app.add_typer(store_app, name="store")
 audit_app.add_typer(keys_app, name="keys")

@@ -128,6 +128,13 @@ class Settings(BaseSettings):
         description="SM3 of each payload in its leaf, for firms under the commercial-cryptography rules (beside SHA-256, not in its place)",
     )
 
+    audit_unmasked_readers: str = Field(
+        "", description="Comma-separated login names of those who may make unmasked exports of the audit log; empty: nobody may"
+    )
+    audit_pdf_font: Path | None = Field(
+        None, description="Font with Chinese letters for PDF exports; default: the one of Debian's fonts-noto-cjk"
+    )
+
     audit_policy_file: Path | None = Field(
         None,
         description="Trust policy (C2SP tlog-policy): the log's keys, the witnesses with keys and addresses (`witness NAME VKEY URL`), the quorum. "
@@ -286,6 +293,11 @@ class Settings(BaseSettings):
     def custodians_path(self) -> Path:
         """File of those who may act on keys and holds."""
         return self.audit_custodians_file or self.project_dir / "custody" / "custodians.json"
+
+    @property
+    def unmasked_readers(self) -> frozenset[str]:
+        """Login names of those who may make unmasked exports."""
+        return frozenset(name.strip() for name in self.audit_unmasked_readers.split(",") if name.strip())
 
     @property
     def allow_list(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tightrope.audit.errors import SegmentInvalid, StoreError, WriteOnceViolation
-from tightrope.audit.segments import SequencedRecord, build_segment, follows, mismatch, parse_name, parse_segment
+from tightrope.audit.segments import SegmentBuilder, SequencedRecord, follows, mismatch, parse_name, parse_segment
 from tightrope.audit.sequencer import place
 from tightrope.audit.stores.choice import store_from
 from tightrope.audit.stores.folder import LocalFolderStore
@@ -39,8 +40,13 @@ def some_entries(count: int, first: int = 0) -> list[SequencedRecord]:
     return [SequencedRecord(first + n, item.record_id, item.leaf or b"", item.ct) for n, item in enumerate(batch)]
 
 
-def build(entries: list[SequencedRecord]) -> tuple[str, bytes, Frontier]:
-    return build_segment(2026, "t.example/audit/2026", a_tree(entries[0].index if entries else 0), entries)
+def build(
+    entries: Sequence[SequencedRecord], origin: str = "t.example/audit/2026", before: Frontier | None = None
+) -> tuple[str, bytes, Frontier]:
+    builder = SegmentBuilder(2026, origin, before or a_tree(entries[0].index if entries else 0))
+    for entry in entries:
+        builder.add(entry)
+    return builder.finish()
 
 
 @given(st.integers(1, 20), st.integers(0, 1000))
@@ -135,7 +141,7 @@ def test_the_golden_segment_still_reads():
         "outbox:message:sent",
     ]
     assert {json.loads(entry.leaf)["v"] for entry in segment.entries} == {1}, "leaves of the first version stay readable"
-    assert build_segment(2026, segment.origin, Frontier(), segment.entries)[:2] == (f"seg/2026/{path.name}", data)
+    assert build(segment.entries, segment.origin, Frontier())[:2] == (f"seg/2026/{path.name}", data)
     assert follows(segment, Frontier()) is not None
 
 

@@ -136,8 +136,9 @@ class LogCheck(Check):
 
     def own(self, shard: int, index: int, leaf: Any) -> None:
         """Links of shards, heartbeats and declared gaps."""
-        if leaf["event"] == "log:shard:opened" and leaf["facts"].get("origin"):
-            self.links.append((shard, leaf["facts"]))
+        before = leaf["facts"].get("before", leaf["facts"]) if leaf["event"] == "log:shard:opened" else None
+        if before and before.get("origin"):
+            self.links.append((shard, before))
         if leaf["event"] == "log:gap:declared":
             self.gap = True
             self.notes.append(f"gap declared 已声明缺口 {shard}/{index} {leaf['ts']} {leaf['facts']}")
