@@ -36,7 +36,9 @@ class ConsoleWorld:
 
 
 @asynccontextmanager
-async def console_world(database: Settings, folder: Path, *, text: str, clock: Clock | None = None) -> AsyncIterator[ConsoleWorld]:
+async def console_world(
+    database: Settings, folder: Path, *, text: str, clock: Clock | None = None
+) -> AsyncIterator[ConsoleWorld]:
     """Conversation 1-9: a customer's message with this text and a turn, sealed."""
     port = free_port()
     base = database.model_copy(
@@ -52,7 +54,9 @@ async def console_world(database: Settings, folder: Path, *, text: str, clock: C
     recorder = Recorder(base, Keyring.from_settings(base), FixedClock(SystemClock().now()), "r-0123456789abcdef")
     async with open_pool(base, Role.WORKER, max_size=1) as pool, pool.connection() as conn:
         await recorder.record(conn, RecordDraft(Event.CUSTOMER_MESSAGE_RECEIVED, "1-9", "C1001", payload={"text": text}))
-        await recorder.record(conn, RecordDraft(Event.TURN_MADE, "1-9", "C1001", 1, {"lang": "zh"}, {"replies": [{"text": "您好"}]}))
+        await recorder.record(
+            conn, RecordDraft(Event.TURN_MADE, "1-9", "C1001", 1, {"lang": "zh"}, {"replies": [{"text": "您好"}]})
+        )
     stop = asyncio.Event()
     sealer = asyncio.create_task(run_sealer(base, stop))
     try:

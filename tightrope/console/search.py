@@ -19,14 +19,17 @@ from tightrope.console.sessions import Session
 PAGE = 50
 CONVERSATION_LIMIT = 100
 
-_FIND: LiteralString = (
-    "SELECT r.ord, r.ts, r.event, r.turn, c.conversation_id, l.shard, l.index FROM audit.records r "
-    "LEFT JOIN audit.conversations c ON c.conv = r.conv LEFT JOIN audit.leaves l ON l.record_id = r.id "
+_WHERE: LiteralString = (
+    "FROM audit.records r LEFT JOIN audit.conversations c ON c.conv = r.conv LEFT JOIN audit.leaves l ON l.record_id = r.id "
     "WHERE (%(conversation)s::text IS NULL OR c.conversation_id = %(conversation)s OR r.conv = %(conv)s::uuid) "
     "AND (%(event)s::text IS NULL OR starts_with(r.event, %(event)s)) "
     "AND (%(first)s::timestamptz IS NULL OR r.ts >= %(first)s) AND (%(end)s::timestamptz IS NULL OR r.ts < %(end)s) "
     "AND (%(event)s::text IS NOT NULL OR r.event <> 'log:sequencer:beat') "
-    "AND (%(before)s::bigint IS NULL OR r.ord < %(before)s) ORDER BY r.ord DESC LIMIT %(limit)s"
+    "AND (%(before)s::bigint IS NULL OR r.ord < %(before)s)"
+)
+_COUNT: LiteralString = "SELECT count(*) AS n " + _WHERE
+_FIND: LiteralString = (
+    "SELECT r.ord, r.ts, r.event, r.turn, c.conversation_id, l.shard, l.index " + _WHERE + " ORDER BY r.ord DESC LIMIT %(limit)s"
 )
 
 
@@ -104,13 +107,14 @@ async def search(conn: AsyncConnection[Any], recorder: Recorder, session: Sessio
         "limit": PAGE + 1,
     }
     rows = await (await conn.cursor(row_factory=dict_row).execute(_FIND, values)).fetchall()
+    counted = await (await conn.cursor(row_factory=dict_row).execute(_COUNT, values)).fetchone()
     shown = rows[:PAGE]
     await recorder.record(
         conn,
         RecordDraft(
             Event.INDEX_QUERIED,
-            facts={"mode": "console", "shown": len(shown)},
-            payload={"who": session.person, "reason": session.purpose, "question": question.fields(), "before": question.before},
+            facts={"mode": "list", "records": counted["n"] if counted else 0, "shown": len(shown)},
+            payload={"who": session.person, "reason": session.purpose, "question": question.fields()},
         ),
     )
     await conn.commit()

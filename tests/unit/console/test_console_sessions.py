@@ -112,7 +112,10 @@ def test_the_way_taken_comes_from_the_stack(project):
 
 def test_steps_that_the_assistant_told_go_before_the_stack(project):
     told = [["check_balance", "begin"], ["pattern_completed", "silent"], ["check_balance", "tell_balance"], ["check_balance"], 7]
-    payload = {"steps": told, "events": [{"event": "flow_completed", "flow_id": "check_balance", "step_id": "say_what_comes_next"}]}
+    payload = {
+        "steps": told,
+        "events": [{"event": "flow_completed", "flow_id": "check_balance", "step_id": "say_what_comes_next"}],
+    }
     (way,) = ways(payload, "en", project)
     assert way.steps == ("begin", "tell_balance", "END")
 
