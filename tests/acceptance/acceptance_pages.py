@@ -37,6 +37,10 @@ class Browsers:
         """A new browser for an agent."""
         return Desk(self._demo, await self._page(language, narrow=narrow), language)
 
+    async def auditor(self, language: Language = "zh", *, narrow: bool = False) -> Page:
+        """A new browser for an auditor."""
+        return await self._page(language, narrow=narrow)
+
     async def _page(self, language: Language, *, narrow: bool) -> Page:
         size: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
         if narrow:

@@ -83,15 +83,25 @@ async def chromium() -> AsyncIterator[Browser | None]:
         await browser.close()
 
 
-@pytest.fixture
-async def browsers(request: pytest.FixtureRequest, demo: RunningDemo, chromium: Browser | None) -> AsyncIterator[Browsers]:
-    """Makes browser contexts, one for each person; afterwards no page may have loaded anything from elsewhere or failed."""
+def _present(chromium: Browser | None, request: pytest.FixtureRequest) -> Browser:
     if chromium is None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"under CI the browser tests must run, but {WITHOUT}")
         _skipped.append(request.node.nodeid)
         pytest.skip(WITHOUT)
-    made = Browsers(demo, chromium)
+    return chromium
+
+
+@pytest.fixture
+def browser(request: pytest.FixtureRequest, chromium: Browser | None) -> Browser:
+    """Chromium for tests that have a world of their own."""
+    return _present(chromium, request)
+
+
+@pytest.fixture
+async def browsers(request: pytest.FixtureRequest, demo: RunningDemo, chromium: Browser | None) -> AsyncIterator[Browsers]:
+    """Makes browser contexts, one for each person; afterwards no page may have loaded anything from elsewhere or failed."""
+    made = Browsers(demo, _present(chromium, request))
     yield made
     await made.close(Path(os.environ["ACCEPTANCE_PICTURES"]) if "ACCEPTANCE_PICTURES" in os.environ else None, request.node.name)
     assert made.elsewhere() == [], "a page loaded something from elsewhere"

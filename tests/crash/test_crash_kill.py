@@ -17,7 +17,7 @@ from tightrope.cli.customer import Customer, CustomerStuck
 
 pytestmark = [pytest.mark.long, pytest.mark.acceptance]
 
-PARTS = ("inbox", "sandbox", "knowledge", "understanding", "actions", "assistant", "sealer", "gateway", "worker")
+PARTS = ("inbox", "sandbox", "knowledge", "understanding", "actions", "assistant", "sealer", "console", "gateway", "worker")
 BALANCE = "我的账户余额是多少？"
 QUESTION = "查看资料：银证转账：资金到账时间"
 

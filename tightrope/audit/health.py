@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -21,15 +22,23 @@ async def sealer_health(settings: Settings) -> str | None:
     Raises:
         psycopg.Error: the database does not answer.
     """
-    options = pool_kwargs() | {"row_factory": dict_row}
-    async with await AsyncConnection.connect(conninfo(settings, Role.SEALER), **options) as conn:
-        cursor = await conn.execute(
-            "SELECT extract(epoch FROM clock_timestamp() - greatest(beat_at, '2000-01-01'))::float8 AS silent, segment_error, tree_error, "
-            "coalesce((SELECT extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM audit.pending ORDER BY ord LIMIT 1), 0) AS waiting, "
-            "(SELECT count(*) FROM audit.refused) AS refused FROM audit.sealer"
-        )
-        row = await cursor.fetchone()
-        anchoring = await anchors_health(settings, conn, datetime.now(UTC))
+    async with await AsyncConnection.connect(conninfo(settings, Role.SEALER), **pool_kwargs()) as conn:
+        return await trouble(settings, conn)
+
+
+async def trouble(settings: Settings, conn: AsyncConnection[Any]) -> str | None:
+    """The same by a connection of the role `sealer` or `auditor`.
+
+    Raises:
+        psycopg.Error: the database does not answer.
+    """
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT extract(epoch FROM clock_timestamp() - greatest(beat_at, '2000-01-01'))::float8 AS silent, segment_error, tree_error, "
+        "coalesce((SELECT extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM audit.pending ORDER BY ord LIMIT 1), 0) AS waiting, "
+        "(SELECT count(*) FROM audit.refused) AS refused FROM audit.sealer"
+    )
+    row = await cursor.fetchone()
+    anchoring = await anchors_health(settings, conn, datetime.now(UTC))
     if row is None or row["silent"] > STALE_SECONDS:
         return "no sealer is at work: nothing will be released"
     if row["waiting"] > STALE_SECONDS:

@@ -156,14 +156,20 @@ def _models(part: JsonObject, words: dict[str, str]) -> Iterator[Line]:
         yield Line(f"  {words['model']}", f"{call.get('model')} · {how}", "" if call.get("outcome") == "done" else "yellow")
 
 
-def _steps(payload: JsonObject) -> Iterator[str]:
-    last = None
+def visited(payload: JsonObject) -> Iterator[tuple[str, str]]:
+    """Flow and step of every event of a turn that names them, in order; empty where it names only one."""
     for event in _objects(payload.get("events")):
         metadata = event.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
         flow = event.get("flow_id") or metadata.get("flow_id") or metadata.get("active_flow")
         step = event.get("step_id") or metadata.get("step_id")
-        name = "/".join(str(part) for part in (flow, step) if part)
+        yield str(flow or ""), str(step or "")
+
+
+def _steps(payload: JsonObject) -> Iterator[str]:
+    last = None
+    for place in visited(payload):
+        name = "/".join(part for part in place if part)
         if name and name != last:
             last = name
             yield name

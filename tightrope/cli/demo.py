@@ -188,7 +188,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
 def temporary_settings(state: Path, base: Settings | None = None) -> Settings:
     """Settings on free ports over a state folder: for checks and tests."""
     base = base or Settings()
-    inbox, sandbox, knowledge, understanding, actions, assistant, gateway, worker, sealer, postgres = free_ports(10)
+    inbox, sandbox, knowledge, understanding, actions, assistant, gateway, worker, sealer, console, postgres = free_ports(11)
     return base.model_copy(
         update={
             "state_dir": state,
@@ -210,6 +210,8 @@ def temporary_settings(state: Path, base: Settings | None = None) -> Settings:
             "gateway_public_url": f"http://localhost:{gateway}",
             "worker_health_port": worker,
             "sealer_health_port": sealer,
+            "console_port": console,
+            "console_public_url": f"http://localhost:{console}",
         }
     )
 

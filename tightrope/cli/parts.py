@@ -41,6 +41,7 @@ def parts_of(settings: Settings) -> tuple[Part, ...]:
         part("actions", "action server (rasa-sdk)", "the same", settings.actions_url),
         part("assistant", "conversation engine", "Rasa Pro", settings.assistant_url),
         part("sealer", "audit sealer", "the same", f"http://127.0.0.1:{settings.sealer_health_port}"),
+        part("console", "auditors' pages", "the same", f"http://127.0.0.1:{settings.console_port}"),
         part("gateway", "Chatwoot gateway", "the same", settings.gateway_url, needs_bot=True),
         part("worker", "turn loop and outbox", "the same", f"http://127.0.0.1:{settings.worker_health_port}", needs_bot=True),
     )
@@ -61,6 +62,7 @@ PORT_SETTINGS = {
     "assistant": ("TIGHTROPE_ASSISTANT_URL",),
     "gateway": ("TIGHTROPE_GATEWAY_URL", "TIGHTROPE_GATEWAY_PUBLIC_URL"),
     "worker": ("TIGHTROPE_WORKER_HEALTH_PORT",),
+    "console": ("TIGHTROPE_CONSOLE_PORT", "TIGHTROPE_CONSOLE_PUBLIC_URL"),
     "sealer": ("TIGHTROPE_SEALER_HEALTH_PORT",),
     "postgres": ("TIGHTROPE_DATABASE_PORT",),
 }

@@ -51,6 +51,7 @@ _APPLICATIONS = {
     "understanding": "tightrope.understanding.api",
     "assistant": "tightrope.engine.api",
     "gateway": "tightrope.gateway.api",
+    "console": "tightrope.console.api",
 }
 
 

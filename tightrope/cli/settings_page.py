@@ -39,6 +39,7 @@ SECRETS_EXPLAINED = {
     "oidc_client_gateway": "client secret of `tightrope-gateway` at the identity provider",
     "oidc_client_actions": "client secret of `tightrope-actions`, which exchanges tokens",
     "oidc_client_portal": "sandbox portal only: its client secret",
+    "oidc_client_console": "client secret of `tightrope-console`, the auditors' pages, at the identity provider",
     "sandbox_admin_token": "sandbox brokerage only: orders faults",
     "audit_master_key": "32 bytes in base64: wraps the keys of the record's payloads. Lost, and no payload can be read again",
     "audit_log_key": "32 bytes in base64, one a line: sign the audit log's checkpoints (docs/audit.md, Keys)",

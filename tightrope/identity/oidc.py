@@ -1,9 +1,10 @@
-"""The firm's OpenID Connect provider, for client `tightrope-gateway`: code flow with PKCE, and token exchange (RFC 8693)."""
+"""The firm's OpenID Connect provider: code flow with PKCE for the gateway's and the console's client, and token exchange (RFC 8693)."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -13,7 +14,7 @@ import httpx
 from tightrope.identity.errors import ProviderInvalid, ProviderRefused, ProviderUnavailable, TokenRefused
 from tightrope.identity.keys import Jwks
 from tightrope.identity.models import SCOPES, Proof, SubjectToken
-from tightrope.identity.tokens import GATEWAY_AUDIENCE, PortalClaims, verify_id_token
+from tightrope.identity.tokens import GATEWAY_AUDIENCE, IdClaims, PortalClaims, verify_id_token
 from tightrope.infra.clock import Clock
 from tightrope.infra.settings import Settings
 
@@ -35,23 +36,40 @@ class Provider:
 
     Args:
         http: made by `outbound_client`.
-        redirect_uri: our callback, as registered.
+        client: which client of the provider we are.
+        secret: name of the client's secret.
+        public_url: where browsers reach us; our registered callback is `/login/callback` there. The gateway's by default.
+        scopes: what is asked for beside `openid`.
     """
 
-    def __init__(self, http: httpx.AsyncClient, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        settings: Settings,
+        clock: Clock,
+        *,
+        client: str = GATEWAY_AUDIENCE,
+        secret: str = "oidc_client_gateway",  # noqa: S107 - a name, no secret
+        public_url: str | None = None,
+        scopes: Sequence[str] = SCOPES,
+    ) -> None:
         self.issuer = settings.identity_issuer.rstrip("/")
-        self.redirect_uri = settings.gateway_public_url.rstrip("/") + "/login/callback"
+        self.redirect_uri = (public_url or settings.gateway_public_url).rstrip("/") + "/login/callback"
         self._internal = settings.identity_internal_url.rstrip("/")
         self._http = http
         self._clock = clock
-        self._client = GATEWAY_AUDIENCE
-        self._auth = httpx.BasicAuth(self._client, settings.secret("oidc_client_gateway").get_secret_value())
+        self._client = client
+        self._scopes = tuple(scopes)
+        self._auth = httpx.BasicAuth(self._client, settings.secret(secret).get_secret_value())
         self._document: dict[str, Any] = {}
         self._read_at: datetime | None = None
         self._jwks: Jwks | None = None
 
-    async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, language: str) -> str:
+    async def authorization_url(self, *, state: str, nonce: str, code_challenge: str, language: str, prompt: str = "") -> str:
         """Where the browser has to go.
+
+        Args:
+            prompt: `login` asks for a fresh login although there is a session.
 
         Raises:
             ProviderUnavailable, ProviderInvalid.
@@ -61,13 +79,15 @@ class Provider:
             "response_type": "code",
             "client_id": self._client,
             "redirect_uri": self.redirect_uri,
-            "scope": " ".join(("openid", *SCOPES)),
+            "scope": " ".join(("openid", *self._scopes)),
             "state": state,
             "nonce": nonce,
             "code_challenge": code_challenge,
             "code_challenge_method": "S256",
             "ui_locales": "zh-CN" if language == "zh" else "en",
         }
+        if prompt:
+            query["prompt"] = prompt
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     async def redeem(self, *, code: str, verifier: str, nonce: str, answered_by: str | None) -> Proof:
@@ -79,6 +99,20 @@ class Provider:
         Raises:
             ProviderUnavailable, ProviderRefused, ProviderInvalid: nothing may be bound.
         """
+        claims, answer = await self._redeemed(code, verifier, nonce, answered_by)
+        subject = self._subject(answer, self._clock.now())
+        return Proof(claims.customer_id, claims.sid, claims.acr or "unspecified", claims.auth_time, *subject)
+
+    async def identify(self, *, code: str, verifier: str, nonce: str, answered_by: str | None) -> IdClaims:
+        """Who a code stands for, by the ID token alone; the access token is not kept.
+
+        Raises:
+            ProviderUnavailable, ProviderRefused, ProviderInvalid: nobody is logged in.
+        """
+        claims, _ = await self._redeemed(code, verifier, nonce, answered_by)
+        return claims
+
+    async def _redeemed(self, code: str, verifier: str, nonce: str, answered_by: str | None) -> tuple[IdClaims, dict[str, Any]]:
         metadata = await self._metadata()
         must_name_itself = metadata.get("authorization_response_iss_parameter_supported") is True
         if answered_by != self.issuer and (answered_by is not None or must_name_itself):
@@ -95,7 +129,7 @@ class Provider:
             )
         except TokenRefused as error:
             raise ProviderInvalid(f"ID token refused: {error.reason}") from error
-        return Proof(claims.customer_id, claims.sid, claims.acr or "unspecified", claims.auth_time, *self._subject(answer, now))
+        return claims, answer
 
     async def confirm(self, token: str, claims: PortalClaims) -> Proof:
         """The customer of a verified portal token, confirmed by the provider, which gives a subject token for it.

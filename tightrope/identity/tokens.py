@@ -12,7 +12,7 @@ import hmac
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -109,12 +109,18 @@ class LogoutClaims:
 
 @dataclass(frozen=True)
 class IdClaims:
-    """A verified ID token."""
+    """A verified ID token.
+
+    Attributes:
+        customer_id: its subject: a customer, or in the console somebody of the firm.
+        claims: all of them, as the provider signed them.
+    """
 
     customer_id: str
     sid: str | None
     acr: str | None
     auth_time: datetime
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def verify_portal_token(token: object, keys: KeyRing, *, issuer: str, now: datetime) -> PortalClaims:
@@ -172,7 +178,7 @@ def verify_id_token(token: object, keys: KeyRing, *, issuer: str, client_id: str
         raise TokenRefused(Reason.CLAIM_MISSING)
     sid, acr = claims.get("sid"), claims.get("acr")
     sid = sid if isinstance(sid, str) and sid else None
-    return IdClaims(_text(claims, "sub"), sid, acr if isinstance(acr, str) else None, auth_time)
+    return IdClaims(_text(claims, "sub"), sid, acr if isinstance(acr, str) else None, auth_time, claims)
 
 
 def _open(token: object, keys: KeyRing, algorithms: Collection[str]) -> dict[str, Any]:

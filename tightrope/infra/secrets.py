@@ -42,6 +42,7 @@ DEMO_SECRETS: dict[str, Callable[[], str]] = {
     "oidc_client_gateway": _token,
     "oidc_client_actions": _token,
     "oidc_client_portal": _token,
+    "oidc_client_console": _token,
     "sandbox_admin_token": _token,
     "audit_master_key": new_key32,
     "audit_log_key": new_key32,

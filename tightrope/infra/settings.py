@@ -62,6 +62,14 @@ class Settings(BaseSettings):
     worker_health_port: int = Field(8081, description="Health port of the worker")
     sealer_health_port: int = Field(8082, description="Health port of the sealer")
 
+    console_port: int = Field(8083, description="Port of the auditors' pages")
+    console_public_url: str = Field("http://localhost:8083", description="The auditors' pages as browsers reach them")
+    console_role_claim: str = Field(
+        "roles", min_length=1, description="Claim of the ID token that holds somebody's roles (a text or a list of texts)"
+    )
+    console_role: str = Field("auditor", min_length=1, description="The role in that claim that opens the auditors' pages")
+    console_idle_minutes: int = Field(20, ge=1, le=120, description="Silence after which an auditor has to log in again")
+
     allowed_hosts: str = Field(
         "127.0.0.1,localhost", description="Comma-separated host names that may be connected to; all else is refused and recorded"
     )

@@ -14,6 +14,8 @@ from tightrope.sandbox.catalogue import groups_from
 from tightrope.sandbox.identity.errors import LoginRefused, OAuthError, RequestRefused
 from tightrope.sandbox.identity.models import (
     BUSINESS_SCOPES,
+    CONSOLE,
+    STAFF,
     AuthorizationRequest,
     Client,
     clients_from,
@@ -39,7 +41,7 @@ class IdentityEdge:
         self._issuer = settings.identity_issuer
         self._key = key
         self._clients = clients_from(settings)
-        pages = (settings.portal_public_url, settings.gateway_public_url, settings.inbox_public_url)
+        pages = (settings.portal_public_url, settings.gateway_public_url, settings.inbox_public_url, settings.console_public_url)
         targets = " ".join(dict.fromkeys(origin(url) for url in pages))
         # form-action names where the login may lead: Chromium checks every redirect that follows a form.
         self._csp = (
@@ -75,7 +77,7 @@ class IdentityEdge:
             "revocation_endpoint_auth_methods_supported": ["client_secret_basic"],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": ["openid", "profile", *BUSINESS_SCOPES],
-            "claims_supported": ["sub", "sid", "auth_time", "acr", "nonce"],
+            "claims_supported": ["sub", "sid", "auth_time", "acr", "nonce", "name", "roles"],
             "prompt_values_supported": ["none", "login", "select_account"],
             "ui_locales_supported": ["zh-CN", "en"],
             "authorization_response_iss_parameter_supported": True,
@@ -197,7 +199,8 @@ class IdentityEdge:
             "page_id": page_id,
             "one_time_code": one_time_code,
             "client_id": asked.client_id,
-            "groups": groups_from(picked),
+            "groups": groups_from(picked) if asked.client_id != CONSOLE else (),
+            "staff": tuple(STAFF.values()) if asked.client_id == CONSOLE else (),
             "chosen": picked,
             "error": error,
         }

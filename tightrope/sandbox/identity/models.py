@@ -17,6 +17,7 @@ from tightrope.sandbox.identity.errors import OAuthError, RequestRefused
 GATEWAY: Final = "tightrope-gateway"
 ACTIONS: Final = "tightrope-actions"
 PORTAL: Final = "portal"
+CONSOLE: Final = "tightrope-console"
 BUSINESS_SCOPES: Final = (
     "accounts:read",
     "orders:read",
@@ -52,8 +53,9 @@ class Client:
 
 
 def clients_from(settings: Settings) -> dict[str, Client]:
-    """The three clients; their secrets are the files `oidc_client_*`."""
+    """The four clients; their secrets are the files `oidc_client_*`."""
     portal, gateway = settings.portal_public_url.rstrip("/"), settings.gateway_public_url.rstrip("/")
+    console = settings.console_public_url.rstrip("/")
 
     def secret(name: str) -> str:
         return settings.secret(name).get_secret_value()
@@ -70,6 +72,13 @@ def clients_from(settings: Settings) -> dict[str, Client]:
             ),
             Client(ACTIONS, secret("oidc_client_actions")),
             Client(PORTAL, secret("oidc_client_portal"), (f"{portal}/portal/callback",), (f"{portal}/",), ("openid", "profile")),
+            Client(
+                CONSOLE,
+                secret("oidc_client_console"),
+                (f"{console}/login/callback",),
+                (f"{console}/login",),
+                ("openid", "profile"),
+            ),
         )
     }
 
@@ -175,8 +184,43 @@ def parse_authorization(params: Sequence[tuple[str, str]], clients: dict[str, Cl
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Somebody of the firm: logs in to the console, has no account and is no customer anywhere."""
+
+    customer_id: str
+    names: tuple[str, str]
+    duties: tuple[str, str]
+    roles: tuple[str, ...]
+
+    def name(self, language: str) -> str:
+        """The name."""
+        return self.names[language == "en"]
+
+    def case(self, language: str) -> str:
+        """The duty."""
+        return self.duties[language == "en"]
+
+
+STAFF: Final = {
+    person.customer_id: person
+    for person in (
+        Staff(
+            "auditor-01",
+            ("林慎", "Lin Shen"),
+            ("内部审计：可查阅审计日志", "Internal audit: may read the audit log"),
+            ("auditor",),
+        ),
+        Staff("clerk-01", ("周文", "Zhou Wen"), ("行政：没有审计权限", "Office clerk: no audit rights"), ("clerk",)),
+    )
+}
+"""The demo's people of the firm. Invented."""
+
+
 def needs_login(request: AuthorizationRequest, session: Session | None, now: datetime) -> bool:
     """Whether the login page has to be shown although there may be a session."""
+    if session is not None and session.sub in STAFF and request.client_id != CONSOLE:
+        return True
     if session is None or request.prompt in {"login", "select_account"}:
         return True
     if request.login_hint and request.login_hint != session.sub:

@@ -12,7 +12,7 @@ from tightrope.infra.clock import Clock
 from tightrope.infra.logging import get_logger
 from tightrope.sandbox.catalogue import BY_ID
 from tightrope.sandbox.identity.errors import LoginRefused
-from tightrope.sandbox.identity.models import ACR, AuthorizationRequest, LoginAttempt, Session, sha256
+from tightrope.sandbox.identity.models import ACR, CONSOLE, STAFF, AuthorizationRequest, LoginAttempt, Session, sha256
 from tightrope.sandbox.identity.repository import Identities
 
 log = get_logger()
@@ -88,7 +88,7 @@ class Logins:
             raise LoginRefused("expired")
         if attempt.attempts > MAX_ATTEMPTS:
             raise LoginRefused("attempts")
-        if customer_id not in BY_ID:
+        if customer_id not in (STAFF if attempt.request.client_id == CONSOLE else BY_ID):
             raise LoginRefused("customer")
         if not hmac.compare_digest(typed.strip().encode(), attempt.one_time_code.encode()):
             raise LoginRefused("code")

@@ -16,6 +16,7 @@ from tightrope.sandbox.identity.models import (
     BUSINESS_AUDIENCE,
     BUSINESS_SCOPES,
     GATEWAY,
+    STAFF,
     SUBJECT_AUDIENCE,
     Client,
     Session,
@@ -232,7 +233,9 @@ class Tokens:
 
 
 def _session_claims(session: Session) -> dict[str, Any]:
-    return {"sid": session.sid, "auth_time": _seconds(session.auth_time), "acr": session.acr}
+    staff = STAFF.get(session.sub)
+    own = {"roles": list(staff.roles), "name": staff.name("zh")} if staff else {}
+    return own | {"sid": session.sid, "auth_time": _seconds(session.auth_time), "acr": session.acr}
 
 
 def _answer(token: str, life: int, scope: str) -> Answer:
