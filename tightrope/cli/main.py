@@ -81,7 +81,8 @@ def status() -> None:
 @app.command()
 def serve(
     part: Annotated[
-        str, typer.Argument(help="inbox, sandbox, knowledge, understanding, actions, assistant, sealer, console, gateway or worker")
+        str,
+        typer.Argument(help="inbox, sandbox, knowledge, understanding, actions, assistant, sealer, console, gateway or worker"),
     ],
 ) -> None:
     """Run one part in this process, as a container does."""
