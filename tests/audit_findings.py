@@ -27,3 +27,10 @@ def stopped() -> asyncio.Event:
     stop = asyncio.Event()
     stop.set()
     return stop
+
+
+SET_KEYS = (
+    "UPDATE audit.keys SET state = %(state)s, wrapped = CASE WHEN %(state)s = 'destroyed' THEN ''::bytea ELSE wrapped END, "
+    "shares = CASE WHEN %(state)s = 'restricted' THEN '{}'::jsonb END "
+)
+"""What custody does to the table of keys, without the people it takes; a WHERE may follow."""

@@ -64,7 +64,7 @@ def turn(
         sender_id=f"cw-{conversation}-e1",
         language="zh",
         conversation={"conversation_id": conversation, "epoch": 1, "held_by": None, "turn_count": number},
-        inbound={"kind": "message", "body": {}, "message_id": 9},
+        inbound={"kind": "message", "body": {}, "message_id": 9, "record_id": None},
         binding=binding,
         text=text,
         wording=None,

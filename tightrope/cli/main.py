@@ -139,7 +139,7 @@ def audit_show(
 
 @audit_app.command("verify")
 def audit_verify(as_json: Annotated[bool, typer.Option("--json", help="The report as JSON")] = False) -> None:
-    """Recompute the whole chain against records and sealed segments; names what is altered or missing."""
+    """Recompute the whole tree against records, checkpoints, tiles and segments; names what is altered or missing."""
     from tightrope.cli.operate import verify
 
     raise typer.Exit(verify(get_settings(), console, as_json=as_json))

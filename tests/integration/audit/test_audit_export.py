@@ -10,6 +10,7 @@ import zipfile
 import pypdfium2
 import pytest
 from audit_exports import exporter_of, lines, names, order, tell
+from audit_findings import SET_KEYS
 from audit_turns import BALANCE, CUSTOMER, NAME, PHONE, SECRETS
 from event_schemas import faults
 
@@ -233,7 +234,7 @@ async def test_no_export_where_it_cannot_be_recorded(told, exporter, tmp_path, m
 @pytest.mark.parametrize("state", ["restricted", "destroyed"])
 async def test_closed_keys_are_shown_as_such(told, exporter, tmp_path, superuser, state):
     with superuser("tightrope") as conn:
-        conn.execute("UPDATE audit.keys SET state = %s", (state,))
+        conn.execute(SET_KEYS, {"state": state})
     await exporter.make(order(tmp_path, who="chief", unmasked=True, reason="regulator's request"))
     out = tmp_path / "out"
     assert {record["state"] for record in lines(out, "records.jsonl")} == {state}

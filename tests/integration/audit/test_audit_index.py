@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
+from audit_findings import SET_KEYS
 from audit_turns import agent_message, cited, margin, message, turn
 from event_schemas import faults
 
@@ -242,9 +243,9 @@ async def test_another_version_of_the_rules_makes_the_index_again(told, auditor)
 async def test_a_closed_key_takes_with_it_what_the_index_knew(told, finder, auditor, superuser, log, clock, state):
     with superuser("tightrope") as conn:
         conn.execute(
-            "UPDATE audit.keys SET state = %s WHERE kid IN (SELECT kid FROM audit_index.records WHERE customer IS NOT NULL AND conv IN "
+            SET_KEYS + "WHERE kid IN (SELECT kid FROM audit_index.records WHERE customer IS NOT NULL AND conv IN "
             "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2'))",
-            (state,),
+            {"state": state},
         )
     assert await told.catch_up() > 0
     assert await ask(finder, customer="C1001") == []
@@ -261,7 +262,7 @@ async def test_an_opened_key_is_indexed_again(told, finder, auditor, superuser):
     before = await dump(auditor)
     for state in ("restricted", "active"):
         with superuser("tightrope") as conn:
-            conn.execute("UPDATE audit.keys SET state = %s", (state,))
+            conn.execute(SET_KEYS, {"state": state})
         await told.catch_up()
     assert await dump(auditor) == before
 
