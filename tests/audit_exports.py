@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from tightrope.audit.export.proofs import TreeProofs
 from tightrope.audit.export.service import Exporter, Parts
 from tightrope.audit.index.models import Question
 from tightrope.audit.models import Event, RecordDraft
+from tightrope.audit.verifier import FILES
 from tightrope.generation.masking import mask
 
 ROOT = Path(__file__).resolve().parents[1]
-VERIFIER = ROOT / "tightrope/audit/verifier/verify.py"
+VERIFIER = {name: (ROOT / "tightrope/audit/verifier" / name).read_bytes() for name in FILES}
 OLD = date(2024, 1, 10)
 WORDS = f"我叫{NAME}，手机{PHONE}，身份证{IDENTITY}，卡号{CARD}，我能开通融资融券吗"
 
@@ -64,7 +67,7 @@ def exporter_of(log, auditor, keyring, recorder, clock) -> Exporter:
             hide,
             TreeProofs(settings),
             Outside(settings),
-            VERIFIER.read_bytes(),
+            VERIFIER,
             "local folder, not WORM",
         )
     )
@@ -84,8 +87,18 @@ def names(folder: Path) -> set[str]:
 
 
 def verified(bundle: Path, *options: str) -> tuple[int, str]:
-    """What the verifier says of a bundle, run as an examiner runs it."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(VERIFIER), str(bundle), *options], capture_output=True, text=True, check=False
-    )
+    """What the bundle's own verifier says of it, run as an examiner runs it: of a zip the verifier's files are taken out first."""
+    with tempfile.TemporaryDirectory() as beside:
+        folder = bundle
+        if bundle.suffix == ".zip":
+            folder = Path(beside)
+            with zipfile.ZipFile(bundle) as packed:
+                for name in FILES:
+                    packed.extract(name, folder)
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-B", str(folder / "verify.py"), str(bundle), *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     return done.returncode, done.stdout + done.stderr

@@ -287,7 +287,7 @@ async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
     from tightrope.audit.export.service import Exporter, Parts
     from tightrope.audit.stores.choice import store_from
 
-    source = (Path(str(verifier.__file__)).parent / "verify.py").read_bytes()
+    sources = {name: (Path(str(verifier.__file__)).parent / name).read_bytes() for name in verifier.FILES}
     async with _desk() as desk:
         store = store_from(desk.settings).describe().text
         parts = Parts(
@@ -299,7 +299,7 @@ async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
             hide,
             TreeProofs(desk.settings),
             Outside(desk.settings),
-            source,
+            sources,
             store,
         )
         made = await Exporter(parts).make(Order(asked, target, login(), font=desk.settings.audit_pdf_font, **wanted))

@@ -21,6 +21,7 @@ from tightrope.audit.index.query import month
 from tightrope.audit.leaf import commitment
 from tightrope.audit.tlog.policy import Policy
 from tightrope.audit.tlog.proof import TlogProof
+from tightrope.audit.verifier import FILES
 
 pytestmark = pytest.mark.integration
 
@@ -77,7 +78,7 @@ async def test_a_bundle_holds_what_the_contract_says_and_every_proof_holds(told,
     assert {
         "index.html",
         "README.txt",
-        "verify.py",
+        *FILES,
         "anchors.json",
         "destroyed.json",
         "conversations/0001.html",

@@ -18,6 +18,7 @@ from tightrope.audit.tlog.checkpoint import Checkpoint
 from tightrope.audit.tlog.note import CosignatureSigner, Note
 from tightrope.audit.tlog.policy import Policy
 from tightrope.audit.tlog.proof import TlogProof
+from tightrope.infra.database import Role, open_pool
 
 pytestmark = pytest.mark.integration
 
@@ -44,14 +45,12 @@ async def test_the_verifier_finds_nothing_wrong(told, exporter, tmp_path, form, 
     assert code == 0, said
 
 
-async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
-    told, exporter, tmp_path, worker, recorder, seal, superuser
-):
+async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(told, exporter, tmp_path, log, recorder, seal, superuser):
     with superuser("tightrope") as conn:
         kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE turn = 1 AND conv IN "
                 "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2')").fetchall()]  # fmt: skip
         conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = ANY(%s)", (kids,))
-    async with worker.connection() as conn:
+    async with open_pool(log, Role.OPERATOR, max_size=1) as operator, operator.connection() as conn:
         for kid in kids:
             await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}))
     await seal()

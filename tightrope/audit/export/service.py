@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Parts:
 
     Attributes:
         pool: of Role.AUDITOR.
-        verifier: the verifier's source, shipped inside.
+        verifier: the verifier's files, shipped inside.
         store: what the segments are kept in, in words (`local folder, not WORM`).
     """
 
@@ -54,7 +54,7 @@ class Parts:
     mask: Masker
     proofs: ProofSource
     outside: Outside
-    verifier: bytes
+    verifier: Mapping[str, bytes]
     store: str
 
 

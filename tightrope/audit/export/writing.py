@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -146,7 +146,7 @@ class Writer:
         facts: JsonObject,
         receipts: Sequence[JsonObject],
         gone: Sequence[tuple[Place, str, str]],
-        verifier: bytes,
+        verifier: Mapping[str, bytes],
     ) -> Counts:
         """Everything that stands beside the records; the manifest is the bundle's own."""
         counts = Counts(self._records, len(self._listed), self._unreadable)
@@ -154,7 +154,8 @@ class Writer:
             self._bundle.write(f"{shard}/checkpoint", head.note)
         self._bundle.write("anchors.json", json_bytes(list(receipts)))
         self._bundle.write("destroyed.json", json_bytes([{"kid": kid, "at": at, "place": str(place)} for place, kid, at in gone]))
-        self._bundle.write("verify.py", verifier)
+        for name, source in verifier.items():
+            self._bundle.write(name, source)
         self._bundle.write("README.txt", Path(__file__).with_name("README.txt").read_bytes())
         self._bundle.write("index.html", self._index(selection, facts, counts).encode("utf-8", "backslashreplace"))
         return counts
