@@ -305,6 +305,14 @@ ATTACKS: dict[str, Attack] = {
         (("altered", 2026, 0, 7),),
         says="another time",
     ),
+    "emptied": Attack(
+        lambda: listed(
+            {name: data for name, data in made.good().items() if not name.startswith("proofs/")} | {"records.jsonl": b""},
+            records=0,
+        ),
+        (("missing", None, None, None),),
+        says="no record",
+    ),
     "policy-swapped": Attack(forged_policy, (WHOLE, ("altered", 2025, 0, 2)), says="not signed"),
     "destroyed-without-record": Attack(
         lambda: edited(claim_destroyed),

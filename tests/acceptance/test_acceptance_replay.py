@@ -28,7 +28,7 @@ from tightrope.replay.models import Mark, Part, Replay
 from tightrope.replay.service import replay_conversation, replay_view
 from tightrope.rules import margin
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.long]
 
 Json = dict[str, Any]
 MADE = {Event.TURN_MADE, Event.TURN_FAILED}

@@ -210,6 +210,27 @@ def test_nothing_anchored_is_late(log: Any) -> None:
     assert ("late", 2026, 0, 538) in places  # the last ten minutes are not late yet
 
 
+@pytest.mark.parametrize("kind", ["witness-c2sp", "worm-s3", "chain-http", "what-is-this"])
+def test_a_time_that_nothing_bears_out_is_no_outside_clock(log: Any, kind: str) -> None:
+    """A receipt without a known cosignature or a stamp cannot make late records early."""
+    tree = replace(big_tree(), witnesses=())
+    files = made.log_files(tree, "2026/")
+    early = tree.entries[0].leaf["ts"]
+    item = {
+        "anchor": "nobody",
+        "kind": kind,
+        "shard": 2026,
+        "size": len(tree.entries),
+        "received": early,
+        "asserted": early,
+        "body": "",
+    }
+    files["anchors.json"] = made.canonical([item | {"checkpoint": files["2026/checkpoint"].decode()}])
+    code, _, places = log(files)
+    assert code == 0
+    assert ("late", 2026, 0, 538) in places
+
+
 def test_heartbeats_stop_and_gaps_are_declared(log: Any) -> None:
     tree = Tree(2026)
     tree.add("log:shard:opened")

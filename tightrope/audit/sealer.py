@@ -97,8 +97,8 @@ async def _sequence(sequencer: Sequencer, beat: _Heartbeat, listen: Conn, stop: 
     while not stop.is_set():
         await beat.beat()
         await sequencer.beat()
-        while await sequencer.sequence_batch() == BATCH:
-            pass
+        while await sequencer.sequence_batch() == BATCH and not stop.is_set():
+            await beat.beat()
         async for _ in listen.notifies(timeout=POLL_SECONDS, stop_after=1):
             pass
     while await sequencer.sequence_batch() == BATCH:

@@ -37,8 +37,7 @@ class SegmentCheck:
         """
         self._shard, self._origin, self._frontier = shard, origin, Frontier()
         indexed: set[str] = set()
-        rows = [row async for row in repository.stream(self._conn, repository.SEGMENTS, {"shard": shard})]
-        for row in rows:
+        async for row in repository.stream(self._conn, repository.SEGMENTS, {"shard": shard}):
             indexed.add(row["key"])
             self._report.segments += 1
             if row["first"] != self._frontier.size:

@@ -17,6 +17,8 @@ from tightrope.infra.logging import get_logger
 
 log = get_logger()
 
+BYTES = 24 * 1024 * 1024
+"""A segment ends when its leaves and ciphertexts pass this: in base64 and with one more record it stays well below what a store takes in one put."""
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = 2.0
 SLICE = 32
@@ -48,7 +50,8 @@ class SegmentWriter:
                         f"the segment store is ahead of the database: it holds entries of {name.shard} up to {name.last}, the tree has "
                         f"{shard.size if shard else 0} leaves; the database was set back; run `tightrope audit verify`"
                     )
-                stored[name.shard] = await self._adopt(name, shard, stored[name.shard])
+                if name.last >= stored[name.shard].size:  # else one adopted a moment ago holds these entries too
+                    stored[name.shard] = await self._adopt(name, shard, stored[name.shard])
         except StoreError as error:
             await self._alarm(error)
 
@@ -91,17 +94,22 @@ class SegmentWriter:
         return False
 
     async def _write(self, shard: Shard, stored: Stored) -> None:
-        last = min(shard.size, stored.size + ENTRIES) - 1
-        entries = await tree_repository.sequenced(self._conn, shard.shard, stored.size, last)
+        entries = await tree_repository.sequenced(
+            self._conn, shard.shard, stored.size, min(shard.size, stored.size + ENTRIES) - 1
+        )
         await self._conn.commit()
-        builder = SegmentBuilder(shard.shard, shard.origin, stored.frontier())
+        builder, taken = SegmentBuilder(shard.shard, shard.origin, stored.frontier()), 0
         for number, entry in enumerate(entries, stored.size):
             if entry.index != number:
                 raise SegmentInvalid(f"the record of entry {shard.shard}/{number} has vanished")
             builder.add(entry)
+            taken += len(entry.leaf) + len(entry.ct or b"")
+            if taken > BYTES:
+                break
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         key, data, after = builder.finish()
+        last = after.size - 1
         if after.size == shard.size and after.root() != shard.frontier().root():
             raise SegmentInvalid(f"the records up to {shard.shard}/{last} do not lead to the tree's root")
         started = time.perf_counter()
@@ -115,23 +123,31 @@ class SegmentWriter:
         log.debug("segment stored", action="segment_stored", shard=shard.shard, first=stored.size, last=last, ms=milliseconds)
 
     def _after(self, stored: dict[int, Stored]) -> list[SegmentName]:
+        """What the store holds beyond the index, the longest of those that begin together first: a put that failed after it had landed leaves
+        a shorter one beside the one that was tried again."""
         names = [name for key in self._store.keys(FOLDER) if (name := parse_name(key)) is not None]
         fresh = [name for name in names if name.shard not in stored or name.last >= stored[name.shard].size]
-        return sorted(fresh, key=lambda name: (name.shard, name.first))
+        return sorted(fresh, key=lambda name: (name.shard, name.first, -name.last))
 
     async def _adopt(self, name: SegmentName, shard: Shard, stored: Stored) -> Stored:
         data = await asyncio.to_thread(self._store.get, name.key)
         try:
             segment = parse_segment(data or b"")
         except SegmentInvalid as error:
-            raise SealerRefused(f"the stored segment {name.key} is damaged: {error}") from error
-        after = follows(segment, stored.frontier())
+            # A write-once store keeps it for ever; the entries are written again under another name, and verification names this one.
+            await self._alarm(StoreError(f"the stored segment {name.key} is damaged and is not used: {error}"))
+            return stored
         rows = await tree_repository.sequenced(self._conn, shard.shard, segment.first, segment.last)
         await self._conn.commit()
-        if after is None or [row.leaf for row in rows] != [entry.leaf for entry in segment.entries]:
+        if [row.leaf for row in rows] != [entry.leaf for entry in segment.entries]:
             raise SealerRefused(
                 f"the stored segment {name.key} belongs to another tree than the database's; run `tightrope audit verify`"
             )
+        if segment.first != stored.size:  # of another cut than what is indexed: the same entries, so nothing is lost
+            return stored
+        after = follows(segment, stored.frontier())
+        if after is None:
+            raise SealerRefused(f"the stored segment {name.key} names another root than the tree's; run `tightrope audit verify`")
         assert data is not None  # noqa: S101 - parse_segment refused an absent one
         receipt = await asyncio.to_thread(self._store.put, name.key, data)  # already there: its receipt is read back
         await segment_repository.insert_segment(self._conn, shard.shard, segment.first, after, receipt)

@@ -28,20 +28,24 @@ class CheckpointCheck:
         self._shard: int = shard["shard"]
         self._origin: str = shard["origin"]
         self._keys = [VerifierKey.parse(vkey) for vkey in shard["vkeys"]]
-        self._due: dict[int, Row] = {}
+        self._rows: AsyncIterator[Row] = repository.checkpoints(conn, self._shard)
+        self._next: Row | None = None
         self._held = 0
         self._broken = False
 
     async def begin(self) -> None:
-        """Read the shard's checkpoints."""
-        self._due = {row["size"]: row for row in await repository.checkpoints(self._conn, self._shard)}
-        self._report.checkpoints += len(self._due)
+        """Read the first of the shard's checkpoints; one is signed every second, so they are read in step with the leaves."""
+        self._next = await anext(self._rows, None)
 
-    def passed(self, size: int, frontier: Frontier | None) -> None:
+    async def passed(self, size: int, frontier: Frontier | None) -> None:
         """The walk has come to this size; without a frontier (an entry before is missing, which is told) nothing can be compared."""
-        row = self._due.pop(size, None)
-        if row is None or frontier is None:
-            return
+        while self._next is not None and self._next["size"] <= size:
+            row, self._next = self._next, await anext(self._rows, None)
+            self._report.checkpoints += 1
+            if row["size"] == size and frontier is not None:
+                self._compare(row, size, frontier)
+
+    def _compare(self, row: Row, size: int, frontier: Frontier) -> None:
         reason = self._reason(row, frontier)
         if reason is None:
             self._held = size
@@ -50,10 +54,14 @@ class CheckpointCheck:
             detail = f"the checkpoint of {size} leaves does not hold: {reason} (entries {self._held} to {size - 1})"
             self._report.add(self._report.altered, Finding("checkpoint", detail, Place(self._shard, size - 1)))
 
-    @property
-    def signed(self) -> int:
+    async def signed(self) -> int:
         """The largest signed size that the walk has not come to, or 0."""
-        return max(self._due, default=0)
+        largest = 0
+        while self._next is not None:
+            largest = self._next["size"]
+            self._report.checkpoints += 1
+            self._next = await anext(self._rows, None)
+        return largest
 
     def _reason(self, row: Row, frontier: Frontier) -> str | None:
         try:

@@ -114,7 +114,8 @@ def split(frontier: bytes) -> tuple[bytes, ...]:
 async def unopened(conn: Conn) -> list[int]:
     """Years that have leaves and no shard yet: sealed before there was a tree."""
     cursor = await _rows(conn).execute(
-        "SELECT DISTINCT shard FROM audit.leaves l WHERE NOT EXISTS (SELECT 1 FROM audit.shards s WHERE s.shard = l.shard) ORDER BY shard"
+        "SELECT year AS shard FROM generate_series(2000, 2200) AS year WHERE EXISTS (SELECT 1 FROM audit.leaves l WHERE l.shard = year::smallint) "
+        "AND NOT EXISTS (SELECT 1 FROM audit.shards s WHERE s.shard = year::smallint) ORDER BY year"
     )
     return [row["shard"] for row in await cursor.fetchall()]
 
@@ -206,7 +207,8 @@ async def pending_ord(conn: Conn, record_id: UUID) -> int:
 async def last_beat(conn: Conn) -> datetime | None:
     """When the sealer last wrote a leaf that says it is at work (or opened a shard), or None before the first."""
     cursor = await _rows(conn).execute(
-        "SELECT ts FROM audit.records WHERE event IN ('log:sequencer:beat', 'log:shard:opened') ORDER BY ord DESC LIMIT 1"
+        "SELECT greatest((SELECT ts FROM audit.records WHERE event = 'log:sequencer:beat' ORDER BY ord DESC LIMIT 1), "
+        "(SELECT ts FROM audit.records WHERE event = 'log:shard:opened' ORDER BY ord DESC LIMIT 1)) AS ts"
     )
     row = await cursor.fetchone()
     return row["ts"] if row else None

@@ -93,8 +93,8 @@ async def _shard(conn: Conn, report: Report, shard: Row, records: _Records) -> _
     await checkpoints.begin()
     async for row in repository.leaves(conn, shard["shard"]):
         walk.sequenced(row)
-        checkpoints.passed(walk.last + 1, walk.whole)
-    walk.ended(shard, checkpoints.signed)
+        await checkpoints.passed(walk.last + 1, walk.whole)
+    walk.ended(shard, await checkpoints.signed())
     return walk
 
 

@@ -42,6 +42,7 @@ VANISHED: LiteralString = (
 DESTROYED: LiteralString = (
     "SELECT audit.leaf_fact(leaf, 'kid') AS kid, ts FROM audit.records WHERE event = 'audit:key:destroyed' ORDER BY ord"
 )
+CHECKPOINTS: LiteralString = "SELECT size, root, note FROM audit.checkpoints WHERE shard = %(shard)s ORDER BY size"
 SEGMENTS: LiteralString = "SELECT first, last, key, sha256, frontier FROM audit.segments WHERE shard = %(shard)s ORDER BY first"
 CONTENT: LiteralString = "SELECT sha256, data FROM audit.content ORDER BY sha256"
 
@@ -95,12 +96,9 @@ async def shards(conn: Conn) -> list[Row]:
     return await cursor.fetchall()
 
 
-async def checkpoints(conn: Conn, shard: int) -> list[Row]:
+def checkpoints(conn: Conn, shard: int) -> AsyncIterator[Row]:
     """Every signed checkpoint of a shard, smallest first."""
-    cursor = await conn.cursor(row_factory=dict_row).execute(
-        "SELECT size, root, note FROM audit.checkpoints WHERE shard = %s ORDER BY size", (shard,)
-    )
-    return await cursor.fetchall()
+    return stream(conn, CHECKPOINTS, {"shard": shard})
 
 
 async def leaves_range(conn: Conn, shard: int, first: int, last: int) -> dict[int, bytes]:

@@ -191,9 +191,10 @@ async def scheduled(settings: Settings, stop: asyncio.Event) -> None:
         try:
             async with reconciler(settings) as made:
                 await _turn_of_ours(made)
-        except ReconcileError as error:
+        except Exception as error:  # whatever it is: comparing is no part of answering, and must not end the process that answers
             wait = min(wait, FIRST_LOOK_SECONDS * 5)
-            log.error("nothing was compared", action="reconcile_failed", why=str(error).splitlines()[0])
+            why = f"{type(error).__name__}: {error}".splitlines()[0]
+            log.error("nothing was compared", action="reconcile_failed", why=why, exc_info=not isinstance(error, ReconcileError))
 
 
 async def _turn_of_ours(made: Reconciler) -> None:

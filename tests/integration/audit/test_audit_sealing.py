@@ -227,7 +227,9 @@ async def test_a_foreign_segment_in_the_store_stops_the_sealer(log, worker, reco
         await run_sealer(log, asyncio.Event())
 
 
-async def test_a_damaged_segment_that_is_not_indexed_stops_the_sealer(log, worker, recorder, seal, insider, store):
+async def test_a_damaged_segment_that_is_not_indexed_is_named_and_its_entries_written_again(
+    log, worker, recorder, seal, insider, store
+):
     await write(worker, recorder, 2)
     await seal()
     insider.execute("DELETE FROM audit.segments")
@@ -235,8 +237,47 @@ async def test_a_damaged_segment_that_is_not_indexed_stops_the_sealer(log, worke
     path = log.audit_store / key
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(SealerRefused, match="damaged"):
-        await run_sealer(log, asyncio.Event())
+    await write(worker, recorder, 1)
+    await seal()
+    report = await verify_log(log)
+    assert report.segments == 1
+    assert ["altered in the store" in finding.detail for finding in report.segment_problems] == [True]
+    assert not report.missing
+
+
+async def test_leftovers_of_puts_that_failed_after_they_had_landed_stop_nothing(
+    log, worker, recorder, seal, insider, monkeypatch
+):
+    """A lost reply makes the next try a longer segment of another name: both stay in a write-once store."""
+    real = LocalFolderStore.put
+
+    def lands_and_fails(self, key, data):
+        real(self, key, data)
+        raise StoreError("the reply was lost")
+
+    monkeypatch.setattr(LocalFolderStore, "put", lands_and_fails)
+    for _ in range(3):
+        await write(worker, recorder, 2)
+        await seal()
+    monkeypatch.undo()
+    await write(worker, recorder, 1)
+    await seal()
+    report = await verify_log(log)
+    assert report.ok, report.to_json()
+    assert report.sealed == 8
+    await seal()  # and again with the shorter ones still beside the index
+    assert (await verify_log(log)).ok
+
+
+async def test_a_segment_ends_before_it_is_too_large_for_one_put(log, worker, recorder, seal, monkeypatch):
+    monkeypatch.setattr(segment_writer, "BYTES", 20_000)
+    async with worker.connection() as conn:
+        for number in range(8):
+            await recorder.record(conn, RecordDraft(Event.TURN_MADE, "1-1", turn=number, payload={"said": "x" * 9000}))
+    await seal()
+    report = await verify_log(log)
+    assert report.ok
+    assert report.segments >= 3
 
 
 async def test_a_vanished_record_holds_segments_back_and_is_told(log, worker, recorder, insider, sealer_at_work, superuser):
@@ -277,6 +318,12 @@ async def test_health_tells_a_waiting_record_and_a_refused_one(log, worker, reco
     insider.execute("DELETE FROM audit.pending")
     insider.execute("INSERT INTO audit.refused (record_id, reason) VALUES (gen_random_uuid(), 'x')")
     assert "were not sealed" in (await sealer_health(log) or "")
+    insider.execute("UPDATE audit.sealer SET segment_error = 'full', tree_error = 'odd'")
+    health = await sealer_health(log) or ""
+    assert "checkpoints are behind: odd; segments are behind: full; 1 records" in health, "one alarm hides no other"
+    insider.execute("UPDATE audit.sealer SET segment_error = NULL, tree_error = NULL")
+    insider.execute("UPDATE audit.refused SET refused_at = refused_at - interval '25 hours'")
+    assert await sealer_health(log) is None, "an alarm that never ends is none; verification names it for ever"
 
 
 def test_the_local_store_never_overwrites_and_reads_back(store, tmp_path):

@@ -22,7 +22,7 @@ from tightrope.business.operations import SCOPES
 from tightrope.infra.settings import Settings
 from tightrope.sandbox.tokens import SigningKey
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 CONTRACT = Path(__file__).parents[3] / "contracts" / "business.openapi.yaml"
 SECONDS = 18

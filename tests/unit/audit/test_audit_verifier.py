@@ -342,3 +342,13 @@ def test_inclusion_proofs(size: int, data: st.DataObject) -> None:
     if other != index:
         with contextlib.suppress(ValueError):  # of another length
             assert verify.climb(other, size - 1, hashes[index], proof) != root
+
+
+@pytest.mark.parametrize("groups", ["group both 2 {w} {w}", "group one 1 {w}\ngroup two 1 {w}\ngroup both 2 one two"])
+def test_one_witness_never_counts_twice(groups: str) -> None:
+    lines = made.policy([Tree(2026)]).decode().splitlines()
+    witnesses = [line for line in lines if line.startswith("witness ")]
+    named = groups.format(w=witnesses[0].split(" ")[1])
+    notes = verify_notes.Notes()
+    with pytest.raises(ValueError, match="not well defined"):
+        notes.policy("\n".join([*witnesses, named, "quorum both"]) + "\n")

@@ -17,7 +17,8 @@ from tightrope.audit.repository import Conn
 from tightrope.audit.segments import mismatch
 
 _RECORDS = (
-    "SELECT l.shard, l.index, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, k.state, c.conversation_id "
+    "SELECT l.shard, l.index, r.id, r.conv, r.event, r.turn, r.ts, r.kid, r.leaf, r.ct, "
+    "CASE WHEN audit.key_gone(r.kid) IS NOT NULL THEN 'destroyed' ELSE k.state END AS state, c.conversation_id "
     "FROM audit.leaves l JOIN audit.records r ON r.id = l.record_id LEFT JOIN audit.keys k ON k.kid = r.kid "
     "LEFT JOIN audit.conversations c ON c.conv = r.conv "
     "WHERE (l.shard, l.index) IN (SELECT * FROM unnest(%s::smallint[], %s::bigint[])) ORDER BY l.shard, l.index"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tightrope.audit import repository as log_repository
 from tightrope.audit.canon import canonical
-from tightrope.audit.errors import ExportRefused
+from tightrope.audit.errors import ExportRefused, NoteInvalid
 from tightrope.audit.export import repository
 from tightrope.audit.export.bundle import Bundle
 from tightrope.audit.export.models import Made, Masker, Order
@@ -159,7 +159,9 @@ class Exporter:
             if late or not self._parts.outside.witnessed(policy):
                 notes.append(await asyncio.to_thread(self._parts.proofs.checkpoint, shard))
             try:
-                return Head(*covering(shard, last, notes))
+                head = Head(*covering(shard, last, notes))
+                _known(policy, head)
+                return head
             except ExportRefused:
                 if late:
                     raise
@@ -183,6 +185,16 @@ class Exporter:
             payload = {"who": order.who, "reason": order.reason, "selection": selection, "profiles": list(order.profiles)}
             named = {"selection_sha256": hashlib.sha256(canonical(selection)).hexdigest()}
             await self._parts.recorder.record(conn, RecordDraft(Event.EXPORT_MADE, facts=facts | said | named, payload=payload))
+
+
+def _known(policy: Policy, head: Head) -> None:
+    """Refuse what the bundle's own verifier would call altered: a checkpoint by no key of the policy that goes with it."""
+    try:
+        policy.open(head.note)
+    except NoteInvalid as error:
+        raise ExportRefused(
+            f"the policy does not know the keys of {head.checkpoint.origin} ({error}): add its `log` line to the file TIGHTROPE_AUDIT_POLICY_FILE"
+        ) from error
 
 
 def refusal(settings: Settings, order: Order) -> tuple[str, str] | None:

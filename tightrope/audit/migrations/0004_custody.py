@@ -18,7 +18,8 @@ $$;
 CREATE INDEX records_kid ON audit.records (kid);
 CREATE INDEX records_destroyed ON audit.records (audit.leaf_fact(leaf, 'kid')) WHERE event = 'audit:key:destroyed';
 CREATE INDEX keys_year ON audit.keys (year, kid) WHERE state <> 'destroyed';
-CREATE INDEX records_beat ON audit.records (ord) WHERE event = 'log:sequencer:beat';
+-- What is asked for by its newest: without it each start of the sealer and each look at the console would read every record.
+CREATE INDEX records_log ON audit.records (event, ord) WHERE event IN ('log:sequencer:beat', 'log:shard:opened', 'log:gap:declared');
 
 ALTER TABLE audit.keys
     ADD COLUMN shares jsonb,
@@ -222,6 +223,10 @@ BEGIN
     IF audit.leaf_field(leaf, 'event') IS DISTINCT FROM 'audit:key:destroyed' OR audit.leaf_fact(leaf, 'kid') IS DISTINCT FROM key::text THEN
         RAISE EXCEPTION 'the leaf does not destroy the key %', key USING ERRCODE = 'check_violation';
     END IF;
+    PERFORM audit.custody_lock();
+    IF audit.leaf_field(leaf, 'id') IS NULL THEN
+        RAISE EXCEPTION 'the leaf names no record' USING ERRCODE = 'check_violation';
+    END IF;
     IF EXISTS (SELECT FROM audit.key_holds(key))
         OR (SELECT p.until >= (clock_timestamp() AT TIME ZONE 'UTC')::date FROM audit.key_period(key) p) THEN
         RAISE EXCEPTION 'the key % is held or its period is not over: the leaf is not believed', key USING ERRCODE = 'check_violation';
@@ -264,6 +269,9 @@ END $$;
 
 GRANTS = """
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
+-- A writer adds an active key of today and nothing else: a row made older than the owner's own, or destroyed, would stop that customer's records.
+REVOKE INSERT ON audit.keys FROM gateway, worker, operator, auditor;
+GRANT INSERT (kid, subject_hash, class, year, wrapped) ON audit.keys TO gateway, worker, operator, auditor;
 -- Indexes on audit.records use them, so whoever writes a record runs them.
 GRANT EXECUTE ON FUNCTION audit.leaf_field(bytea, text), audit.leaf_fact(bytea, text) TO gateway, worker, operator, auditor, sealer;
 GRANT EXECUTE ON FUNCTION audit.key_period(uuid), audit.key_holds(uuid), audit.key_gone(uuid), audit.log_time(), audit.keys_expired(date, integer, integer),

@@ -79,7 +79,7 @@ class Check(Notes):
                 if kind == "rfc3161": clock, how = stamped(body, note), "over this checkpoint; NOT checked here: its signature, " + OPENSSL
                 need(None in (clock, at) or abs(clock - at) < 1, "asserts another time than its body")
                 at = at if clock is None else clock
-                self.times[shard] += [(size, at)] if at and kind != "worm-folder" else []
+                self.times[shard] += [(size, clock)] if clock is not None else []  # an asserted time that nothing here bears out is no clock
                 self.notes.append(f"anchor 锚 {shard} size {size}  {item['anchor']} ({kind})  {iso(at) if at else '-'}  {how}")
         roots = {shard: dict(heads.keys()) for shard, heads in self.heads.items()}
         for shard, size in {(shard, size) for shard, heads in self.heads.items() for size, root in heads if roots[shard][size] != root}:
@@ -102,7 +102,7 @@ class Check(Notes):
         need(json.dumps(leaf, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() == data and len(data) < 65536, "no canonical leaf")
         need(LEAF.fullmatch(data.decode()) and seconds(leaf["ts"]), "the leaf has not the fields of version 1 or 2")
         need({leaf[name] is None for name in ("kid", "ct_sha256", "commit")} == {leaf["v"] == 2 and leaf["event"][:4] == "log:"}, "leaf without key")
-        need(index or leaf["event"] == "log:shard:opened", "the first leaf does not open the shard")
+        need(index or leaf["v"] == 1 or leaf["event"] == "log:shard:opened", "the first leaf does not open the shard")
         need(self.seen.setdefault(leaf["id"], (shard, index)) == (shard, index), f"record {leaf['id']} stands twice")
         if leaf["turn"] is not None: self.turns.setdefault(leaf["conv"], {}).setdefault(leaf["turn"], [(shard, index), ()])[1] = (shard, index)
         return leaf
@@ -115,6 +115,7 @@ class Check(Notes):
         need(ct is not None or leaf["ct_sha256"] is None, f"the ciphertext {ABSENT}")
         need(ct is None or sha(ct).hex() == leaf["ct_sha256"], "the ciphertext is not the one that the leaf names")
         if leaf["event"] == "audit:key:destroyed": self.destroyed[leaf["facts"].get("kid")] = f"{shard}/{index}"
+        if item["state"] == "restricted" and not masked: self.notes.append(f"restricted 受限 {shard}/{index}: payload withheld, by the firm's word alone")
         if item["state"] == "destroyed": self.claims.append((shard, index, leaf["kid"]))
         need(item["state"] in ("active", "restricted", "destroyed"), "a state that does not exist")
         need("payload" in item or masked or item["state"] != "active" or ct is None, f"the payload {ABSENT}")
@@ -146,6 +147,7 @@ class Check(Notes):
                 self.record(item, place, manifest["masked"])
         for proof in filter(None, (re.fullmatch(r"proofs/(\d+)-(\d+)\.tlog-proof", name) for name in sorted(self.files.keys() | files.keys()))):
             if (int(proof[1]), int(proof[2])) not in seen: self.find("missing", "a record whose proof is there", int(proof[1]), int(proof[2]))
+        if not count: self.find("missing", "there is no record in it")
         with self.guard("manifest.json"): need(manifest["records"] == count, f"counts {manifest['records']} records, found {count}")
         for shard, index, kid in self.claims:
             if kid in self.destroyed: self.find("destroyed", f"its key was destroyed by policy, see record {self.destroyed[kid]}", shard, index)

@@ -95,8 +95,9 @@ class Notes:
                 self.keys[owner, bytes.fromhex(key_id)] = role, name, b64(key)
             if role in ("group", "witness"):
                 count = {"all": len(members), "any": 1}.get(word[2]) or int(word[2]) if members else 1
-                known = set(members) <= set(self.groups) - {"none"}
-                need(known and 0 < count <= max(1, len(set(members))), f"policy: group {name} is not well defined")
+                used = [*members, *(one for _, others in self.groups.values() for one in others)]
+                known = set(members) <= set(self.groups) - {"none"} and len(set(used)) == len(used)  # one voice counts once
+                need(known and 0 < count <= max(1, len(members)), f"policy: group {name} is not well defined")
                 self.groups[name] = count, members
             if role == "quorum":
                 need(name in self.groups and not self.quorum, "policy: a second quorum, or one of an unknown name")
