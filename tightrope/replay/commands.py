@@ -31,6 +31,21 @@ _KEPT: dict[str, Classifier] = {}
 """The newest classifier by its fingerprint: reading it takes longer than a conversation."""
 
 
+SCORE_TOLERANCE = 100
+"""In 1e-4. The sentence encoder's numbers depend on how many texts it is given at once and on the processor's instructions, so a score is not the same to
+the last digit in another process. What was decided from it is compared byte for byte."""
+
+
+def near(recorded: Any, found: Any) -> tuple[Any, int]:
+    """The candidates found, with the recorded scores where the same candidates score nearly the same; and by how much they were off."""
+    try:
+        one, other = dict(recorded), dict(found)
+        off = max((abs(one[name] - other[name]) for name in one), default=0)
+    except (TypeError, ValueError, KeyError):
+        return found, 0
+    return (recorded, off) if one.keys() == other.keys() and off <= SCORE_TOLERANCE else (found, 0)
+
+
 class _NotAgain(Exception):
     """What was understood cannot be found again here; says why."""
 
@@ -68,10 +83,14 @@ class Commands:
         except EngineError as error:
             return [Check(Part.COMMANDS, Mark.DIFFERS, f"what the message meant cannot be found: {error}")]
         recorded, found = dict(said.understanding or {}), dict(understood.record or {})
+        found["candidates"], off = near(recorded.get("candidates"), found.get("candidates"))
+        if found["candidates"] is None:
+            del found["candidates"]
         expected = _plain(said, Understood(said.commands, _without_calls(recorded), said.payload))
         now = _plain(said, Understood(understood.commands, _without_calls(found), understood.pressed))
         asked = again.model.checks(Part.COMMANDS) if again.model is not None and recorded.get("models") else []
-        return [compared(Part.COMMANDS, expected, now, _by(said, recorded)), *asked]
+        by = _by(said, recorded) + (f"; the classifier's scores are off by up to {off} in 10,000" if off else "")
+        return [compared(Part.COMMANDS, expected, now, by), *asked]
 
     def proposed(
         self, request: Request, local: Understanding, found: Result, recorded: Mapping[str, Any]

@@ -23,7 +23,7 @@ from tightrope.generation.ledger import ModelCall
 from tightrope.generation.prompts import Prompt as ModelPrompt
 from tightrope.infra import encoder as encoders
 from tightrope.infra.settings import REPOSITORY
-from tightrope.replay.commands import Commands
+from tightrope.replay.commands import Commands, near
 from tightrope.replay.models import Check, Mark
 from tightrope.understanding import slots, training
 from tightrope.understanding.api import record
@@ -166,3 +166,22 @@ class TestWithAModel:
     def test_commands_that_do_not_follow_from_the_answer_are_found(self, commands, project, proposed):
         found = check(commands, project, replace(proposed, commands=(StartFlow("close_account"),)))
         assert found[0].mark is Mark.DIFFERS
+
+
+@pytest.mark.parametrize(
+    ("found", "same", "off"),
+    [
+        ([["a", 9223], ["b", 40]], True, 0),
+        ([["a", 9222], ["b", 41]], True, 1),
+        ([["b", 41], ["a", 9222]], True, 1),
+        ([["a", 9123], ["b", 40]], True, 100),
+        ([["a", 9122], ["b", 40]], False, 0),
+        ([["a", 9223], ["c", 40]], False, 0),
+        ([["a", 9223]], False, 0),
+        (None, False, 0),
+        ("x", False, 0),
+    ],
+)
+def test_scores_of_another_process_are_near_and_no_more(found, same, off):
+    recorded = [["a", 9223], ["b", 40]]
+    assert near(recorded, found) == (recorded if same else found, off)
