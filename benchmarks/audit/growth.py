@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from tightrope.audit.store import store_from
+from tightrope.audit.stores.choice import store_from
 
 from benchmarks.audit.drafts import copy_records
 from benchmarks.audit.world import RELEASE, World
