@@ -23,11 +23,13 @@ from tightrope.infra.logging import get_logger
 
 log = get_logger()
 
-READ = 4096
-"""Leaves read back and laid down at a time."""
+LAY = 4096
+"""Leaves laid down at a time."""
 RETRY_SECONDS = 2.0
-SLICE = 256
-"""Leaves hashed at a time before the sequencer may have its turn: half a millisecond."""
+SLICE = 128
+"""Leaves read back and hashed at a time before the sequencer may have its turn: a millisecond."""
+PAUSE_SECONDS = 0.002
+"""How long then, where no more than one lot waits."""
 
 _TROUBLE = (StoreError, TileInvalid, TreeBroken)
 """What is an alarm and is tried again; all else ends the sealer."""
@@ -123,20 +125,23 @@ class Notary:
     async def _lay(self, shard: Shard, laid: Frontier, folder: TreeFolder) -> Frontier:
         """Read the leaves after `laid` back and lay them into the folder."""
         after = Frontier(laid.size, laid.hashes)
+        pause = PAUSE_SECONDS if shard.size - laid.size <= LAY else 0.0  # where much waits, throughput counts
         while after.size < shard.size:
-            rows = await repository.leaf_texts(self._conn, shard.shard, after.size, min(READ, shard.size - after.size))
+            before, end = after.size, min(shard.size, after.size + LAY)
+            leaves = list[bytes]()
+            hashes = list[bytes]()
+            while after.size < end:
+                rows = await repository.leaf_texts(self._conn, shard.shard, after.size, min(SLICE, end - after.size))
+                if not rows:
+                    raise TreeBroken(_differ(shard, f"entry {after.size} is missing"))
+                for index, hashed, leaf in rows:
+                    if index != after.size or leaf is None or leaf_hash(leaf) != hashed:
+                        raise TreeBroken(_differ(shard, f"entry {after.size} is missing or not as it was sequenced"))
+                    leaves.append(leaf)
+                    hashes.append(hashed)
+                    after.append(hashed)
+                await asyncio.sleep(pause)
             await self._conn.commit()
-            leaves, hashes, before = [], [], after.size
-            for number, (index, hashed, leaf) in enumerate(rows, before):
-                if index != number or leaf is None or leaf_hash(leaf) != hashed:
-                    raise TreeBroken(_differ(shard, f"entry {number} is missing or not as it was sequenced"))
-                leaves.append(leaf)
-                hashes.append(hashed)
-                after.append(hashed)
-                if number % SLICE == 0:
-                    await asyncio.sleep(0)
-            if not rows:
-                raise TreeBroken(_differ(shard, f"entry {before} is missing"))
             await asyncio.to_thread(folder.grow, before, leaves, hashes)
         return after
 

@@ -22,7 +22,9 @@ BYTES = 24 * 1024 * 1024
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = 2.0
 SLICE = 32
-"""Entries built at a time before the sequencer may have its turn: half a millisecond."""
+"""Entries read and built at a time before the sequencer may have its turn: two milliseconds."""
+PAUSE_SECONDS = 0.002
+"""How long then, where no more than two segments wait."""
 
 
 class SegmentWriter:
@@ -94,21 +96,9 @@ class SegmentWriter:
         return False
 
     async def _write(self, shard: Shard, stored: Stored) -> None:
-        entries = await tree_repository.sequenced(
-            self._conn, shard.shard, stored.size, min(shard.size, stored.size + ENTRIES) - 1
-        )
+        builder = await self._build(shard, stored)
         await self._conn.commit()
-        builder, taken = SegmentBuilder(shard.shard, shard.origin, stored.frontier()), 0
-        for number, entry in enumerate(entries, stored.size):
-            if entry.index != number:
-                raise SegmentInvalid(f"the record of entry {shard.shard}/{number} has vanished")
-            builder.add(entry)
-            taken += len(entry.leaf) + len(entry.ct or b"")
-            if taken > BYTES:
-                break
-            if number % SLICE == 0:
-                await asyncio.sleep(0)
-        key, data, after = builder.finish()
+        key, data, after = await asyncio.to_thread(builder.finish)
         last = after.size - 1
         if after.size == shard.size and after.root() != shard.frontier().root():
             raise SegmentInvalid(f"the records up to {shard.shard}/{last} do not lead to the tree's root")
@@ -121,6 +111,25 @@ class SegmentWriter:
         await self._conn.commit()
         milliseconds = round((time.perf_counter() - started) * 1000)
         log.debug("segment stored", action="segment_stored", shard=shard.shard, first=stored.size, last=last, ms=milliseconds)
+
+    async def _build(self, shard: Shard, stored: Stored) -> SegmentBuilder:
+        """Read and build the entries that follow, slice by slice: the sequencer works in between, on the same processor."""
+        builder, number, taken = SegmentBuilder(shard.shard, shard.origin, stored.frontier()), stored.size, 0
+        end = min(shard.size, number + ENTRIES)
+        pause = PAUSE_SECONDS if shard.size < stored.size + 2 * ENTRIES else 0.0  # where much waits, throughput counts
+        while number < end:
+            stop = min(end, number + SLICE)
+            for entry in await tree_repository.sequenced(self._conn, shard.shard, number, stop - 1):
+                if entry.index != number:
+                    break
+                builder.add(entry)
+                number, taken = number + 1, taken + len(entry.leaf) + len(entry.ct or b"")
+                if taken > BYTES:
+                    return builder
+            if number != stop:
+                raise SegmentInvalid(f"the record of entry {shard.shard}/{number} has vanished")
+            await asyncio.sleep(pause)
+        return builder
 
     def _after(self, stored: dict[int, Stored]) -> list[SegmentName]:
         """What the store holds beyond the index, the longest of those that begin together first: a put that failed after it had landed leaves

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tightrope.audit.errors import StoreError
@@ -19,6 +19,9 @@ from tightrope.audit.tlog.tiles import WIDTH
 from tightrope.infra.settings import Settings
 
 CHECKPOINT = "checkpoint"
+
+_File = tuple[str, bytes, bool]
+"""Path below the folder, bytes, and whether it is a full tile or bundle."""
 
 
 class TreeFolder:
@@ -89,41 +92,49 @@ class TreeFolder:
             StoreError: the disk did not take it; what is written already is harmless.
             TileInvalid: a tile of the tree before is missing.
         """
-        self._grow_entries(before, leaves)
-        for tile, data in tiles.grown(before, hashes, self.nodes(before)):
-            self._put(tile.path, data, full=tile.width == WIDTH)
+        laid = [(tile.path, data, tile.width == WIDTH) for tile, data in tiles.grown(before, hashes, self.nodes(before))]
+        self._put([*self._bundles(before, leaves), *laid])
 
     def publish(self, note: bytes) -> None:
         """Make a checkpoint the published one; its tiles must lie here."""
-        self._put(CHECKPOINT, note, full=False)
+        self._put([(CHECKPOINT, note, False)])
 
-    def _grow_entries(self, before: int, leaves: Sequence[bytes]) -> None:
+    def _bundles(self, before: int, leaves: Sequence[bytes]) -> Iterator[_File]:
         number, kept = divmod(before, WIDTH)
         pending = [*(tiles.entry_reader(before, self.read)(number) if kept else []), *leaves]
         for at in range(0, len(pending), WIDTH):
             part = pending[at : at + WIDTH]
-            self._put(tiles.entries_path(number, len(part)), tiles.bundle(part), full=len(part) == WIDTH)
-            number += 1
+            yield tiles.entries_path(number + at // WIDTH, len(part)), tiles.bundle(part), len(part) == WIDTH
 
-    def _put(self, path: str, data: bytes, *, full: bool) -> None:
-        target = self.path / path
-        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    def _put(self, files: Sequence[_File]) -> None:
+        """Write files beside, flush them, rename them, flush their folders once: each flush makes whoever shares the disk wait, the database too."""
+        beside = dict[Path, Path]()
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with beside.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                beside.replace(target)
+                for path, data, _ in files:
+                    target = self.path / path
+                    beside[target] = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    beside[target].write_bytes(data)
+                for target in beside:
+                    _flush(beside[target])
+                for target in beside:
+                    beside[target].replace(target)
             finally:
-                beside.unlink(missing_ok=True)
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+                for left in beside.values():
+                    left.unlink(missing_ok=True)
+            for folder in {target.parent for target in beside}:
+                _flush(folder)
         except OSError as error:
-            raise StoreError(f"the tree's folder did not take {path}: {error}") from error
-        if full:  # readers of partial tiles turn to the full one (C2SP tlog-tiles)
-            shutil.rmtree(f"{target}.p", ignore_errors=True)
+            raise StoreError(f"the tree's folder did not take {files[0][0]} or a file after it: {error}") from error
+        for path, _, full in files:
+            if full:  # readers of partial tiles turn to the full one (C2SP tlog-tiles)
+                shutil.rmtree(self.path / f"{path}.p", ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
