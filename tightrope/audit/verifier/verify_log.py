@@ -39,13 +39,14 @@ class LogCheck(Check):
         self.links: list[Any] = []
         for folder in folders:
             self.top(folder + "checkpoint")
-        self.anchors()
+        self.anchors(self.read("anchors.json") if "anchors.json" in self.files else b"[]")
         for shard, (_, size, *_) in sorted(self.tops.items()):
             self.tree(shard, f"{shard}/" if f"{shard}/" in folders else "", size)
         for shard, facts in self.links:
             with self.guard("the link to the shard before", (shard, 0)):
                 self.link(facts)
         if self.given.leaves:
+            self.custody([])
             self.gaps(0)
         return f"whole log 全日志, {sum(head[1] for head in self.tops.values())} leaves 叶, shards 分片 {', '.join(map(str, sorted(self.tops)))}"
 
@@ -135,7 +136,8 @@ class LogCheck(Check):
                     self.clock(shard, index, ts.decode())
 
     def own(self, shard: int, index: int, leaf: Any) -> None:
-        """Links of shards, heartbeats and declared gaps."""
+        """Links of shards, heartbeats, declared gaps, and what is done to keys."""
+        self.act(leaf, shard, index, None)
         if leaf["event"] == "log:shard:opened" and leaf["facts"].get("before"):
             self.links.append((shard, leaf["facts"]["before"]))
         if leaf["event"] == "log:gap:declared":
