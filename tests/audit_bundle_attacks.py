@@ -250,7 +250,8 @@ def for_other_keys() -> Files:
 
 
 def extended(trees: list[Tree]) -> None:
-    trees[1].add("audit:retention:extended", kid=made.SYSTEM_KID, kids=[made.DESTROYED_KID], until="2051-01-01")
+    trees[1].add("audit:retention:extended", kid=made.SYSTEM_KID, kids=[made.DESTROYED_KID])
+    trees[1].entries[-1].leaf["facts"]["until"] = "2051-01-01"
 
 
 def unproven_destruction() -> Files:
@@ -296,7 +297,56 @@ def other_sm3(entry: Entry) -> None:
     entry.leaf["ct_sm3"] = "00" * 32
 
 
+def log_bit(name: str, at: int) -> Files:
+    """The whole log of the story with one bit changed."""
+    files = made.whole_log(made.story())
+    data = bytearray(files[name])
+    data[at] ^= 1
+    return files | {name: bytes(data)}
+
+
+def log_without(*names: str) -> Files:
+    return {name: data for name, data in made.whole_log(made.story()).items() if name not in names}
+
+
+def log_cut() -> Files:
+    """Set back to twelve leaves, with the checkpoint of then; the anchors know of fifteen."""
+    trees = made.story()
+    del trees[1].entries[12:]
+    return made.whole_log(trees) | {"anchors.json": made.whole_log(made.story())["anchors.json"]}
+
+
+def log_rewritten() -> Files:
+    trees = made.story()
+    rewritten(trees)
+    return made.whole_log(trees) | {"anchors.json": made.whole_log(made.story())["anchors.json"]}
+
+
+def log_of(change: Callable[[list[Tree]], Any]) -> Files:
+    trees = made.story()
+    change(trees)
+    return made.whole_log(trees)
+
+
 ATTACKS: dict[str, Attack] = {
+    "log-entry-bit": Attack(lambda: log_bit("2026/tile/entries/000.p/15", -1), (("altered", 2026, 14, 14),), says="differ"),
+    "log-tile-bit": Attack(lambda: log_bit("2026/tile/0/000.p/15", 5 * 32), (FIVE,), says="differ"),
+    "log-entries-missing": Attack(lambda: log_without("2026/tile/entries/000.p/15"), (("missing", 2026, 0, 14),)),
+    "log-tail-dropped": Attack(log_cut, (("missing", 2026, 12, 14),), says="larger tree"),
+    "log-rewritten-by-key-holder": Attack(log_rewritten, (WHOLE,)),
+    "log-turn-missing": Attack(
+        lambda: log_of(lambda trees: trees[1].entries[7].leaf.update(turn=4) or trees[1].entries[8].leaf.update(turn=4)),
+        (("missing", 2026, 6, 6),),
+        says="turns 3 to 3",
+    ),
+    "log-destroyed-too-early": Attack(
+        lambda: made.whole_log(made.story(until="2046-12-31")), (DESTRUCTION,), says="before its last day"
+    ),
+    "log-year-before-changed": Attack(
+        lambda: log_of(lambda trees: trees[1].entries[0].leaf["facts"]["before"].update(root="00" * 32)),
+        (("altered", 2026, 0, 0),),
+        says="another last checkpoint",
+    ),
     "leaf-bit": Attack(lambda: edited(lambda line: line.update(leaf=line["leaf"].replace("gw-1", "gw-3"))), (FIVE,)),
     "ciphertext-bit": Attack(lambda: edited(flipped("ct")), (FIVE,), says="ciphertext"),
     "payload-bit": Attack(lambda: edited(flipped("payload")), (FIVE,), says="payload"),

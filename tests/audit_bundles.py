@@ -277,7 +277,8 @@ def policy(trees: list[Tree], *, quorum: str = "witnesses", witnesses: tuple[Sig
     """A C2SP trust policy: every log key, two witnesses, both needed."""
     lines = ["# keys of the audit log", *(f"log {tree.log_key.vkey}" for tree in trees)]
     lines += [f"witness w{n} {witness.vkey}" for n, witness in enumerate(witnesses)]
-    lines += [f"group witnesses all {' '.join(f'w{n}' for n in range(len(witnesses)))}", f"quorum {quorum}"]
+    lines += [f"group witnesses all {' '.join(f'w{n}' for n in range(len(witnesses)))}"] if witnesses else []
+    lines.append(f"quorum {quorum}")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -462,12 +463,23 @@ def good_sm() -> Files:
     return bundle(trees, owned, selection=CUSTOMER)
 
 
-GOOD = {
+def long_tree() -> Tree:
+    """More than one tile."""
+    tree = Tree(2026)
+    tree.add("log:shard:opened")
+    for n in range(1, 300):
+        tree.add("log:sequencer:beat") if n % 6 == 0 else tree.add("customer:message:received", conv=CONV, turn=n - n // 6)
+    return tree
+
+
+GOOD: dict[str, Callable[[], Files]] = {
     "good": good,
     "good-masked": lambda: bundle(story(), owned, masked=True, selection=CUSTOMER),
     "good-restricted": good_restricted,
     "good-conversation": good_conversation,
     "good-sm": good_sm,
+    "good-log": lambda: whole_log(story()),
+    "good-log-of-300": lambda: whole_log([long_tree()], lambda _: [60, 120, 180, 240, 300]),
 }
 """Name of the golden file -> how it is made; none may have a finding but what was destroyed by policy."""
 
@@ -531,11 +543,14 @@ def main() -> None:
     (GOLDEN / "policy.txt").write_bytes(policy(story()))
     (GOLDEN / "custodians.json").write_bytes(custodians())
     (GOLDEN / "nodes.txt").write_bytes(nodes())
+    expected: dict[str, Any] = {name: {"good": True, "code": 0, "found": []} for name in GOOD}
     for name, make in GOOD.items():
         (GOLDEN / f"{name}.zip").write_bytes(zipped(make()))
     for name, attack in ATTACKS.items():
         tampered = attack.make()
         (GOLDEN / f"{name}.zip").write_bytes(tampered if isinstance(tampered, bytes) else zipped(tampered))
+        expected[name] = {"good": False, "code": attack.code, "found": [list(place) for place in attack.found]}
+    (GOLDEN / "expected.json").write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

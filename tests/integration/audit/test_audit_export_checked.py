@@ -45,11 +45,16 @@ async def test_the_verifier_finds_nothing_wrong(told, exporter, tmp_path, form, 
     assert code == 0, said
 
 
-async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(told, exporter, tmp_path, log, recorder, seal, superuser):
+@pytest.mark.parametrize(("year", "code"), [(2047, 0), (2030, 1)])
+async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
+    told, exporter, tmp_path, log, recorder, clock, seal, superuser, year, code
+):
+    """After its last day; before it the verifier does not believe the record."""
     with superuser("tightrope") as conn:
         kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE turn = 1 AND conv IN "
                 "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2')").fetchall()]  # fmt: skip
         conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = ANY(%s)", (kids,))
+    clock.at = datetime(year, 1, 1, tzinfo=UTC)
     async with open_pool(log, Role.OPERATOR, max_size=1) as operator, operator.connection() as conn:
         for kid in kids:
             await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}))
@@ -59,9 +64,36 @@ async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(told, expo
     (gone,) = json.loads((tmp_path / "out/destroyed.json").read_text())
     assert gone["kid"] == str(kids[0])
     assert gone["place"] in {f"{record['shard']}/{record['index']}" for record in lines(tmp_path / "out", "records.jsonl")}
+    found, said = verified(tmp_path / "out")
+    assert found == code, said
+    assert ("before its last day" if code else "its key was destroyed by policy") in said
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_the_verifier_is_told_by_whose_word_a_payload_is_withheld(
+    told, exporter, tmp_path, log, recorder, seal, superuser, recorded
+):
+    with superuser("tightrope") as conn:
+        kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE conv IN "
+                "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-3')").fetchall()]  # fmt: skip
+        conn.execute("UPDATE audit.keys SET state = 'restricted', shares = '{}', ground = 'pipl-47' WHERE kid = ANY(%s)", (kids,))
+    async with open_pool(log, Role.OPERATOR, max_size=1) as operator, operator.connection() as conn:
+        facts = {"kids": [str(kid) for kid in kids if recorded], "ground": "pipl-47"}
+        await recorder.record(conn, RecordDraft(Event.SUBJECT_RESTRICTED, facts=facts))
+    await seal()
+    await exporter.make(order(tmp_path, question={"conversation": "1-3"}, pdf=False))
     code, said = verified(tmp_path / "out")
-    assert code == 0, said
-    assert "destroyed" in said
+    assert code == (0 if recorded else 1), said
+    assert ("payload withheld, as record" if recorded else "said to be restricted") in said
+
+
+async def test_the_manifest_names_the_conversations(told, exporter, tmp_path, superuser):
+    await exporter.make(order(tmp_path, question={"customer": CUSTOMER}, pdf=False))
+    with superuser("tightrope") as conn:
+        wanted = conn.execute("SELECT conv::text FROM audit.conversations WHERE conversation_id = '1-2'").fetchone()[0]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["conversations"] == [wanted]
+    assert wanted in verified(tmp_path / "out")[1]
 
 
 @pytest.fixture

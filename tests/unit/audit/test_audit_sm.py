@@ -200,7 +200,7 @@ def test_a_key_for_each_purpose_tells_nothing_of_the_other_and_does_not_hang_on_
     assert len({public_point(pem) for pem in (private_pem, one, two)}) == 3
     assert holds(public_point(one), b"data", sm2.sign(one, b"data"))
     assert not holds(public_point(two), b"data", sm2.sign(one, b"data"))
-    command = ["openssl", "pkey", "-in", "/dev/stdin", "-traditional"]
+    command = ["openssl", "ec", "-in", "/dev/stdin"]
     sec1 = subprocess.run(command, input=private_pem, capture_output=True, check=True).stdout
     assert sm2.derived(sec1, b"one") == one
 
@@ -221,4 +221,4 @@ def test_the_key_of_the_same_secret_is_the_same_for_ever():
     order = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
     wanted = int.from_bytes(blocks, "big") % (order - 2) + 1
     made = base64.b64decode(b"".join(sm2.derived(fixed, b"tightrope/log-key\nlog.example/2026").splitlines()[1:-1]))
-    assert int.from_bytes(made[7:39], "big") == wanted
+    assert int.from_bytes(made[-32:], "big") == wanted

@@ -26,7 +26,8 @@ _ORDER = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
 """Of the curve's base point (GB/T 32918.5)."""
 _SCALAR = bytes.fromhex("0201010420")
 """DER of ECPrivateKey (RFC 5915) between the sequence's head and the 32 bytes of the private key."""
-_CURVE = bytes.fromhex("a00a06082a811ccf5501822d")
+_PKCS8 = bytes.fromhex("3041020100301306072a8648ce3d020106082a811ccf5501822d04273025")
+"""DER of PrivateKeyInfo (RFC 5208) up to there, for a key without its public half."""
 _SCALAR_SIZE = 32
 _TIMEOUT = 10.0
 _LACKING = "the OpenSSL of this machine cannot do {}; install OpenSSL 3.0 or newer, built with SM2 and SM3, or switch the SM signatures off ({})"
@@ -72,23 +73,22 @@ def derived(private_pem: bytes, info: bytes) -> bytes:
         info: the purpose.
 
     Returns:
-        PEM, SEC 1.
+        PEM, PKCS #8.
 
     Raises:
         NoteInvalid: no SM2 private key.
         SmUnavailable: no `openssl` or no SM3 that can do it.
     """
     public_point(private_pem)
-    done = _openssl(("pkey", "-in", "{0}", "-passin", "pass:", "-traditional", "-outform", "DER"), b"", private_pem)
+    done = _openssl(("pkey", "-in", "{0}", "-passin", "pass:", "-outform", "DER"), b"", private_pem)
     _, found, rest = done.stdout.partition(_SCALAR)
     if done.returncode or not found or len(rest) < _SCALAR_SIZE:
-        raise SmUnavailable(_LACKING.format("SM2 keys in SEC 1 form", _reason(done.stderr)))
+        raise SmUnavailable(_LACKING.format("SM2 private keys in DER", _reason(done.stderr)))
     shared = rest[:_SCALAR_SIZE] + info
     blocks = b"".join(sm3(shared + counter.to_bytes(4, "big")) for counter in (1, 2))
     scalar = int.from_bytes(blocks, "big") % (_ORDER - 2) + 1
-    body = _SCALAR + scalar.to_bytes(_SCALAR_SIZE, "big") + _CURVE
-    text = base64.encodebytes(bytes([0x30, len(body)]) + body)
-    return b"-----BEGIN EC PRIVATE KEY-----\n" + text + b"-----END EC PRIVATE KEY-----\n"
+    text = base64.encodebytes(_PKCS8 + _SCALAR + scalar.to_bytes(_SCALAR_SIZE, "big"))
+    return b"-----BEGIN PRIVATE KEY-----\n" + text + b"-----END PRIVATE KEY-----\n"
 
 
 def sign(private_pem: bytes, data: bytes) -> bytes:

@@ -6,7 +6,7 @@ Written from audit-formats.md, RFC 6962, 8032, 3161 and C2SP's tlog specificatio
 Exit code 0: nothing missing or altered; 1: something is (with --strict also late or unwitnessed); 2: cannot be read. A whole log: verify_log.py.
 """
 from __future__ import annotations
-import argparse, functools, json, os, re, sys, zipfile
+import argparse, functools, json, os, re, sys
 from typing import Any
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from verify_anchors import ABSENT, parse
@@ -24,11 +24,15 @@ class Check(Custody):
     OPTIONS: tuple[str, ...] = ()
     def __init__(self, path: str, late: float, given: Any) -> None:
         super().__init__(late, given)
-        archive = None if os.path.isdir(path) else zipfile.ZipFile(path)
+        archive = None
+        if not os.path.isdir(path):
+            import zipfile  # not above: what checks a folder begins sooner
+            archive = zipfile.ZipFile(path)
         infos = [info for info in archive.infolist() if not info.is_dir()] if archive else []
         walk = [] if archive else [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
         self.files: dict[str, Any] = {info.filename: functools.partial(archive.open, info) for info in infos if archive}
-        self.files.update({os.path.relpath(at, path).replace(os.sep, "/"): functools.partial(open, at, "rb") for at in walk if not os.path.islink(at)})
+        cut = len(os.path.join(path, ""))
+        self.files.update({at[cut:].replace(os.sep, "/"): functools.partial(open, at, "rb", 0) for at in walk if not os.path.islink(at)})
         need(len(self.files) == len(infos) + len(walk) and sum(info.file_size for info in infos) <= 1 << 32,
              "a link in the folder, two files of one name in the zip, or a zip of more than 4 GiB: check the unpacked folder")
         self.tops, self.turns, self.seen, self.claims = dict[int, Any](), dict[Any, Any](), dict[str, Any](), list[Any]()
@@ -62,7 +66,7 @@ class Check(Custody):
         leaf, (_, size, root, *_) = self.leaf(shard, index, text), self.tops[shard]
         need(climb(index, size - 1, sha(b"\0" + text), [b64(other) for other in item["proof"]]) == root, "the proof does not lead to the checkpoint")
         need(leaf["conv"] is None or leaf["conv"] in self.convs, "is of a conversation that the manifest does not list")
-        self.convs[leaf["conv"]] = True
+        if leaf["conv"]: self.convs[leaf["conv"]] = True
         receipt = ["c2sp.org/tlog-proof@v1", f"index {index}", *item["proof"], "", self.read(f"{shard}/checkpoint").decode()]
         need("\n".join(receipt).encode() == self.read(f"proofs/{shard}-{index}.tlog-proof"), "its tlog-proof is not this proof and checkpoint")
         need(ct is not None or leaf["ct_sha256"] is None, f"the ciphertext {ABSENT}")
