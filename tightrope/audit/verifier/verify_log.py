@@ -19,15 +19,17 @@ from verify import Check, main
 from verify_notes import iso, need, seconds, sha
 
 SILENCE = 60.0  # seconds without a heartbeat that are worth a note
-LOG, TS = b'"event":"log:', b'"ts":"'  # a leaf ends: "ts":"2026-03-02T01:30:00.000Z","turn":null,"until":"2046-12-31","v":2}
+SHA256 = hashlib.sha256
+LOG, TS = b'"event":"log:', b'"ts":"'
+OWN = len(
+    '"ts":"2026-03-02T01:30:00.000Z","turn":null,"until":"2046-12-31","v":2}'
+)  # the end of a leaf that the log writes of itself
 
 
 def mth(nodes: list[bytes]) -> bytes:
     """The root over neighbouring subtrees (RFC 6962, 2.1): in pairs, an odd one goes up as it is."""
-    sha256 = hashlib.sha256
     while len(nodes) > 1:
-        pairs = zip(nodes[::2], nodes[1::2])
-        nodes = [sha256(b"\1" + a + b).digest() for a, b in pairs] + nodes[len(nodes) & ~1 :]
+        nodes = [SHA256(b"\1" + a + b).digest() for a, b in zip(nodes[::2], nodes[1::2])] + nodes[len(nodes) & ~1 :]
     return nodes[0]
 
 
@@ -68,8 +70,7 @@ class LogCheck(Check):
         while n > 999:
             n //= 1000
             path = f"x{n % 1000:03}/{path}"
-        name = f"{folder}tile/{kind}/{path}"
-        part = f"{name}.p/{width}"
+        name, part = f"{folder}tile/{kind}/{path}", f"{folder}tile/{kind}/{path}.p/{width}"
         return self.read(part) if part in self.files else self.read(name) if name in self.files else b""
 
     def tree(self, shard: int, folder: str, size: int) -> None:
@@ -113,28 +114,22 @@ class LogCheck(Check):
 
     def entries(self, shard: int, first: int, width: int, data: bytes) -> list[bytes]:
         """Leaf hashes of an entry bundle; looks at the times, and at the leaves of the log's own."""
-        leaves, hashes, tails = list[bytes](), list[bytes](), list[bytes]()
-        at, end, sha256, rfind = 0, len(data), hashlib.sha256, data.rfind
-        for _ in range(width):
-            if at + 1 >= end:
-                break
+        leaves, at, end = list[bytes](), 0, len(data)
+        while at < end - 1 and len(leaves) < width:
             start = at + 2
             at = start + (data[at] << 8 | data[at + 1])
-            leaf = data[start:at]
-            leaves.append(leaf)
-            hashes.append(sha256(b"\0" + leaf).digest())
-            z = rfind(b"Z", start, at)
-            tails.append(data[z - 29 : z + 14])  # from "ts" to the four bytes after "turn":
+            leaves.append(data[start:at])
         if end and (at > end or len(leaves) < width):
             self.find("altered", "an entry bundle that is cut off", shard, first + len(leaves) - (at > end), first + width - 1)
+        tails = [leaf[leaf.rfind(TS) :] for leaf in leaves]
         if leaves:
             self.times_of(shard, first, tails)
-        some = [n for n, tail in enumerate(tails) if tail[42:] == b"l" or not n + first]  # "turn":null, as the log's own leaves have
-        for n in range(len(leaves)) if self.given.leaves else some:
-            if LOG in leaves[n] or self.given.leaves or not first + n:
+        own = [(n, leaves[n]) for n, tail in enumerate(tails) if len(tail) == OWN]
+        for n, leaf in enumerate(leaves) if self.given.leaves or not first else own:
+            if LOG in leaf or self.given.leaves or not first + n:
                 with self.guard("leaf", (shard, first + n)):
-                    self.own(shard, first + n, self.leaf(shard, first + n, leaves[n]))
-        return hashes
+                    self.own(shard, first + n, self.leaf(shard, first + n, leaf))
+        return [SHA256(b"\0" + leaf).digest() for leaf in leaves]
 
     def times_of(self, shard: int, first: int, tails: list[bytes]) -> None:
         """All times of a bundle at once where they lie well, else one by one."""
@@ -166,8 +161,7 @@ class LogCheck(Check):
         """Every level above 0, compared with its tiles; a hash that cannot be computed is taken from the tile."""
         found: list[dict[int, bytes]] = []
         while size >> 8 * (len(found) + 1):
-            number, above, total = len(found) + 1, dict[int, bytes](), size >> 8 * (len(found) + 1)
-            span = 256**number
+            number, above, total, span = len(found) + 1, dict[int, bytes](), size >> 8 * (len(found) + 1), 256 ** (len(found) + 1)
             for n in sorted({index >> 8 for index in level}):
                 width = min(256, total - (n << 8))
                 data = self.tile(folder, str(number), n, width)
@@ -198,12 +192,8 @@ class LogCheck(Check):
             if root in {edge or sha(b"") for edge in roots}:
                 good, witnessed = known, known if self.enough(self.quorum, cosigned) else witnessed
             elif roots:
-                what = (
-                    "its checkpoint names another root"
-                    if known == size
-                    else "another tree was signed earlier: a fork, or rewritten"
-                )
-                self.find("altered", what, shard, good, size - 1)
+                earlier = "another tree was signed earlier: a fork, or rewritten"
+                self.find("altered", earlier if known < size else "its checkpoint names another root", shard, good, size - 1)
             else:
                 self.notes.append(f"root 根 {shard} size {known} cannot be computed: hashes are missing")
         if witnessed < size:
