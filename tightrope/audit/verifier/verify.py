@@ -46,6 +46,9 @@ class Check(Custody):
             head = self.checkpoint(self.read(name))
             self.tops[head[0]] = head
             need(len(name) < 12 or name == f"{head[0]}/checkpoint", f"is the checkpoint of {head[4]}")
+    def known(self, names: list[str]) -> None:  # the checkpoints, and what others attest of them
+        for name in names: self.top(name)
+        self.anchors(self.read("anchors.json") if "anchors.json" in self.files else b"[]")
     def clock(self, shard: int, index: int, ts: str) -> None:  # a leaf's time against it
         at = self.outside(shard, index)
         if seconds(ts) + self.late < (self.now if at is None else at):
@@ -85,8 +88,7 @@ class Check(Custody):
         need("manifest.json" in self.files, "no manifest.json, so no export; a whole log is checked with verify_log.py")
         data, manifest, seen, last, count = self.read("manifest.json"), parse(self.read("manifest.json")), set(), (0, -1), 0
         files, selection, self.now = manifest["files"], manifest["selection"], seconds(manifest["made"])
-        for name in [name for name in sorted(self.files) if re.fullmatch(r"\d+/checkpoint", name)]: self.top(name)
-        self.anchors(self.read("anchors.json") if "anchors.json" in self.files else b"[]")
+        self.known([name for name in sorted(self.files) if re.fullmatch(r"\d+/checkpoint", name)])
         self.convs = dict.fromkeys(manifest["conversations"], False)
         with self.guard("manifest.json"):
             need(manifest.keys() == MANIFEST and manifest["v"] == 1 and manifest["kind"] == "tightrope-audit-bundle", "not a manifest of version 1")

@@ -25,7 +25,7 @@ def parse(data: bytes) -> Any:
         return dict(pairs) if len(dict(pairs)) == len(pairs) else fail("JSON with a key twice")
 
     def no_float(text: str) -> NoReturn:
-        fail(f"JSON with {text[:20]}, which is no integer")
+        raise ValueError(f"JSON with {text[:20]}, which is no integer")
 
     return json.loads(data.decode(), object_pairs_hook=once, parse_float=no_float, parse_constant=fail)
 
@@ -35,7 +35,7 @@ def stamped(body: bytes, note: bytes) -> float:
     found = re.search(rb"`\x86H\x01e\x03\x04\x02\x01(?:\x05\0)?\x04 " + re.escape(sha(note)) + rb"\x02(.)", body, re.S)
     at = found.end() + found[1][0] if found else fail("a time stamp over something else")
     time = re.sub(rb"\x18.(....)(..)(..)(..)(..)(..)(\.\d+)?Z.*", rb"\1-\2-\3T\4:\5:\6+00:00", body[at:], flags=re.S)
-    return seconds(time.decode())
+    return float(seconds(time.decode()))
 
 
 class Anchors(Notes):

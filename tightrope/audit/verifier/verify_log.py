@@ -21,9 +21,7 @@ from verify_notes import iso, need, seconds, sha
 SILENCE = 60.0  # seconds without a heartbeat that are worth a note
 SHA256 = hashlib.sha256
 LOG, TS = b'"event":"log:', b'"ts":"'
-OWN = len(
-    '"ts":"2026-03-02T01:30:00.000Z","turn":null,"until":"2046-12-31","v":2}'
-)  # the end of a leaf that the log writes of itself
+OWN = len('"ts":"2026-03-02T01:30:00.000Z","turn":null,"until":"2046-12-31","v":2}')  # so end leaves of the log's own
 
 
 def mth(nodes: list[bytes]) -> bytes:
@@ -40,9 +38,7 @@ class LogCheck(Check):
         folders = [name[: -len("checkpoint")] for name in sorted(self.files) if re.fullmatch(r"(\d+/)?checkpoint", name)]
         need(folders, "neither a checkpoint nor a folder <year>/checkpoint here; an export is checked with verify.py")
         self.links: list[Any] = []
-        for folder in folders:
-            self.top(folder + "checkpoint")
-        self.anchors(self.read("anchors.json") if "anchors.json" in self.files else b"[]")
+        self.known([f"{folder}checkpoint" for folder in folders])
         for shard, (_, size, *_) in sorted(self.tops.items()):
             self.tree(shard, f"{shard}/" if f"{shard}/" in folders else "", size)
         for shard, facts in self.links:
@@ -124,11 +120,11 @@ class LogCheck(Check):
         tails = [leaf[leaf.rfind(TS) :] for leaf in leaves]
         if leaves:
             self.times_of(shard, first, tails)
-        own = [(n, leaves[n]) for n, tail in enumerate(tails) if len(tail) == OWN]
-        for n, leaf in enumerate(leaves) if self.given.leaves or not first else own:
-            if LOG in leaf or self.given.leaves or not first + n:
-                with self.guard("leaf", (shard, first + n)):
-                    self.own(shard, first + n, self.leaf(shard, first + n, leaf))
+        own = [(first + n, leaves[n]) for n, tail in enumerate(tails) if len(tail) == OWN]
+        for index, leaf in enumerate(leaves, first) if self.given.leaves or not first else own:
+            if LOG in leaf or self.given.leaves or not index:
+                with self.guard("leaf", (shard, index)):
+                    self.own(shard, index, self.leaf(shard, index, leaf))
         return [SHA256(b"\0" + leaf).digest() for leaf in leaves]
 
     def times_of(self, shard: int, first: int, tails: list[bytes]) -> None:
