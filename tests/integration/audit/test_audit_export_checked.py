@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from audit_exports import exporter_of, lines, order, tell, verified
 from audit_turns import CUSTOMER, message
+from custody_log import ADA, CAI, LONG_AGO, acting, clean, with_custodians, write
 
+from tightrope.audit.custody.models import Act
 from tightrope.audit.export.outside import Outside
 from tightrope.audit.export.proofs import TreeProofs
 from tightrope.audit.export.service import Exporter
@@ -85,6 +87,32 @@ async def test_the_verifier_is_told_by_whose_word_a_payload_is_withheld(
     code, said = verified(tmp_path / "out")
     assert code == (0 if recorded else 1), said
     assert ("payload withheld, as record" if recorded else "said to be restricted") in said
+
+
+async def test_what_custodians_did_is_checked_from_the_export_alone(told, exporter, tmp_path, log, worker, seal, superuser):
+    """Destroyed by two people, restricted by one, with the product's own custody; the verifier shares no code with it."""
+    trusted = with_custodians(log, tmp_path)
+    try:
+        old, _ = await write(trusted, worker, "twenty years ago", at=LONG_AGO, conversation="1-9", subject="C9")
+        new, _ = await write(trusted, worker, "this year", conversation="1-9", subject="C9")
+        async with acting(trusted) as (custody, _, _):
+            proposal = await custody.propose(ADA, Act.DESTROY, [old], "the period is over")
+        async with acting(trusted) as (custody, _, _):
+            assert (await custody.approve(CAI, proposal.proposal_id)).refused is None
+        async with acting(trusted) as (custody, _, _):
+            await custody.restrict(ADA, [new], "pipl-47", "request 12")
+        await seal()
+        question = {"conversation": "1-9"}
+        await exporter.make(
+            order(tmp_path, question=question, who="chief", unmasked=True, reason="regulator's request", pdf=False)
+        )
+    finally:
+        clean(superuser)
+    code, said = verified(tmp_path / "out", "--custodians", str(tmp_path / "custodians.json"))
+    assert code == 0, said
+    assert "signed by Ada and Cai, of two offices of the file of custodians" in said
+    assert "payload withheld, as record" in said
+    assert "its key was destroyed by policy, see record" in said
 
 
 async def test_the_manifest_names_the_conversations(told, exporter, tmp_path, superuser):
