@@ -21,7 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 GOLDEN = Path(__file__).resolve().parent / "golden" / "audit" / "bundles"
 NAME = "tightrope.example/audit"
 CONV = "11111111-2222-4333-8444-555555555555"
-KID, DESTROYED_KID = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
+EARLIER, SHUT = "99999999-2222-4333-8444-555555555555", "77777777-2222-4333-8444-555555555555"
+CUSTOMER = {"customer": "c0" * 32}  # an export's selection: a keyed hash
+KID, DESTROYED_KID, SYSTEM_KID, RESTRICTED_KID = (f"aaaaaaaa-0000-4000-8000-00000000000{n}" for n in (1, 2, 9, 3))
+CUSTODIANS = (("Ada", "compliance"), ("Cai", "data protection"))
+NODES = ("court.example/node", "notary.example/node", "forensics.example/node")
 START = {2025: datetime(2025, 12, 31, 23, 50, tzinfo=UTC), 2026: datetime(2026, 3, 2, 1, 30, tzinfo=UTC)}
 Files = dict[str, bytes]
 
@@ -150,7 +154,17 @@ class Tree:
             lines += [witness.line(text, self.seen_at(size)) for witness in self.witnesses]
         return text + b"\n" + b"".join(lines)
 
-    def add(self, event: str, *, conv: str | None = None, turn: int | None = None, kid: str | None = KID, **facts: Any) -> Entry:
+    def add(
+        self,
+        event: str,
+        *,
+        conv: str | None = None,
+        turn: int | None = None,
+        kid: str | None = KID,
+        until: str = "2046-12-31",
+        payload: Any = None,
+        **facts: Any,
+    ) -> Entry:
         """Append an entry; a `log:` event has no payload."""
         index = len(self.entries)
         seed = f"{self.shard}/{index}".encode()
@@ -159,6 +173,8 @@ class Tree:
         if not event.startswith("log:"):
             entry.salt, entry.payload = sha(b"salt" + seed), f'{{"text":"说 {self.shard}/{index}"}}'.encode()
             entry.ct = sha(b"nonce" + seed)[:12] + b"".join(sha(bytes([n]) + seed) for n in range(3))
+            if payload is not None:
+                entry.payload = canonical(payload)
         entry.leaf = {
             "v": 2,
             "id": f"{sha(b'id' + seed).hex()[:8]}-0000-4000-8000-{sha(b'id' + seed).hex()[8:20]}",
@@ -170,7 +186,7 @@ class Tree:
             "conv": conv,
             "turn": turn,
             "cls": "conversation" if conv else "system",
-            "until": "2046-12-31",
+            "until": until,
             "kid": kid if entry.ct else None,
             "ct_sha256": sha(entry.ct).hex() if entry.ct else None,
             "commit": sha(b"audit-payload-v1\0" + entry.salt + (entry.payload or b"")).hex() if entry.ct else None,
@@ -181,28 +197,88 @@ class Tree:
         return entry
 
 
-def story() -> list[Tree]:
-    """Two years: one closed, one with a conversation of four turns, another customer's whose key was destroyed, and heartbeats."""
+def custodian(n: int) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(sha(CUSTODIANS[n][0].encode()))
+
+
+def custodians(*rows: dict[str, Any]) -> bytes:
+    """The file of custodians: two people of two offices, with the named changes."""
+    made = []
+    for n, (person, office) in enumerate(CUSTODIANS):
+        public = custodian(n).public_key().public_bytes_raw()
+        made.append({"key_id": sha(public).hex()[:16], "public_key": b64(public), "person": person, "office": office})
+    return canonical({"custodians": [row | (rows[n] if n < len(rows) else {}) for n, row in enumerate(made)]})
+
+
+def signed(n: int, step: str, kids: list[str], person: str = "", **more: Any) -> dict[str, Any]:
+    """A custodian's statement that keys be destroyed, with the signature (docs/custody.md)."""
+    hashes = [sha(b"\0" + bytes.fromhex(kid.replace("-", ""))) for kid in sorted(kids)]
+    said = {
+        "kind": "tightrope-custody/1",
+        "step": step,
+        "act": "destroy",
+        "id": "bbbbbbbb-0000-4000-8000-000000000001",
+        "hold": None,
+    }
+    said |= {"keys": {"count": len(kids), "root": mth(hashes).hex()}, "reason": "the period is over"}
+    said |= {"person": person or CUSTODIANS[n][0], "signed": "2026-03-02T01:30:00+00:00", **more}
+    public = custodian(n).public_key().public_bytes_raw()
+    signature = b64(custodian(n).sign(canonical(said)))
+    return {"statement": said, "public_key": b64(public), "key_id": sha(public).hex()[:16], "signature": signature}
+
+
+def destruction(kid: str = DESTROYED_KID, who: tuple[int, int] = (0, 1), **second: Any) -> dict[str, Any]:
+    """Facts and payload of a record that two custodians destroyed a key, together with another one."""
+    kids = sorted([kid, "aaaaaaaa-0000-4000-8000-0000000000ff"])
+    proposed = signed(who[0], "propose", kids)
+    approved = signed(who[1], "approve", kids, **{"proposal": sha(canonical(proposed)).hex(), **second})
+    hashes = [sha(b"\0" + bytes.fromhex(one.replace("-", ""))) for one in kids]
+    inclusion = {"index": kids.index(kid), "proof": [step.hex() for step in path(kids.index(kid), hashes)]}
+    both = [proposed, approved]
+    return {
+        "statements": [sha(canonical(item)).hex() for item in both],
+        "people": [sha(base64.b64decode(item["public_key"])).hex() for item in both],
+        "payload": {"reason": "the period is over", "statements": both, "inclusion": inclusion},
+    }
+
+
+def destroy(tree: Tree, kid: str = DESTROYED_KID, **how: Any) -> Entry:
+    """Append the record that a key was destroyed."""
+    entry = tree.add("audit:key:destroyed", kid=SYSTEM_KID, **(destruction(kid) | how))
+    entry.leaf["facts"]["kid"] = kid
+    return entry
+
+
+def story(*, until: str = "2026-01-31") -> list[Tree]:
+    """Two years: one closed, with a conversation whose key was destroyed when its last day was over; one with a conversation of four turns."""
     old, new = Tree(2025), Tree(2026)
     old.add("log:shard:opened")
     old.add("log:sequencer:beat")
-    old.add("customer:message:received", conv="99999999-2222-4333-8444-555555555555", turn=1, kid=DESTROYED_KID)
+    old.add("customer:message:received", conv=EARLIER, turn=1, kid=DESTROYED_KID, until=until)
     new.add("log:shard:opened", before={"origin": old.origin, "size": 3, "root": old.root().hex()})
     for turn in range(1, 5):
         new.add("customer:message:received", conv=CONV, turn=turn)
         new.add("gateway:turn:made", conv=CONV, turn=turn)
         new.add("log:sequencer:beat")
-    new.add("audit:key:destroyed", kid="aaaaaaaa-0000-4000-8000-000000000009", reason="expired")
-    new.entries[-1].leaf["facts"]["kid"] = DESTROYED_KID
+    destroy(new)
     new.add("log:sequencer:beat")
     return [old, new]
+
+
+def restricted_story() -> list[Tree]:
+    """The story, and after it a conversation whose key is restricted by the last record."""
+    trees = story()
+    trees[1].add("customer:message:received", conv=SHUT, turn=1, kid=RESTRICTED_KID)
+    trees[1].add("audit:subject:restricted", kid=SYSTEM_KID, kids=[RESTRICTED_KID], ground="pipl-47")
+    return trees
 
 
 def policy(trees: list[Tree], *, quorum: str = "witnesses", witnesses: tuple[Signer, ...] = WITNESSES) -> bytes:
     """A C2SP trust policy: every log key, two witnesses, both needed."""
     lines = ["# keys of the audit log", *(f"log {tree.log_key.vkey}" for tree in trees)]
     lines += [f"witness w{n} {witness.vkey}" for n, witness in enumerate(witnesses)]
-    lines += [f"group witnesses all {' '.join(f'w{n}' for n in range(len(witnesses)))}", f"quorum {quorum}"]
+    lines += [f"group witnesses all {' '.join(f'w{n}' for n in range(len(witnesses)))}"] if witnesses else []
+    lines.append(f"quorum {quorum}")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -232,15 +308,40 @@ def time(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def kept(shard: int, size: int, note: bytes) -> bytes:
+    """What a store says that it keeps."""
+    return canonical({"key": f"checkpoint/{shard}/{size:012d}.{sha(note).hex()}", "sha256": sha(note).hex(), "store": "s3"})
+
+
+def certificate(note: bytes, at: datetime, signers: tuple[str, ...] = NODES[:2]) -> bytes:
+    """What nodes of a chain sign (docs/anchors.md): two of three."""
+    lines = [
+        "tightrope-chain-attestation/v1",
+        "chain.example",
+        "0xabc",
+        "7",
+        f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        f"sha256:{sha(note).hex()}",
+    ]
+    text = ("\n".join(lines) + "\n").encode()
+    return text + b"\n" + b"".join(Signer(name).line(text) for name in signers)
+
+
+def nodes() -> bytes:
+    """Keys of the chain's nodes, as an auditor gets them from its operators."""
+    return "".join(f"{Signer(name).vkey}  # {name}\n" for name in NODES).encode()
+
+
 def anchors(tree: Tree, sizes: list[int]) -> list[dict[str, Any]]:
-    """A witness's cosignature and a time stamp for each of these sizes."""
+    """Witnesses' cosignatures, a time stamp, a store's receipt and a chain's certificate for each of these sizes."""
     found = []
     for size in sizes:
         note, at = tree.note(size, cosigned=False), tree.seen_at(size)
         for witness in tree.witnesses:
             found.append((witness.name, "witness-c2sp", note, at, witness.line(tree.text(size), at)))
         found.append(("tsa", "rfc3161", note, at + timedelta(seconds=30), token(note, at + timedelta(seconds=30))))
-        found.append(("bucket", "worm-s3", note, at + timedelta(seconds=40), b"{}"))
+        found.append(("bucket", "worm-s3", note, None, kept(tree.shard, size, note)))
+        found.append(("chain", "chain-http", note, at + timedelta(seconds=50), certificate(note, at + timedelta(seconds=50))))
     return [
         {
             "anchor": name,
@@ -248,8 +349,8 @@ def anchors(tree: Tree, sizes: list[int]) -> list[dict[str, Any]]:
             "shard": tree.shard,
             "size": int(note.split(b"\n")[1]),
             "checkpoint": note.decode(),
-            "received": time(at),
-            "asserted": time(at),
+            "received": time(at or tree.seen_at(len(tree.entries))),
+            "asserted": time(at) if at else None,
             "body": b64(body),
         }
         for name, kind, note, at, body in found
@@ -263,10 +364,11 @@ def bundle(
     masked: bool = False,
     selection: dict[str, Any] | None = None,
     restricted: frozenset[str] = frozenset(),
+    convs: list[str] | None = None,
 ) -> Files:
     """An export of the chosen entries."""
     files: Files = {}
-    lines, destroyed, receipts = [], [], []
+    lines, destroyed, receipts, there = [], [], [], set()
     gone = {e.leaf["facts"]["kid"] for t in trees for e in t.entries if e.leaf["event"] == "audit:key:destroyed"}
     for tree in trees:
         files[f"{tree.shard}/checkpoint"] = tree.note()
@@ -288,6 +390,7 @@ def bundle(
             if entry.payload is not None and state == "active" and not masked:
                 line |= {"payload": b64(entry.payload), "salt": b64(entry.salt)}
             lines.append(line)
+            there |= {entry.leaf["conv"]} - {None}
             files[f"proofs/{tree.shard}-{index}.tlog-proof"] = (
                 "\n".join(["c2sp.org/tlog-proof@v1", f"index {index}", *proof, "", ""]).encode() + tree.note()
             )
@@ -305,6 +408,7 @@ def bundle(
         "log": NAME,
         "masked": masked,
         "selection": selection or {"period": "2025-12-31/2026-03-03"},
+        "conversations": sorted(there) if convs is None else convs,
         "shards": [
             {"shard": t.shard, "origin": t.origin, "size": len(t.entries), "checkpoint": f"{t.shard}/checkpoint"} for t in trees
         ],
@@ -321,14 +425,63 @@ def listed(files: Files, manifest: dict[str, Any] | None = None, **changes: Any)
     return dict(sorted({**files, "manifest.json": canonical(manifest)}.items()))
 
 
+KINDS = (
+    "audit:retention:extended",
+    "audit:key:destroyed",
+    "audit:subject:restricted",
+    "audit:subject:opened",
+    "log:shard:opened",
+)
+
+
+def owned(_: Tree, __: int, entry: Entry) -> bool:
+    """What an export of a customer holds: conversations, and what was done to their keys."""
+    return entry.leaf["conv"] is not None or entry.leaf["event"] in KINDS
+
+
 def good() -> Files:
-    """The whole conversation of the story, the destroyed customer's record and the proof of the destruction."""
-    kinds = ("audit:key:destroyed", "log:shard:opened")
-    return bundle(
-        story(),
-        lambda _, __, entry: entry.leaf["conv"] is not None or entry.leaf["event"] in kinds,
-        selection={"conversation": CONV},
-    )
+    """A customer's conversations, one with a destroyed key, and the proof of the destruction."""
+    return bundle(story(), owned, selection=CUSTOMER)
+
+
+def good_restricted() -> Files:
+    """The same and a conversation that is restricted, with the record that says so."""
+    return bundle(restricted_story(), owned, selection=CUSTOMER, restricted=frozenset([RESTRICTED_KID]))
+
+
+def good_conversation() -> Files:
+    """One conversation, named by the leaf's id."""
+    return bundle(story()[1:], lambda *those: those[2].leaf["conv"] == CONV, selection={"conversation": CONV})
+
+
+def good_sm() -> Files:
+    """Leaves with the SM3 of their ciphertexts."""
+    trees = story()
+    for entry in (entry for tree in trees for entry in tree.entries if entry.ct):
+        entry.leaf["ct_sm3"] = hashlib.new("sm3", entry.ct).hexdigest()
+    trees[1].entries[0].leaf["facts"]["before"]["root"] = trees[0].root().hex()
+    return bundle(trees, owned, selection=CUSTOMER)
+
+
+def long_tree() -> Tree:
+    """More than one tile."""
+    tree = Tree(2026)
+    tree.add("log:shard:opened")
+    for n in range(1, 300):
+        tree.add("log:sequencer:beat") if n % 6 == 0 else tree.add("customer:message:received", conv=CONV, turn=n - n // 6)
+    return tree
+
+
+GOOD: dict[str, Callable[[], Files]] = {
+    "good": good,
+    "good-masked": lambda: bundle(story(), owned, masked=True, selection=CUSTOMER),
+    "good-restricted": good_restricted,
+    "good-conversation": good_conversation,
+    "good-sm": good_sm,
+    "good-log": lambda: whole_log(story()),
+    "good-log-of-300": lambda: whole_log([long_tree()], lambda _: [60, 120, 180, 240, 300]),
+}
+"""Name of the golden file -> how it is made; none may have a finding but what was destroyed by policy."""
 
 
 def tile_name(kind: str, n: int, width: int) -> str:
@@ -388,10 +541,16 @@ def main() -> None:
 
     GOLDEN.mkdir(parents=True, exist_ok=True)
     (GOLDEN / "policy.txt").write_bytes(policy(story()))
-    (GOLDEN / "good.zip").write_bytes(zipped(good()))
+    (GOLDEN / "custodians.json").write_bytes(custodians())
+    (GOLDEN / "nodes.txt").write_bytes(nodes())
+    expected: dict[str, Any] = {name: {"good": True, "code": 0, "found": []} for name in GOOD}
+    for name, make in GOOD.items():
+        (GOLDEN / f"{name}.zip").write_bytes(zipped(make()))
     for name, attack in ATTACKS.items():
         tampered = attack.make()
         (GOLDEN / f"{name}.zip").write_bytes(tampered if isinstance(tampered, bytes) else zipped(tampered))
+        expected[name] = {"good": False, "code": attack.code, "found": [list(place) for place in attack.found]}
+    (GOLDEN / "expected.json").write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

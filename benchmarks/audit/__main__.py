@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from benchmarks.audit import batches, findings, growth, release, turns, verification
+from benchmarks.audit import batches, findings, growth, release, tampering, turns, verification
 from benchmarks.audit.world import fresh_world
 from benchmarks.report import machine, write_report
 
@@ -54,7 +54,18 @@ def _turns(quick: bool) -> Lines:
     return turns.report(turns.measure())
 
 
-PARTS: dict[str, Callable[[bool], Lines]] = {"release": _release, "batches": _batches, "growth": _growth, "turns": _turns}
+def _tampering(quick: bool) -> Lines:
+    del quick  # some seconds
+    return tampering.report(tampering.measure())
+
+
+PARTS: dict[str, Callable[[bool], Lines]] = {
+    "release": _release,
+    "batches": _batches,
+    "growth": _growth,
+    "turns": _turns,
+    "tampering": _tampering,
+}
 
 
 def _head(load: float, took: float) -> Lines:

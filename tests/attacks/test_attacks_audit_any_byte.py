@@ -151,12 +151,17 @@ def test_good_exports_have_no_finding(trusted: Path, data: st.DataObject, size: 
             tree.add(event, conv=CONV if own else None, turn=turn or None if own else None)
     whole = whole and owned > 0  # an export without a record has a finding, see test_attacks_audit_bundle
     chosen = data.draw(st.sets(st.integers(0, size - 1), min_size=1))
+    restricted = frozenset(data.draw(st.sets(st.just(made.KID))))
+    if restricted:
+        trees[-1].add("audit:subject:restricted", kid=made.SYSTEM_KID, kids=sorted(restricted), ground="pipl-47")
     files = made.bundle(
         trees,
-        lambda _, index, entry: entry.leaf["conv"] == CONV if whole else index in chosen,
+        lambda _, index, entry: (
+            entry.leaf["event"] in made.KINDS[:-1] or (entry.leaf["conv"] == CONV if whole else index in chosen)
+        ),
         masked=masked,
         selection={"conversation": CONV} if whole else {"period": "2026"},
-        restricted=frozenset(data.draw(st.sets(st.just(made.KID)))),
+        restricted=restricted,
     )
     (trusted / "policy.txt").write_bytes(made.policy(trees))
     (trusted / "good.zip").write_bytes(made.zipped(files))

@@ -216,6 +216,8 @@ def test_a_time_that_nothing_bears_out_is_no_outside_clock(log: Any, kind: str) 
     tree = replace(big_tree(), witnesses=())
     files = made.log_files(tree, "2026/")
     early = tree.entries[0].leaf["ts"]
+    note = files["2026/checkpoint"]
+    bodies = {"worm-s3": made.kept(2026, BIG, note), "chain-http": made.certificate(note, tree.seen_at(0))}
     item = {
         "anchor": "nobody",
         "kind": kind,
@@ -223,9 +225,11 @@ def test_a_time_that_nothing_bears_out_is_no_outside_clock(log: Any, kind: str) 
         "size": len(tree.entries),
         "received": early,
         "asserted": early,
-        "body": "",
+        "body": made.b64(bodies.get(kind, b"")),
     }
-    files["anchors.json"] = made.canonical([item | {"checkpoint": files["2026/checkpoint"].decode()}])
+    if kind == "chain-http":
+        item["asserted"] = made.time(tree.seen_at(0))
+    files["anchors.json"] = made.canonical([item | {"checkpoint": note.decode()}])
     code, _, places = log(files)
     assert code == 0
     assert ("late", 2026, 0, 538) in places
@@ -311,3 +315,12 @@ def test_no_log_at_all(log: Any, tmp_path: Path) -> None:
     code, report, _ = log({"x": b""})
     assert code == 2
     assert "verify.py" in report["notes"][0]
+
+
+def test_a_key_destroyed_too_early_is_found_when_leaves_are_read(log: Any) -> None:
+    trees = story(until="2046-12-31")
+    assert log(made.whole_log(trees), trees=trees)[2] == set()
+    code, report, places = log(made.whole_log(trees), "--leaves", trees=trees)
+    assert (code, places) == (1, {("altered", 2026, 13, 13)})
+    assert "destroys the key of record 2025/2 before its last day 2046-12-31 is over" in report["findings"][0]["what"]
+    assert any("NOT checked: they lie encrypted" in note for note in report["notes"])

@@ -2,7 +2,8 @@
 
 The file `audit_log_key` holds one Ed25519 secret a line (32 bytes, base64); every line signs, so that a key is replaced in the middle of a year by
 adding the new one, waiting until all who verify know it, and removing the old one. Each shard has keys of its own, derived from the secret
-and the shard's origin. With the setting `audit_sm` an SM2 key (file `audit_sm2_key`, PEM) signs beside them.
+and the shard's origin. With the setting `audit_sm` an SM2 key of the shard signs beside them, derived in the same way from the secret
+`audit_sm2_key` (PEM): so the keys of many years stand in one trust policy, which may name no public key twice.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class LogKeys:
             )
         self._seeds = tuple(seeds)
         self._sm2_pem = sm2_pem
+        self._sm2: dict[str, Sm2Signer] = {}  # by origin: making one starts `openssl` four times
 
     @classmethod
     def from_settings(cls, settings: Settings) -> LogKeys:
@@ -50,7 +52,11 @@ class LogKeys:
     def signers(self, origin: str) -> list[Signer]:
         """One signer for each key."""
         ours: list[Signer] = [Ed25519Signer.for_origin(origin, seed) for seed in self._seeds]
-        return [*ours, Sm2Signer.from_pem(origin, self._sm2_pem)] if self._sm2_pem else ours
+        if self._sm2_pem is None:
+            return ours
+        if origin not in self._sm2:
+            self._sm2[origin] = Sm2Signer.for_origin(origin, self._sm2_pem)
+        return [*ours, self._sm2[origin]]
 
     def vkeys(self, origin: str) -> list[str]:
         """The public keys, as C2SP vkeys."""

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from audit_exports import exporter_of, lines, order, tell, verified
 from audit_turns import CUSTOMER, message
+from custody_log import ADA, CAI, LONG_AGO, acting, clean, with_custodians, write
 
+from tightrope.audit.custody.models import Act
 from tightrope.audit.export.outside import Outside
 from tightrope.audit.export.proofs import TreeProofs
 from tightrope.audit.export.service import Exporter
@@ -45,11 +47,16 @@ async def test_the_verifier_finds_nothing_wrong(told, exporter, tmp_path, form, 
     assert code == 0, said
 
 
-async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(told, exporter, tmp_path, log, recorder, seal, superuser):
+@pytest.mark.parametrize(("year", "code"), [(2047, 0), (2030, 1)])
+async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
+    told, exporter, tmp_path, log, recorder, clock, seal, superuser, year, code
+):
+    """After its last day; before it the verifier does not believe the record."""
     with superuser("tightrope") as conn:
         kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE turn = 1 AND conv IN "
                 "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2')").fetchall()]  # fmt: skip
         conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = ANY(%s)", (kids,))
+    clock.at = datetime(year, 1, 1, tzinfo=UTC)
     async with open_pool(log, Role.OPERATOR, max_size=1) as operator, operator.connection() as conn:
         for kid in kids:
             await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}))
@@ -59,9 +66,62 @@ async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(told, expo
     (gone,) = json.loads((tmp_path / "out/destroyed.json").read_text())
     assert gone["kid"] == str(kids[0])
     assert gone["place"] in {f"{record['shard']}/{record['index']}" for record in lines(tmp_path / "out", "records.jsonl")}
+    found, said = verified(tmp_path / "out")
+    assert found == code, said
+    assert ("before its last day" if code else "its key was destroyed by policy") in said
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_the_verifier_is_told_by_whose_word_a_payload_is_withheld(
+    told, exporter, tmp_path, log, recorder, seal, superuser, recorded
+):
+    with superuser("tightrope") as conn:
+        kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE conv IN "
+                "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-3')").fetchall()]  # fmt: skip
+        conn.execute("UPDATE audit.keys SET state = 'restricted', shares = '{}', ground = 'pipl-47' WHERE kid = ANY(%s)", (kids,))
+    async with open_pool(log, Role.OPERATOR, max_size=1) as operator, operator.connection() as conn:
+        facts = {"kids": [str(kid) for kid in kids if recorded], "ground": "pipl-47"}
+        await recorder.record(conn, RecordDraft(Event.SUBJECT_RESTRICTED, facts=facts))
+    await seal()
+    await exporter.make(order(tmp_path, question={"conversation": "1-3"}, pdf=False))
     code, said = verified(tmp_path / "out")
+    assert code == (0 if recorded else 1), said
+    assert ("payload withheld, as record" if recorded else "said to be restricted") in said
+
+
+async def test_what_custodians_did_is_checked_from_the_export_alone(told, exporter, tmp_path, log, worker, seal, superuser):
+    """Destroyed by two people, restricted by one, with the product's own custody; the verifier shares no code with it."""
+    trusted = with_custodians(log, tmp_path)
+    try:
+        old, _ = await write(trusted, worker, "twenty years ago", at=LONG_AGO, conversation="1-9", subject="C9")
+        new, _ = await write(trusted, worker, "this year", conversation="1-9", subject="C9")
+        async with acting(trusted) as (custody, _, _):
+            proposal = await custody.propose(ADA, Act.DESTROY, [old], "the period is over")
+        async with acting(trusted) as (custody, _, _):
+            assert (await custody.approve(CAI, proposal.proposal_id)).refused is None
+        async with acting(trusted) as (custody, _, _):
+            await custody.restrict(ADA, [new], "pipl-47", "request 12")
+        await seal()
+        question = {"conversation": "1-9"}
+        await exporter.make(
+            order(tmp_path, question=question, who="chief", unmasked=True, reason="regulator's request", pdf=False)
+        )
+    finally:
+        clean(superuser)
+    code, said = verified(tmp_path / "out", "--custodians", str(tmp_path / "custodians.json"))
     assert code == 0, said
-    assert "destroyed" in said
+    assert "signed by Ada and Cai, of two offices of the file of custodians" in said
+    assert "payload withheld, as record" in said
+    assert "its key was destroyed by policy, see record" in said
+
+
+async def test_the_manifest_names_the_conversations(told, exporter, tmp_path, superuser):
+    await exporter.make(order(tmp_path, question={"customer": CUSTOMER}, pdf=False))
+    with superuser("tightrope") as conn:
+        wanted = conn.execute("SELECT conv::text FROM audit.conversations WHERE conversation_id = '1-2'").fetchone()[0]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["conversations"] == [wanted]
+    assert wanted in verified(tmp_path / "out")[1]
 
 
 @pytest.fixture

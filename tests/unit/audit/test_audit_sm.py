@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 import subprocess
@@ -9,9 +10,11 @@ import subprocess
 import pytest
 
 from tightrope.audit.errors import NoteInvalid, SmUnavailable
+from tightrope.audit.log_keys import LogKeys
 from tightrope.audit.tlog import sm2
 from tightrope.audit.tlog.keys import SM2_SM3
 from tightrope.audit.tlog.note import Ed25519Signer, Note, Signature, Sm2Signer, VerifierKey, verify
+from tightrope.audit.tlog.policy import Log, Policy
 from tightrope.audit.tlog.sm2 import holds, public_point, sm3
 
 TEXT = "log.example/2026\n7\nAAAA\n"
@@ -177,3 +180,45 @@ def test_a_python_without_sm3_says_so(monkeypatch):
     monkeypatch.setattr(sm2.hashlib, "new", lacking)
     with pytest.raises(SmUnavailable, match="SM3"):
         sm3(b"abc")
+
+
+def test_one_key_serves_every_year_and_one_policy_names_them_all(private_pem):
+    """A trust policy may name no public key twice, so that each shard has its own, made from the firm's one."""
+    keys = LogKeys([b"s" * 32], private_pem)
+    origins = ["log.example/2026", "log.example/2027"]
+    policy = Policy(tuple(Log(VerifierKey.parse(vkey)) for origin in origins for vkey in keys.vkeys(origin)), (), ())
+    assert Policy.parse(policy.encode()) == policy
+    for origin in origins:
+        text = f"{origin}\n7\n{base64.b64encode(bytes(32)).decode()}\n"
+        note = Note(text, tuple(signer.sign(text) for signer in keys.signers(origin))).encode()
+        assert [item.key.kind for item in verify(note, policy.log_keys).verified] == [b"\x01", SM2_SM3]
+    assert LogKeys([b"s" * 32], private_pem).vkeys(origins[0]) == keys.vkeys(origins[0])
+
+
+def test_a_key_for_each_purpose_tells_nothing_of_the_other_and_does_not_hang_on_the_form_of_the_file(private_pem):
+    one, two = sm2.derived(private_pem, b"one"), sm2.derived(private_pem, b"two")
+    assert len({public_point(pem) for pem in (private_pem, one, two)}) == 3
+    assert holds(public_point(one), b"data", sm2.sign(one, b"data"))
+    assert not holds(public_point(two), b"data", sm2.sign(one, b"data"))
+    command = ["openssl", "ec", "-in", "/dev/stdin"]
+    sec1 = subprocess.run(command, input=private_pem, capture_output=True, check=True).stdout
+    assert sm2.derived(sec1, b"one") == one
+
+
+@pytest.mark.parametrize("pem", [b"", b"no key"])
+def test_nothing_is_derived_from_what_is_no_sm2_key(pem):
+    with pytest.raises(NoteInvalid, match="no SM2 key"):
+        sm2.derived(pem, b"one")
+
+
+def test_the_key_of_the_same_secret_is_the_same_for_ever():
+    """The derivation is part of the formats: a firm that changes machines must not change keys."""
+    fixed = b"-----BEGIN EC PRIVATE KEY-----\nMDECAQEEIM0Ri/9N26yKL36mlMWBXTe7yCN4EtEJgABjsjQ7byw8oAoGCCqBHM9VAYIt\n-----END EC PRIVATE KEY-----\n"
+    scalar = bytes.fromhex("cd118bff4ddbac8a2f7ea694c5815d37bbc8237812d109800063b2343b6f2c3c")
+    blocks = b"".join(
+        hashlib.new("sm3", scalar + b"tightrope/log-key\nlog.example/2026" + bytes([0, 0, 0, n])).digest() for n in (1, 2)
+    )
+    order = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+    wanted = int.from_bytes(blocks, "big") % (order - 2) + 1
+    made = base64.b64decode(b"".join(sm2.derived(fixed, b"tightrope/log-key\nlog.example/2026").splitlines()[1:-1]))
+    assert int.from_bytes(made[-32:], "big") == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tightrope.audit import verifier
-from tightrope.audit.verifier import verify, verify_log, verify_notes
+from tightrope.audit.verifier import verify, verify_anchors, verify_log, verify_notes
 
 FOLDER = Path(verify.__file__).parent
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -84,7 +85,7 @@ def test_it_can_be_read_at_once(script: str) -> None:
 
 
 def test_it_runs_alone_on_a_copy_of_itself(bundle: Path, trusted: str) -> None:
-    for name in ("verify.py", "verify_notes.py"):
+    for name in verifier.FILES:
         shutil.copy(FOLDER / name, bundle.parent / name)
     done = subprocess.run(
         [sys.executable, "-I", "-S", "verify.py", "bundle", "--policy", trusted],
@@ -260,14 +261,14 @@ def test_a_real_time_stamp(tmp_path: Path) -> None:
     item = made.anchors(tree, [3])[2]
     assert item["kind"] == "rfc3161"
     body = (tmp_path / "BODY").read_bytes()
-    at = verify.stamped(body, (tmp_path / "note").read_bytes())
+    at = verify_anchors.stamped(body, (tmp_path / "note").read_bytes())
     files = made.bundle([tree], lambda *_: True)
     files = listed(files | {"anchors.json": canonical([item | {"body": made.b64(body), "asserted": None}])})
     done = run("verify.py", str(made.write(files, tmp_path / "b")))
     assert done.returncode == 0, done.stdout
     assert verify_notes.iso(at) in done.stdout
     with pytest.raises(ValueError, match="something else"):
-        verify.stamped(body, b"another note")
+        verify_anchors.stamped(body, b"another note")
 
 
 @pytest.mark.parametrize(("key", "message", "signature"), VECTORS)
@@ -302,6 +303,45 @@ SMALL_ORDER = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("message", "digest"),
+    [
+        (b"abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+        (b"abcd" * 16, "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
+    ],
+)
+def test_sm3_of_the_standard(message: bytes, digest: str) -> None:
+    """GB/T 32905-2016, annex A: with OpenSSL's and step by step."""
+    assert verify_notes.sm3(message).hex() == verify_notes.sm3(message, plain=True).hex() == digest
+
+
+@given(message=st.binary(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_sm3_agrees_with_openssl(message: bytes) -> None:
+    assert verify_notes.sm3(message, plain=True) == hashlib.new("sm3", message).digest()
+
+
+def test_sm3_is_checked_where_python_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(name: str, data: bytes = b"") -> Any:
+        raise ValueError(f"unsupported hash type {name}")
+
+    monkeypatch.setattr(verify_notes.hashlib, "new", lacking)
+    assert verify_notes.sm3(b"abc").hex().startswith("66c7f0f4")
+
+
+def test_a_log_key_that_is_not_ed25519_is_told(tmp_path: Path) -> None:
+    """SM2 beside Ed25519: passed over, and said so."""
+    tree = made.story()[0]
+    blob = b"\xfftightrope/sm2-sm3" + b"\4" + bytes(64)
+    key_id = made.sha(tree.origin.encode() + b"\n" + blob)[:4]
+    note = tree.note() + f"— {tree.origin} {made.b64(key_id + b'x' * 71)}\n".encode()
+    files = made.whole_log([tree]) | {"2025/checkpoint": note}
+    files["policy.txt"] += f"log {tree.origin}+{key_id.hex()}+{made.b64(blob)}\n".encode()
+    done = run("verify_log.py", str(made.write(files, tmp_path / "log")))
+    assert done.returncode == 0, done.stdout
+    assert f"a signature of {tree.origin} that is not Ed25519 was NOT checked here" in done.stdout
+
+
 @pytest.mark.parametrize("key", SMALL_ORDER)
 def test_ed25519_refuses_keys_of_small_order(key: bytes) -> None:
     """Under such a key one signature fits many messages: R = the identity, S = 0."""
@@ -332,16 +372,16 @@ def test_inclusion_proofs(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     proof = made.path(index, hashes)
     root = made.mth(hashes)
-    assert verify.climb(index, size - 1, hashes[index], proof) == root == verify_log.mth(hashes)
+    assert verify_notes.climb(index, size - 1, hashes[index], proof) == root == verify_log.mth(hashes)
     with pytest.raises(ValueError, match="too long"):
-        verify.climb(index, size - 1, hashes[index], [*proof, hashes[0]])
+        verify_notes.climb(index, size - 1, hashes[index], [*proof, hashes[0]])
     if proof:
         with pytest.raises(ValueError, match="too short"):
-            verify.climb(index, size - 1, hashes[index], proof[:-1])
+            verify_notes.climb(index, size - 1, hashes[index], proof[:-1])
     other = data.draw(st.integers(0, size - 1).filter(lambda n: n != index or size == 1))
     if other != index:
         with contextlib.suppress(ValueError):  # of another length
-            assert verify.climb(other, size - 1, hashes[index], proof) != root
+            assert verify_notes.climb(other, size - 1, hashes[index], proof) != root
 
 
 @pytest.mark.parametrize("groups", ["group both 2 {w} {w}", "group one 1 {w}\ngroup two 1 {w}\ngroup both 2 one two"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -23,6 +24,7 @@ _RECORDS = (
     "LEFT JOIN audit.conversations c ON c.conv = r.conv "
     "WHERE (l.shard, l.index) IN (SELECT * FROM unnest(%s::smallint[], %s::bigint[])) ORDER BY l.shard, l.index"
 )
+_KEY_ACTS = (Event.KEY_DESTROYED, Event.SUBJECT_RESTRICTED, Event.SUBJECT_OPENED, Event.RETENTION_EXTENDED)
 _SENTENCES = {
     "restricted": "restricted: the record is kept as evidence, its payload is not read without two persons",
     "destroyed": "destroyed by policy: the record is there, its payload cannot be read any more",
@@ -41,18 +43,30 @@ async def records(conn: Conn, keyring: Keyring, places: Sequence[Place]) -> list
     return [_record(keyring, row) for row in rows]
 
 
-async def destroyed(conn: Conn) -> list[tuple[Place, str, str]]:
-    """Where the log says that keys were destroyed: place, key id, time."""
+@dataclass(frozen=True, slots=True)
+class KeyAct:
+    """A record of what was done to keys: destroyed, restricted, opened, kept longer."""
+
+    place: Place
+    event: str
+    kids: frozenset[str]
+    ts: str
+
+
+async def key_acts(conn: Conn, kids: Set[str]) -> list[KeyAct]:
+    """The acts that name any of some keys, in order of place: by whose word such a key's records are withheld. The index has to be caught up."""
     cursor = await conn.cursor(row_factory=dict_row).execute(
-        "SELECT l.shard, l.index, r.leaf FROM audit.leaves l JOIN audit.records r ON r.id = l.record_id WHERE r.event = %s ORDER BY l.shard, l.index",
-        (str(Event.KEY_DESTROYED),),
+        "SELECT i.shard, i.index, i.event, r.leaf FROM audit_index.records i JOIN audit.records r ON r.id = i.record_id "
+        "WHERE i.event = ANY(%s) ORDER BY i.shard, i.index",
+        ([str(event) for event in _KEY_ACTS],),
     )
     found = []
     for row in await cursor.fetchall():
         leaf = json.loads(bytes(row["leaf"]))
-        kid = leaf.get("facts", {}).get("kid")
-        if isinstance(kid, str):
-            found.append((Place(row["shard"], row["index"]), kid, str(leaf["ts"])))
+        facts = leaf.get("facts", {})
+        named = frozenset(map(str, facts.get("kids", [facts.get("kid")])))
+        if named & kids:
+            found.append(KeyAct(Place(row["shard"], row["index"]), row["event"], named, str(leaf["ts"])))
     return found
 
 

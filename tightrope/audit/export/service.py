@@ -84,8 +84,9 @@ class Exporter:
         await Indexer(parts.pool, parts.keyring, parts.clock).catch_up()
         async with parts.pool.connection() as conn:
             places = await finder.choose(conn, order.question, whole=order.whole)
-            if places:
-                places = await self._with_destructions(conn, places)
+            # Without the records that say so, a verifier had only our word that a payload is withheld or gone.
+            acts = await repository.key_acts(conn, await repository.kids(conn, places)) if places else []
+            places = sorted({*places, *(act.place for act in acts)})
         if not places:
             await self._note(order, selection, {"stage": "refused", "why": "nothing_found"})
             raise ExportRefused("nothing in the log answers this selection; try it with `tightrope audit find`")
@@ -93,7 +94,7 @@ class Exporter:
         await self._note(order, selection, {"stage": "begun", "records": len(places)})
         try:
             with bundle:
-                made = await self._build(bundle, order, selection, places, printer)
+                made = await self._build(bundle, order, selection, places, acts, printer)
         except BaseException as error:
             await asyncio.shield(self._note(order, selection, {"stage": "failed", "why": type(error).__name__}))
             raise
@@ -106,7 +107,13 @@ class Exporter:
         return made
 
     async def _build(
-        self, bundle: Bundle, order: Order, selection: dict[str, Any], places: Sequence[Place], printer: Printer | None
+        self,
+        bundle: Bundle,
+        order: Order,
+        selection: dict[str, Any],
+        places: Sequence[Place],
+        acts: Sequence[repository.KeyAct],
+        printer: Printer | None,
     ) -> Made:
         parts = self._parts
         shards = sorted({place.shard for place in places})
@@ -126,8 +133,8 @@ class Exporter:
                 for name in writer.conversations():
                     records = await repository.records(conn, parts.keyring, writer.places_of(name))
                     await asyncio.to_thread(writer.page, name, records)
-            gone = await repository.destroyed(conn)
         facts = {"log": parts.settings.audit_log_name, "store": parts.store}
+        gone = [(act.place, kid, act.ts) for act in acts if act.event == Event.KEY_DESTROYED for kid in act.kids]
         counts = await asyncio.to_thread(writer.finish, selection, facts, receipts, gone, parts.verifier)
         manifest = {
             "v": 1,
@@ -136,6 +143,7 @@ class Exporter:
             "log": parts.settings.audit_log_name,
             "masked": not order.unmasked,
             "selection": selection,
+            "conversations": sorted(writer.conversations()),
             "shards": [
                 {
                     "shard": shard,
@@ -167,14 +175,6 @@ class Exporter:
                     raise
             await asyncio.sleep(_POLL_SECONDS)
             waited += _POLL_SECONDS
-
-    async def _with_destructions(self, conn: Conn, places: list[Place]) -> list[Place]:
-        """With the records that say that keys of these records were destroyed: without them a verifier could not tell by whose word."""
-        gone = await repository.destroyed(conn)
-        if not gone:
-            return places
-        kids = await repository.kids(conn, places)
-        return sorted({*places, *(place for place, kid, _ in gone if kid in kids)})
 
     async def _note(self, order: Order, selection: dict[str, Any], facts: dict[str, Any]) -> None:
         async with self._parts.pool.connection() as conn:

@@ -50,6 +50,8 @@ SIGNATURE_LIMIT = 100
 """Signatures that a note may have."""
 
 _SEED_SIZE = 32
+_KEY_INFO = b"tightrope/log-key\n"
+"""What a shard's key is derived for, before its origin."""
 _DASH = "\N{EM DASH} "
 
 
@@ -203,7 +205,7 @@ class Ed25519Signer(_Ed25519Half):
         check_name(origin)
         if len(secret) != _SEED_SIZE:
             raise NoteInvalid(f"the secret of a log's key has {_SEED_SIZE} bytes, not {len(secret)}")
-        derivation = HKDF(algorithm=SHA256(), length=_SEED_SIZE, salt=None, info=b"tightrope/log-key\n" + origin.encode())
+        derivation = HKDF(algorithm=SHA256(), length=_SEED_SIZE, salt=None, info=_KEY_INFO + origin.encode())
         return cls.from_seed(origin, derivation.derive(secret))
 
     def sign(self, text: str) -> Signature:
@@ -269,6 +271,17 @@ class Sm2Signer:
             SmUnavailable: the OpenSSL of this machine lacks SM2.
         """
         return cls(VerifierKey(name, SM2_SM3, sm2.public_point(private_pem)), private_pem)
+
+    @classmethod
+    def for_origin(cls, origin: str, private_pem: bytes) -> Sm2Signer:
+        """The signer of one shard, its key derived from the log's SM2 key, for the reason that Ed25519Signer.for_origin gives.
+
+        Raises:
+            NoteInvalid: origin or key cannot be.
+            SmUnavailable: the OpenSSL of this machine lacks SM2 or SM3.
+        """
+        check_name(origin)
+        return cls.from_pem(origin, sm2.derived(private_pem, _KEY_INFO + origin.encode()))
 
     def sign(self, text: str) -> Signature:
         """A signature over a note's text.

@@ -6,6 +6,7 @@ lie in a file. The signer's identifier is the default one of GM/T 0009: 12345678
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import subprocess
@@ -21,6 +22,13 @@ DISTINGUISHING_ID = "1234567812345678"
 _SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")
 """DER of SubjectPublicKeyInfo up to the point: id-ecPublicKey (1.2.840.10045.2.1) on curve sm2 (1.2.156.10197.1.301)."""
 
+_ORDER = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+"""Of the curve's base point (GB/T 32918.5)."""
+_SCALAR = bytes.fromhex("0201010420")
+"""DER of ECPrivateKey (RFC 5915) between the sequence's head and the 32 bytes of the private key."""
+_PKCS8 = bytes.fromhex("3041020100301306072a8648ce3d020106082a811ccf5501822d04273025")
+"""DER of PrivateKeyInfo (RFC 5208) up to there, for a key without its public half."""
+_SCALAR_SIZE = 32
 _TIMEOUT = 10.0
 _LACKING = "the OpenSSL of this machine cannot do {}; install OpenSSL 3.0 or newer, built with SM2 and SM3, or switch the SM signatures off ({})"
 _SIGNING = ("-rawin", "-digest", "sm3", "-pkeyopt", f"distid:{DISTINGUISHING_ID}")
@@ -55,6 +63,32 @@ def public_point(private_pem: bytes) -> bytes:
             "the private key is no SM2 key in PEM without passphrase; make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2`"
         )
     return done.stdout[len(_SPKI) :]
+
+
+def derived(private_pem: bytes, info: bytes) -> bytes:
+    """A private key of its own for each purpose, made from one: two blocks of the KDF of GB/T 32918.4 (5.4.3, over SM3) on key and purpose, brought
+    into the range of private keys. Whoever has one derived key learns neither the first nor another.
+
+    Args:
+        info: the purpose.
+
+    Returns:
+        PEM, PKCS #8.
+
+    Raises:
+        NoteInvalid: no SM2 private key.
+        SmUnavailable: no `openssl` or no SM3 that can do it.
+    """
+    public_point(private_pem)
+    done = _openssl(("pkey", "-in", "{0}", "-passin", "pass:", "-outform", "DER"), b"", private_pem)
+    _, found, rest = done.stdout.partition(_SCALAR)
+    if done.returncode or not found or len(rest) < _SCALAR_SIZE:
+        raise SmUnavailable(_LACKING.format("SM2 private keys in DER", _reason(done.stderr)))
+    shared = rest[:_SCALAR_SIZE] + info
+    blocks = b"".join(sm3(shared + counter.to_bytes(4, "big")) for counter in (1, 2))
+    scalar = int.from_bytes(blocks, "big") % (_ORDER - 2) + 1
+    text = base64.encodebytes(_PKCS8 + _SCALAR + scalar.to_bytes(_SCALAR_SIZE, "big"))
+    return b"-----BEGIN PRIVATE KEY-----\n" + text + b"-----END PRIVATE KEY-----\n"
 
 
 def sign(private_pem: bytes, data: bytes) -> bytes:

@@ -1,64 +1,42 @@
-"""Checks an export of Tightrope's audit log (folder or zip). Needs Python 3.9 or newer, verify_notes.py beside it, and nothing else.
+"""Checks an export of Tightrope's audit log (folder or zip). Needs Python 3.9 or newer, the verify_… files that lie beside it, nothing else.
 
-    python verify.py BUNDLE [--policy FILE] [--strict] [--late-minutes 10] [--json]
+    python verify.py BUNDLE [--policy FILE] [--custodians FILE] [--chain-nodes FILE] [--strict] [--late-minutes 10] [--json]
 
 Written from audit-formats.md, RFC 6962, 8032, 3161 and C2SP's tlog specifications; it shares no code with the program that writes the log.
 Exit code 0: nothing missing or altered; 1: something is (with --strict also late or unwitnessed); 2: cannot be read. A whole log: verify_log.py.
 """
 from __future__ import annotations
-import argparse, bisect, contextlib, functools, json, os, re, sys, zipfile
-from typing import Any, Iterator
+import argparse, functools, json, os, re, sys
+from typing import Any
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from verify_notes import Notes, b64, fail, iso, need, seconds, sha
+from verify_anchors import ABSENT, parse
+from verify_custody import Custody, text_of
+from verify_notes import b64, climb, fail, need, seconds, sha, sm3
 
 HEX, UUID, TEXT = '(?:null|"[0-9a-f]{64}")', '"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"', r'"[^"\\]{0,255}"'
 LEAF = re.compile(rf'{{"build":{TEXT},"cls":{TEXT},"commit":{HEX},"content":{{.*}},"conv":(?:null|{UUID}),"ct_sha256":{HEX},(?:"ct_sm3":{HEX},)?"event":'
                   rf'"[a-z]+:[a-z_]+:[a-z_]+","facts":{{.*}},"host":{TEXT},"id":{UUID},"kid":(?:null|{UUID}),"release":{TEXT},"ts":"\d{{4}}-\d\d-\d\dT'
                   rf'\d\d:\d\d:\d\d\.\d{{3}}Z","turn":(?:null|\d{{1,16}}),"until":"\d{{4}}-\d\d-\d\d","v":[12]}}')
-ABSENT, OPENSSL = "is not there", "openssl ts -verify -data CHECKPOINT -in BODY -CAfile TSA"
-MANIFEST = {"v", "kind", "made", "log", "masked", "selection", "shards", "records", "files"}
+MANIFEST = {"v", "kind", "made", "log", "masked", "selection", "conversations", "shards", "records", "files"}
 KINDS = {"altered": "被改", "missing": "缺失", "late": "过迟", "unwitnessed": "无见证", "destroyed": "已销毁"}
 RESULTS = "nothing missing or altered 无缺失、无篡改", "see the findings above: this is not what the log holds, or not all of it 有缺失或被改"
-def parse(data: bytes) -> Any:
-    return json.loads(data.decode(), object_pairs_hook=lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else fail("JSON with a key twice"),
-                      parse_float=lambda text: fail(f"JSON with {text[:20]}, which is no integer"), parse_constant=fail)
-
-def climb(at: int, last: int, node: bytes, proof: list[bytes]) -> bytes:  # the root that an inclusion proof leads to (RFC 9162, 2.1.3.2)
-    need(0 <= at <= last and len(proof) <= 64, "not a place in the checkpoint's tree, or a proof of more than 64 hashes")
-    for other in proof:
-        need(last, "the inclusion proof is too long")
-        node = sha(b"\1" + (other + node if at & 1 or at == last else node + other))
-        while at == last and at and not at & 1: at, last = at >> 1, last >> 1
-        at, last = at >> 1, last >> 1
-    return fail("the inclusion proof is too short") if last else node
-def stamped(body: bytes, note: bytes) -> Any:  # genTime of the RFC 3161 token whose imprint is SHA-256 of the note (DER of TSTInfo)
-    found = re.search(rb"`\x86H\x01e\x03\x04\x02\x01(?:\x05\0)?\x04 " + re.escape(sha(note)) + rb"\x02(.)", body, re.S)
-    at = found.end() + found[1][0] if found else fail("a time stamp over something else")
-    return seconds(re.sub(rb"\x18.(....)(..)(..)(..)(..)(..)(\.\d+)?Z.*", rb"\1-\2-\3T\4:\5:\6+00:00", body[at:], flags=re.S).decode())
-
-class Check(Notes):
+class Check(Custody):
     OPTIONS: tuple[str, ...] = ()
     def __init__(self, path: str, late: float, given: Any) -> None:
-        super().__init__()
-        self.late, self.given, self.now, archive = late, given, 0.0, None if os.path.isdir(path) else zipfile.ZipFile(path)
+        super().__init__(late, given)
+        archive = None
+        if not os.path.isdir(path):
+            import zipfile  # not above: what checks a folder begins sooner
+            archive = zipfile.ZipFile(path)
         infos = [info for info in archive.infolist() if not info.is_dir()] if archive else []
         walk = [] if archive else [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
         self.files: dict[str, Any] = {info.filename: functools.partial(archive.open, info) for info in infos if archive}
-        self.files.update({os.path.relpath(at, path).replace(os.sep, "/"): functools.partial(open, at, "rb") for at in walk if not os.path.islink(at)})
+        cut = len(os.path.join(path, ""))
+        self.files.update({at[cut:].replace(os.sep, "/"): functools.partial(open, at, "rb", 0) for at in walk if not os.path.islink(at)})
         need(len(self.files) == len(infos) + len(walk) and sum(info.file_size for info in infos) <= 1 << 32,
              "a link in the folder, two files of one name in the zip, or a zip of more than 4 GiB: check the unpacked folder")
-        self.findings, self.tops, self.turns, self.seen, self.destroyed = [dict[Any, Any]() for _ in range(5)]
-        self.notes, self.claims = list[str](), list[Any]()
-    def find(self, kind: str, what: str, shard: Any = None, first: int = -1, last: int = -1) -> None:
-        ranges = self.findings.setdefault((kind, what, shard), [])
-        if ranges and ranges[-1][1] + 1 == first: first, last = ranges.pop()[0], max(first, last)  # neighbours become one range
-        ranges.append([first, max(first, last)])
-    @contextlib.contextmanager
-    def guard(self, what: str, place: Any = ()) -> Iterator[None]:  # what cannot be read as the formats say has been altered
-        try: yield
-        except Exception as error:
-            text = f"{what}: {error if isinstance(error, ValueError) else repr(error)}"[:300]
-            self.find("missing" if text.endswith(ABSENT) else "altered", text, *place)
+        self.tops, self.turns, self.seen, self.claims = dict[int, Any](), dict[Any, Any](), dict[str, Any](), list[Any]()
+        self.convs = dict[Any, bool]()  # of each conversation that the manifest lists: whether a record of it is there
     def read(self, name: str) -> bytes:
         with self.files[name]() if name in self.files else fail(f"{name} {ABSENT}") as file:
             return bytes(file.read())
@@ -68,29 +46,9 @@ class Check(Notes):
             head = self.checkpoint(self.read(name))
             self.tops[head[0]] = head
             need(len(name) < 12 or name == f"{head[0]}/checkpoint", f"is the checkpoint of {head[4]}")
-    def anchors(self) -> None:
-        for item in parse(self.read("anchors.json")) if "anchors.json" in self.files else []:
-            shard, size, kind, note = item["shard"], item["size"], item["kind"], item["checkpoint"].encode()
-            with self.guard(f"anchor {item['anchor']}", (shard, 0, size - 1)):
-                body, at, how, clock = b64(item["body"]), item["asserted"] and seconds(item["asserted"]), "asserted, not checked here", None
-                head = self.checkpoint(note + (body if kind == "witness-c2sp" else b""))
-                need(head[:2] == (shard, size), "holds the checkpoint of another shard or size")
-                if kind == "witness-c2sp": clock, how = min(head[3].values(), default=None), "checked" if head[3] else "no witness of the policy"
-                if kind == "rfc3161": clock, how = stamped(body, note), "over this checkpoint; NOT checked here: its signature, " + OPENSSL
-                need(None in (clock, at) or abs(clock - at) < 1, "asserts another time than its body")
-                at = at if clock is None else clock
-                self.times[shard] += [(size, clock)] if clock is not None else []  # an asserted time that nothing here bears out is no clock
-                self.notes.append(f"anchor 锚 {shard} size {size}  {item['anchor']} ({kind})  {iso(at) if at else '-'}  {how}")
-        roots = {shard: dict(heads.keys()) for shard, heads in self.heads.items()}
-        for shard, size in {(shard, size) for shard, heads in self.heads.items() for size, root in heads if roots[shard][size] != root}:
-            self.find("altered", "a fork: two trees of one size were signed", shard, 0, size - 1)
-        for times in self.times.values():  # of each size, the first time of it or of any larger tree
-            times.sort()
-            for n in reversed(range(len(times) - 1)): times[n] = times[n][0], min(times[n][1], times[n + 1][1])
-    def outside(self, shard: int, index: int) -> float | None:  # when the first outside clock saw this leaf
-        times = self.times.get(shard, [])
-        after = bisect.bisect(times, (index, float("inf")))
-        return times[after][1] if after < len(times) else None
+    def known(self, names: list[str]) -> None:  # the checkpoints, and what others attest of them
+        for name in names: self.top(name)
+        self.anchors(self.read("anchors.json") if "anchors.json" in self.files else b"[]")
     def clock(self, shard: int, index: int, ts: str) -> None:  # a leaf's time against it
         at = self.outside(shard, index)
         if seconds(ts) + self.late < (self.now if at is None else at):
@@ -99,7 +57,7 @@ class Check(Notes):
             self.find("altered", "the leaf's time lies after an outside clock that already saw it", shard, index)
     def leaf(self, shard: int, index: int, data: bytes) -> Any:
         leaf = parse(data)
-        need(json.dumps(leaf, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() == data and len(data) < 65536, "no canonical leaf")
+        need(text_of(leaf) == data and len(data) < 65536, "no canonical leaf")
         need(LEAF.fullmatch(data.decode()) and seconds(leaf["ts"]), "the leaf has not the fields of version 1 or 2")
         need({leaf[name] is None for name in ("kid", "ct_sha256", "commit")} == {leaf["v"] == 2 and leaf["event"][:4] == "log:"}, "leaf without key")
         need(index or leaf["v"] == 1 or leaf["event"] == "log:shard:opened", "the first leaf does not open the shard")
@@ -110,26 +68,28 @@ class Check(Notes):
         text, ct, (shard, index) = item["leaf"].encode(), None if item["ct"] is None else b64(item["ct"]), place
         leaf, (_, size, root, *_) = self.leaf(shard, index, text), self.tops[shard]
         need(climb(index, size - 1, sha(b"\0" + text), [b64(other) for other in item["proof"]]) == root, "the proof does not lead to the checkpoint")
+        need(leaf["conv"] is None or leaf["conv"] in self.convs, "is of a conversation that the manifest does not list")
+        if leaf["conv"]: self.convs[leaf["conv"]] = True
         receipt = ["c2sp.org/tlog-proof@v1", f"index {index}", *item["proof"], "", self.read(f"{shard}/checkpoint").decode()]
         need("\n".join(receipt).encode() == self.read(f"proofs/{shard}-{index}.tlog-proof"), "its tlog-proof is not this proof and checkpoint")
         need(ct is not None or leaf["ct_sha256"] is None, f"the ciphertext {ABSENT}")
         need(ct is None or sha(ct).hex() == leaf["ct_sha256"], "the ciphertext is not the one that the leaf names")
-        if leaf["event"] == "audit:key:destroyed": self.destroyed[leaf["facts"].get("kid")] = f"{shard}/{index}"
-        if item["state"] == "restricted" and not masked: self.notes.append(f"restricted 受限 {shard}/{index}: payload withheld, by the firm's word alone")
-        if item["state"] == "destroyed": self.claims.append((shard, index, leaf["kid"]))
+        need(ct is None or leaf.get("ct_sm3") in (None, sm3(ct).hex()), "the ciphertext has not the SM3 that the leaf names")
         need(item["state"] in ("active", "restricted", "destroyed"), "a state that does not exist")
         need("payload" in item or masked or item["state"] != "active" or ct is None, f"the payload {ABSENT}")
         if "payload" in item:
             need(not masked and item["state"] == "active" and len(b64(item["salt"])) == 32, "a payload where none may be, or without salt")
             need(sha(b"audit-payload-v1\0" + b64(item["salt"]) + b64(item["payload"])).hex() == leaf["commit"], "the payload is not the one committed to")
+        self.act(leaf, shard, index, b64(item["payload"]) if "payload" in item else None)
+        if item["state"] != "active": self.claims.append((shard, index, leaf["kid"], item["state"]))
         self.clock(shard, index, leaf["ts"])
         if not self.enough(self.quorum, self.heads[shard][size, root]): self.find("unwitnessed", "no quorum of witnesses", shard, index)
     def run(self) -> str:  # an export
         need("manifest.json" in self.files, "no manifest.json, so no export; a whole log is checked with verify_log.py")
         data, manifest, seen, last, count = self.read("manifest.json"), parse(self.read("manifest.json")), set(), (0, -1), 0
         files, selection, self.now = manifest["files"], manifest["selection"], seconds(manifest["made"])
-        for name in [name for name in sorted(self.files) if re.fullmatch(r"\d+/checkpoint", name)]: self.top(name)
-        self.anchors()
+        self.known([name for name in sorted(self.files) if re.fullmatch(r"\d+/checkpoint", name)])
+        self.convs = dict.fromkeys(manifest["conversations"], False)
         with self.guard("manifest.json"):
             need(manifest.keys() == MANIFEST and manifest["v"] == 1 and manifest["kind"] == "tightrope-audit-bundle", "not a manifest of version 1")
             tops = [{"shard": n, "origin": f"{manifest['log']}/{n}", "size": head[1], "checkpoint": f"{n}/checkpoint"} for n, head in self.tops.items()]
@@ -149,12 +109,21 @@ class Check(Notes):
             if (int(proof[1]), int(proof[2])) not in seen: self.find("missing", "a record whose proof is there", int(proof[1]), int(proof[2]))
         if not count: self.find("missing", "there is no record in it")
         with self.guard("manifest.json"): need(manifest["records"] == count, f"counts {manifest['records']} records, found {count}")
-        for shard, index, kid in self.claims:
-            if kid in self.destroyed: self.find("destroyed", f"its key was destroyed by policy, see record {self.destroyed[kid]}", shard, index)
-            else: self.find("altered", "said to be destroyed, but no audit:key:destroyed record names its key", shard, index)
-        if {name for name, value in selection.items() if value} in ({"conversation"}, {"conversations"}, {"customer"}): self.gaps(1)
+        self.custody(self.claims)
+        for conv in (conv for conv, there in self.convs.items() if not there):
+            self.find("missing", f"every record of conversation {conv}, which the manifest lists")
+        if {name for name, value in selection.items() if value} in ({"conversation"}, {"customer"}): self.whole(selection)
         self.notes.append(f"manifest SHA-256 {sha(data).hex()}: the log's audit:export:made record names it")
         return f"export 导出 of {manifest['made']}, {count} records 条记录, selection 选择 {json.dumps(selection, ensure_ascii=False)}"
+    def whole(self, selection: Any) -> None:  # an export that claims whole conversations
+        asked, listed = selection.get("conversation"), sorted(self.convs, key=str)
+        with self.guard("manifest.json"):
+            need(not asked or len(self.convs) == 1, "asks for one conversation and lists another number of them")
+            need(not re.fullmatch(UUID, json.dumps(asked)) or asked in self.convs, "lists another conversation than the one asked for")
+        names = ", ".join(map(str, listed[:9])) + " …" * (len(listed) > 9)
+        self.notes.append(f"conversations 会话 {names}: turns from 1 without a gap. NOT checked here: that these are the ones asked for "
+                          "(a leaf names its conversation by a keyed hash), and that nothing follows the last turn")
+        self.gaps(1)
     def gaps(self, start: int) -> None:  # turns of a conversation must follow each other (start 0: from the first that is there)
         for conv, turns in self.turns.items():
             due, before = start or min(turns), (0, -1)
@@ -167,6 +136,8 @@ def main(kind: Any = Check, argv: Any = None) -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     options.add_argument("bundle")
     options.add_argument("--policy", help="the log's and the witnesses' keys (C2SP tlog-policy), from a source that is not the bundle")
+    options.add_argument("--custodians", help="custody/custodians.json: whose signatures destroy a key; from the approved release or another source")
+    options.add_argument("--chain-nodes", help="keys of a consortium chain's nodes, a C2SP vkey a line; from the chain's operators")
     options.add_argument("--late-minutes", type=float, default=10)
     for name in ("--strict", "--json", *kind.OPTIONS): options.add_argument(name, action="store_true")
     given = options.parse_args(argv)
@@ -175,6 +146,7 @@ def main(kind: Any = Check, argv: Any = None) -> int:
         with open(given.policy, "rb") if given.policy else check.files.get("policy.txt", lambda: fail("no policy.txt: name one with --policy"))() as file:
             check.policy(file.read().decode())
         what = check.run()
+        check.notes += [f"a signature of {name} that is not Ed25519 was NOT checked here 未核验" for name in sorted(check.passed)]
     except Exception as error:
         print(f"CANNOT BE READ 无法读取: {error if isinstance(error, ValueError) else repr(error)}", file=sys.stderr)
         return 2

@@ -19,14 +19,15 @@ from verify import Check, main
 from verify_notes import iso, need, seconds, sha
 
 SILENCE = 60.0  # seconds without a heartbeat that are worth a note
+SHA256 = hashlib.sha256
 LOG, TS = b'"event":"log:', b'"ts":"'
+OWN = len('"ts":"2026-03-02T01:30:00.000Z","turn":null,"until":"2046-12-31","v":2}')  # so end leaves of the log's own
 
 
 def mth(nodes: list[bytes]) -> bytes:
     """The root over neighbouring subtrees (RFC 6962, 2.1): in pairs, an odd one goes up as it is."""
-    sha256 = hashlib.sha256
     while len(nodes) > 1:
-        nodes = [sha256(b"\1" + a + b).digest() for a, b in zip(nodes[::2], nodes[1::2])] + nodes[len(nodes) & ~1 :]
+        nodes = [SHA256(b"\1" + a + b).digest() for a, b in zip(nodes[::2], nodes[1::2])] + nodes[len(nodes) & ~1 :]
     return nodes[0]
 
 
@@ -37,15 +38,14 @@ class LogCheck(Check):
         folders = [name[: -len("checkpoint")] for name in sorted(self.files) if re.fullmatch(r"(\d+/)?checkpoint", name)]
         need(folders, "neither a checkpoint nor a folder <year>/checkpoint here; an export is checked with verify.py")
         self.links: list[Any] = []
-        for folder in folders:
-            self.top(folder + "checkpoint")
-        self.anchors()
+        self.known([f"{folder}checkpoint" for folder in folders])
         for shard, (_, size, *_) in sorted(self.tops.items()):
             self.tree(shard, f"{shard}/" if f"{shard}/" in folders else "", size)
         for shard, facts in self.links:
             with self.guard("the link to the shard before", (shard, 0)):
                 self.link(facts)
         if self.given.leaves:
+            self.custody([])
             self.gaps(0)
         return f"whole log 全日志, {sum(head[1] for head in self.tops.values())} leaves 叶, shards 分片 {', '.join(map(str, sorted(self.tops)))}"
 
@@ -66,15 +66,15 @@ class LogCheck(Check):
         while n > 999:
             n //= 1000
             path = f"x{n % 1000:03}/{path}"
-        names = [f"{folder}tile/{kind}/{path}.p/{width}", f"{folder}tile/{kind}/{path}"]
-        return next((self.read(name) for name in names if name in self.files), b"")
+        name, part = f"{folder}tile/{kind}/{path}", f"{folder}tile/{kind}/{path}.p/{width}"
+        return self.read(part) if part in self.files else self.read(name) if name in self.files else b""
 
     def tree(self, shard: int, folder: str, size: int) -> None:
         """Entries against tiles of level 0, these against the levels above, the roots against every checkpoint known."""
         heads, form = self.heads[shard], re.compile(rf"{folder}tile/(?:entries|0)/((?:x\d{{3}}/)*\d{{3}})(?:\.p/\d+)?")
         present = sorted({int(re.sub("[x/]", "", found[1])) for found in map(form.fullmatch, self.files) if found})
         edges: dict[int, set[bytes]] = {}  # of a checkpoint's size: the subtree of its last, incomplete tile
-        level, wanted = dict[int, bytes](), dict[int, list[int]]()
+        level, wanted, row = dict[int, bytes](), dict[int, list[int]](), (-1, b"")
         due, self.now, self.beat, self.gap = 0, float("inf"), (0, 0.0), False
         for known, _ in heads:
             wanted.setdefault(known >> 8, []).append(known)
@@ -99,7 +99,9 @@ class LogCheck(Check):
             for known in wanted.get(n, ()):
                 edges[known] = {mth(choice[: known & 255]) for choice in choices if known & 255}
             if width == 256 and choices:
-                above = self.tile(folder, "1", n >> 8, min(256, (size >> 8) - (n >> 8 << 8)))[32 * (n & 255) :][:32]
+                if n >> 8 != row[0]:
+                    row = n >> 8, self.tile(folder, "1", n >> 8, min(256, (size >> 8) - (n >> 8 << 8)))
+                above = row[1][32 * (n & 255) :][:32]
                 roots = [mth(choice) for choice in choices]
                 level[n] = above if above in roots else roots[0]
         if due << 8 < size:
@@ -109,33 +111,36 @@ class LogCheck(Check):
     def entries(self, shard: int, first: int, width: int, data: bytes) -> list[bytes]:
         """Leaf hashes of an entry bundle; looks at the times, and at the leaves of the log's own."""
         leaves, at, end = list[bytes](), 0, len(data)
-        data += b"\0"  # a length that is cut in half reads as one that leads over the end
-        while at < end and len(leaves) < width:
-            start, at = at + 2, at + 2 + (data[at] << 8 | data[at + 1])
+        while at < end - 1 and len(leaves) < width:
+            start = at + 2
+            at = start + (data[at] << 8 | data[at + 1])
             leaves.append(data[start:at])
         if end and (at > end or len(leaves) < width):
             self.find("altered", "an entry bundle that is cut off", shard, first + len(leaves) - (at > end), first + width - 1)
+        tails = [leaf[leaf.rfind(TS) :] for leaf in leaves]
         if leaves:
-            self.times_of(shard, first, [leaf[(place := leaf.rfind(TS) + 6) : place + 24] for leaf in leaves])
-        for index, leaf in enumerate(leaves, first) if LOG in data or self.given.leaves or not first else ():
+            self.times_of(shard, first, tails)
+        own = [(first + n, leaves[n]) for n, tail in enumerate(tails) if len(tail) == OWN]
+        for index, leaf in enumerate(leaves, first) if self.given.leaves or not first else own:
             if LOG in leaf or self.given.leaves or not index:
                 with self.guard("leaf", (shard, index)):
                     self.own(shard, index, self.leaf(shard, index, leaf))
-        sha256 = hashlib.sha256
-        return [sha256(b"\0" + leaf).digest() for leaf in leaves]
+        return [SHA256(b"\0" + leaf).digest() for leaf in leaves]
 
-    def times_of(self, shard: int, first: int, times: list[bytes]) -> None:
+    def times_of(self, shard: int, first: int, tails: list[bytes]) -> None:
         """All times of a bundle at once where they lie well, else one by one."""
-        before, after = self.outside(shard, first), self.outside(shard, first + len(times) - 1)
+        before, after = self.outside(shard, first), self.outside(shard, first + len(tails) - 1)
         low = self.now if after is None else after
-        high = b"~" if before is None else iso(before + self.late).encode()
-        if low < float("inf") and not (iso(low - self.late).encode() <= min(times) and max(times) <= high):
-            for index, ts in enumerate(times, first):
+        high = TS + (b"" if before is None else iso(before + self.late).encode()) + b"~"
+        if low < float("inf") and not (TS + iso(low - self.late).encode() <= min(tails) and max(tails) <= high):
+            for index, tail in enumerate(tails, first):
                 with self.guard("the leaf's time", (shard, index)):
-                    self.clock(shard, index, ts.decode())
+                    need(tail[:6] == TS, "is not where it must be")
+                    self.clock(shard, index, tail[6:30].decode())
 
     def own(self, shard: int, index: int, leaf: Any) -> None:
-        """Links of shards, heartbeats and declared gaps."""
+        """Links of shards, heartbeats, declared gaps, and what is done to keys."""
+        self.act(leaf, shard, index, None)
         if leaf["event"] == "log:shard:opened" and leaf["facts"].get("before"):
             self.links.append((shard, leaf["facts"]["before"]))
         if leaf["event"] == "log:gap:declared":
@@ -152,8 +157,7 @@ class LogCheck(Check):
         """Every level above 0, compared with its tiles; a hash that cannot be computed is taken from the tile."""
         found: list[dict[int, bytes]] = []
         while size >> 8 * (len(found) + 1):
-            number, above, total = len(found) + 1, dict[int, bytes](), size >> 8 * (len(found) + 1)
-            span = 256**number
+            number, above, total, span = len(found) + 1, dict[int, bytes](), size >> 8 * (len(found) + 1), 256 ** (len(found) + 1)
             for n in sorted({index >> 8 for index in level}):
                 width = min(256, total - (n << 8))
                 data = self.tile(folder, str(number), n, width)
@@ -184,12 +188,8 @@ class LogCheck(Check):
             if root in {edge or sha(b"") for edge in roots}:
                 good, witnessed = known, known if self.enough(self.quorum, cosigned) else witnessed
             elif roots:
-                what = (
-                    "its checkpoint names another root"
-                    if known == size
-                    else "another tree was signed earlier: a fork, or rewritten"
-                )
-                self.find("altered", what, shard, good, size - 1)
+                earlier = "another tree was signed earlier: a fork, or rewritten"
+                self.find("altered", earlier if known < size else "its checkpoint names another root", shard, good, size - 1)
             else:
                 self.notes.append(f"root 根 {shard} size {known} cannot be computed: hashes are missing")
         if witnessed < size:

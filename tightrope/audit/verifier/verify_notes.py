@@ -1,4 +1,7 @@
-"""Who signed: Ed25519 (RFC 8032), C2SP signed notes, checkpoints, witnesses' cosignatures and trust policies. Used by verify.py, which lies beside it."""
+"""Hashes and signatures: inclusion proofs (RFC 9162), SM3, Ed25519 (RFC 8032), C2SP signed notes, checkpoints, cosignatures and trust policies.
+
+Used by verify.py, which lies beside it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import Any, NoReturn
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493  # RFC 8032, section 5.1
 D = -121665 * pow(121666, P - 2, P) % P
 BASE_Y = (4 * pow(5, P - 2, P) % P).to_bytes(32, "little")
+M = 2**32 - 1
+SM3_START = bytes.fromhex("7380166f4914b2b9172442d7da8a0600a96f30bc163138aae38dee4db0fb0e4e")
 
 
 def fail(text: str) -> NoReturn:
@@ -24,6 +29,47 @@ def need(holds: object, otherwise: str) -> None:
 
 def sha(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
+
+
+def sm3(data: bytes, *, plain: bool = False) -> bytes:
+    """SM3 (GB/T 32905-2016): by Python's OpenSSL where it has it, else, or if `plain`, step by step."""
+    try:
+        if not plain:
+            return hashlib.new("sm3", data).digest()
+    except ValueError:
+        pass  # an OpenSSL without it
+
+    def turn(x: int, n: int) -> int:
+        return (x << n % 32 | x >> 32 - n % 32) & M
+
+    v = [int.from_bytes(SM3_START[at : at + 4], "big") for at in range(0, 32, 4)]
+    padded = data + b"\x80" + bytes(-(len(data) + 9) % 64) + (8 * len(data)).to_bytes(8, "big")
+    for block in range(0, len(padded), 64):
+        w = [int.from_bytes(padded[at : at + 4], "big") for at in range(block, block + 64, 4)]
+        for j in range(16, 68):
+            x = w[j - 16] ^ w[j - 9] ^ turn(w[j - 3], 15)
+            w.append(x ^ turn(x, 15) ^ turn(x, 23) ^ turn(w[j - 13], 7) ^ w[j - 6])
+        a, b, c, d, e, f, g, h = v
+        for j in range(64):
+            one = turn(turn(a, 12) + e + turn(0x79CC4519 if j < 16 else 0x7A879D8A, j) & M, 7)
+            two = (a ^ b ^ c if j < 16 else a & b | a & c | b & c) + d + (one ^ turn(a, 12)) + (w[j] ^ w[j + 4]) & M
+            x = (e ^ f ^ g if j < 16 else e & f | ~e & g) + h + one + w[j] & M
+            a, b, c, d, e, f, g, h = two, a, turn(b, 9), c, x ^ turn(x, 9) ^ turn(x, 17), e, turn(f, 19), g
+        v = [x ^ y for x, y in zip(v, (a, b, c, d, e, f, g, h))]
+    return b"".join(x.to_bytes(4, "big") for x in v)
+
+
+def climb(at: int, last: int, node: bytes, proof: list[bytes]) -> bytes:
+    """The root that an inclusion proof leads to (RFC 9162, 2.1.3.2)."""
+    need(0 <= at <= last and len(proof) <= 64, "not a place in the checkpoint's tree, or a proof of more than 64 hashes")
+    for other in proof:
+        need(last, "the inclusion proof is too long")
+        node = sha(b"\1" + (other + node if at & 1 or at == last else node + other))
+        while at == last and at and not at & 1:
+            at, last = at >> 1, last >> 1
+        at, last = at >> 1, last >> 1
+    need(not last, "the inclusion proof is too short")
+    return node
 
 
 def b64(text: str) -> bytes:
@@ -72,15 +118,29 @@ def ed25519(key: bytes, message: bytes, signature: bytes) -> bool:
     return signature[:32] == (y | (x & 1) << 255).to_bytes(32, "little")
 
 
+def opened(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """The text of a C2SP signed note, and its signatures: name, and key id with what was signed."""
+    text, tail = note[: note.rfind(b"\n\n") + 1], note[note.rfind(b"\n\n") + 2 :].decode()
+    need(re.fullmatch("(\u2014 [^ \n]+ [^ \n]+\n)+", tail), "not a signed note")
+    return text, [(name, b64(blob)) for _, name, blob in (line.split(" ") for line in tail[:-1].split("\n"))]
+
+
+def vkey(text: str) -> tuple[tuple[str, bytes], bytes]:
+    """Name and id of a C2SP verifier key, and the key: its type and public key."""
+    owner, key_id, key = text.split("+", 2)
+    need(sha(owner.encode() + b"\n" + b64(key)).hex()[:8] == key_id, f"the key of {owner} has another id")
+    return (owner, bytes.fromhex(key_id)), b64(key)
+
+
 class Notes:
     """The keys of a policy, and every checkpoint that they signed.
 
-    `heads` is shard -> (size, root) -> names of witnesses; `times` is shard -> (size, when a witness saw it).
+    `heads` is shard -> (size, root) -> names of witnesses; `times` is shard -> (size, when a witness saw it); `passed` names keys of types not known here.
     """
 
     def __init__(self) -> None:
         self.quorum, self.groups, self.keys = "", dict[str, Any](none=(0, [])), dict[Any, Any]()
-        self.heads, self.times = dict[int, Any](), dict[int, Any]()
+        self.heads, self.times, self.passed = dict[int, Any](), dict[int, Any](), set[str]()
 
     def policy(self, text: str) -> None:
         """Read a C2SP tlog-policy. Key types that are not known here are kept out of every count."""
@@ -88,11 +148,10 @@ class Notes:
             role, name, members = word[0], [*word, ""][1], word[3:] if word[0] == "group" else []
             need(role in ("log", "quorum") or (role in ("witness", "group") and name not in self.groups), f"policy: {word}")
             if role in ("log", "witness"):
-                owner, key_id, key = word[1 + (role == "witness")].split("+", 2)
-                need(sha(owner.encode() + b"\n" + b64(key)).hex()[:8] == key_id, f"policy: the key of {owner} has another id")
+                owner, key = vkey(word[1 + (role == "witness")])
                 taken = [other for _, _, other in self.keys.values()]
-                need(role == "log" or b64(key) not in taken, f"policy: the key of {owner} stands twice")
-                self.keys[owner, bytes.fromhex(key_id)] = role, name, b64(key)
+                need(role == "log" or key not in taken, f"policy: the key of {owner[0]} stands twice")
+                self.keys[owner] = role, name, key
             if role in ("group", "witness"):
                 count = {"all": len(members), "any": 1}.get(word[2]) or int(word[2]) if members else 1
                 used = [*members, *(one for _, others in self.groups.values() for one in others)]
@@ -111,19 +170,20 @@ class Notes:
 
     def checkpoint(self, note: bytes) -> Any:
         """Shard, size, root, witnesses with their times, and origin of a signed checkpoint. Signatures of unknown keys are ignored."""
-        text, tail = note[: note.rfind(b"\n\n") + 1], note[note.rfind(b"\n\n") + 2 :].decode()
+        text, signatures = opened(note)
         signed, cosigned = False, dict[str, int]()
         origin, digits, root = text.decode().split("\n")[:3]
         need(re.fullmatch("0|[1-9][0-9]{0,18}", digits) and len(b64(root)) == 32, "not a checkpoint")
-        need(re.fullmatch("(\u2014 [^ \n]+ [^ \n]+\n)+", tail), "not a signed note")
-        for _, name, blob in (line.split(" ") for line in tail[:-1].split("\n")):
-            role, who, key = self.keys.get((name, b64(blob)[:4]), ("", "", b"\0"))
+        for name, blob in signatures:
+            role, who, key = self.keys.get((name, blob[:4]), ("", "", b"\0"))
             if role == "log" and key[0] == 1 and name == origin:
-                signed = ed25519(key[1:], text, b64(blob)[4:]) or fail(f"the signature of {name} does not hold")
+                signed = ed25519(key[1:], text, blob[4:]) or fail(f"the signature of {name} does not hold")
+            elif role:
+                self.passed.update([name] if key[0] not in (1, 4) else [])
             if role == "witness" and key[0] == 4:
-                cosigned[who] = int.from_bytes(b64(blob)[4:12], "big")
+                cosigned[who] = int.from_bytes(blob[4:12], "big")
                 said = b"cosignature/v1\ntime %d\n" % cosigned[who] + text
-                need(ed25519(key[1:], said, b64(blob)[12:]), f"the cosignature of {who} does not hold")
+                need(ed25519(key[1:], said, blob[12:]), f"the cosignature of {who} does not hold")
         need(signed, "not signed by a log key of the policy")
         shard, size = int(origin.rsplit("/", 1)[1]), int(digits)
         self.heads.setdefault(shard, {}).setdefault((size, b64(root)), set()).update(cosigned)
