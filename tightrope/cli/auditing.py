@@ -221,8 +221,9 @@ def _question(said: dict[str, Any]) -> Question:
             "model",
             "response",
         )
+        texts: dict[str, Any] = {name: said.get(name) for name in (*plain, "handoff", "outcome")}
         return Question(
-            **{name: said.get(name) for name in (*plain, "handoff", "outcome")},
+            **texts,
             reason=said.get("code"),
             lang=said.get("language"),
             start=moment(said["start"]) if said["start"] else None,

@@ -46,7 +46,7 @@ def maker(settings: Settings, pool: Pool, keyring: Keyring, recorder: Recorder, 
         async with pool.connection() as conn:
             row = await (await conn.execute("SELECT store FROM audit.sealer")).fetchone()
         # The sealer wrote down what it stores to: these pages need no key to that store.
-        store = str(row[0]) if row else ""
+        store = str(row["store"]) if row else ""
         proofs, outside = TreeProofs(settings), await asyncio.to_thread(Outside, settings)
         parts = Parts(settings, pool, keyring, recorder, clock, mask, proofs, outside, verifier_files(), store)
         return await Exporter(parts).make(order, progress)
