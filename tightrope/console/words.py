@@ -105,7 +105,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "All that is given must hold; both days belong to the period (Beijing time). “refused” and “granted” stand for every verdict of that "
         "meaning. What was said cannot be searched; a customer's id goes on the log as a keyed hash only.",
     ),
-    "found_counts": ("{n} 条记录 · {c} 个会话 · {k} 位客户", "{n} records · {c} conversations · {k} customers"),
+    "found_counts": ("{n} 条记录 · {c} 个会话 · {k} 位客户", "Records: {n} · conversations: {c} · customers: {k}"),
     "found_closed": (
         "其中检索范围内有 {n} 条记录的密钥受限或已销毁，其内容未能检索。",
         "{n} records looked at have restricted or destroyed keys: what their payloads say could not be asked.",
