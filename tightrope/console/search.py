@@ -72,7 +72,8 @@ class Asked:
             start=_midnight(first) if first else None,
             end=_midnight(last + timedelta(days=1)) if last else None,
             inputs=_conditions(fields.get("input", "")),
-            quiet=event is None,
+            # Whatever else is asked for leaves them out anyway; and an export's selection says no more than it must.
+            quiet=not fields.keys() - {"from", "to"},
         )
         return cls(fields, question, _before(given.get("before", "")))
 

@@ -213,6 +213,9 @@ def test_a_question_holds_every_field_of_the_form():
     assert question.end == datetime(2026, 1, 31, 16, tzinfo=UTC)  # both days belong
     assert not question.quiet
     assert Asked.read({}, {}.get).question == Question(quiet=True)
+    assert Asked.read({"from": "2026-01-01"}, {}.get).question.quiet
+    # The verifier looks for missing turns where the selection is a conversation and nothing else.
+    assert Asked.read({"conversation": "1-9"}, {}.get).question.to_json() == {"conversation": "1-9"}
 
 
 def test_an_alias_stands_for_one_customer_in_one_session(sessions):
