@@ -3,6 +3,7 @@ damaged tree and a missing release are seen."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import zipfile
@@ -131,6 +132,10 @@ async def test_an_export_is_made_followed_and_taken_away_and_its_verifier_finds_
             assert hashlib.sha256(packed.read("manifest.json")).hexdigest() == manifest
             assert "Conversation" in packed.read("conversations/0001.html").decode()
             assert all(BALANCE.encode() not in packed.read(name) for name in packed.namelist())
+        for _ in range(100):
+            if not list((tmp_path / "exports").iterdir()):
+                break
+            await asyncio.sleep(0.02)
         assert list((tmp_path / "exports").iterdir()) == []
         await page.goto(f"{world.settings.console_public_url}/export?conversation=1-10")
         await page.locator("input[name=unmasked]").check()
