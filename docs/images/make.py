@@ -1,6 +1,7 @@
-"""Makes the pictures of the docs. `.venv/bin/python docs/images/make.py`
+"""Makes the pictures of the docs. `.venv/bin/python docs/images/make.py [console]`
 
-both-pages.png: the customer's chat beside the agents' desk, from a fresh demo. flow.svg and chat.png: for flow authors, from this project.
+both-pages.png: the customer's chat beside the agents' desk, from a fresh demo. console.png: the auditors' pages, from the same demo (with the
+word `console` this one alone). flow.svg and chat.png: for flow authors, from this project.
 
 Needs Debian's chromium and fonts-noto-cjk. The demo runs on free ports in a temporary folder and is stopped afterwards.
 """
@@ -14,6 +15,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import auditor_pictures
 import author_pictures
 import numpy as np
 from playwright.async_api import Browser, FrameLocator, Page, async_playwright
@@ -33,6 +35,7 @@ ARGUMENTS = [
 ]
 PICTURE = Path(__file__).with_name("both-pages.png")
 CHAT = PICTURE.with_name("chat.png")
+CONSOLE = PICTURE.with_name("console.png")
 LARGEST = 400_000
 WAIT = 20_000
 OTHERS = [
@@ -58,10 +61,14 @@ FRAME = """
 
 def main() -> int:
     """Make the pictures; 0 when each is small enough for a page."""
-    made = [PICTURE, author_pictures.flow_picture(), CHAT]
-    asyncio.run(terminal(author_pictures.chat_page()))
+    alone = sys.argv[1:] == ["console"]
+    made = [CONSOLE] if alone else [PICTURE, author_pictures.flow_picture(), CHAT, CONSOLE]
+    if not alone:
+        asyncio.run(terminal(author_pictures.chat_page()))
     with temporary_demo() as demo:
-        asyncio.run(compose(demo.settings))
+        if not alone:
+            asyncio.run(compose(demo.settings))
+        asyncio.run(auditors(demo.settings))
     for path in made:
         sys.stdout.write(f"{path.name}: {path.stat().st_size // 1000} kB\n")
     return 0 if all(path.stat().st_size < LARGEST for path in made) else 1
@@ -92,6 +99,14 @@ async def compose(settings: Settings) -> None:
         await page.set_content(FRAME.format(customer=coded(customer), agent=coded(agent)))
         whole = await page.locator("main").screenshot()
         await shrunk(browser, whole, PICTURE)
+        await browser.close()
+
+
+async def auditors(settings: Settings) -> None:
+    """The auditors' pages as a picture."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        await shrunk(browser, await auditor_pictures.console_picture(browser, settings), CONSOLE)
         await browser.close()
 
 

@@ -104,4 +104,12 @@ class QuestionInvalid(AuditError, ValueError):
 
 
 class ExportRefused(AuditError):
-    """An export that was asked for is not made: no right, no reason, nothing selected, or no proof for what it would hold."""
+    """An export that was asked for is not made: no right, no reason, nothing selected, or no proof for what it would hold.
+
+    Attributes:
+        code: which of them, for pages that say it in their own words; empty where only the message tells.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

@@ -28,11 +28,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was said from one message to the next, and the trail of each record in it."""
+    """What was said from one message to the next, and the trail of each record in it; `entries`: those records, in the same order."""
 
     at: datetime
     left: list[Said] = field(default_factory=list)
     right: list[list[Line]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
 
 def exchanges(entries: Iterable[Entry], language: str) -> Iterator[Exchange]:
@@ -45,5 +46,6 @@ def exchanges(entries: Iterable[Entry], language: str) -> Iterator[Exchange]:
             block = Exchange(entry.at)
         block.left.extend(Said(speaker, text, tuple(marks)) for speaker, text, marks in said(entry, language))
         block.right.append(list(trail(entry, language)))
+        block.entries.append(entry)
     if block is not None:
         yield block

@@ -221,8 +221,9 @@ def _question(said: dict[str, Any]) -> Question:
             "model",
             "response",
         )
+        texts: dict[str, Any] = {name: said.get(name) for name in (*plain, "handoff", "outcome")}
         return Question(
-            **{name: said.get(name) for name in (*plain, "handoff", "outcome")},
+            **texts,
             reason=said.get("code"),
             lang=said.get("language"),
             start=moment(said["start"]) if said["start"] else None,
@@ -280,14 +281,13 @@ def _free(out: Path, papers: dict[str, Path]) -> bool:
 
 
 async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
-    from tightrope.audit import verifier
+    from tightrope.audit.export.bundle import verifier_files
     from tightrope.audit.export.models import Order
     from tightrope.audit.export.outside import Outside
     from tightrope.audit.export.proofs import TreeProofs
     from tightrope.audit.export.service import Exporter, Parts
     from tightrope.audit.stores.choice import store_from
 
-    sources = {name: (Path(str(verifier.__file__)).parent / name).read_bytes() for name in verifier.FILES}
     async with _desk() as desk:
         store = store_from(desk.settings).describe().text
         parts = Parts(
@@ -299,7 +299,7 @@ async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
             hide,
             TreeProofs(desk.settings),
             Outside(desk.settings),
-            sources,
+            verifier_files(),
             store,
         )
         made = await Exporter(parts).make(Order(asked, target, login(), font=desk.settings.audit_pdf_font, **wanted))

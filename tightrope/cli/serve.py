@@ -61,7 +61,12 @@ _APPLICATIONS = {
 
 def _application(name: str, settings: Settings) -> Any:
     # Imported by name when it is wanted: no part pays for another's libraries.
-    return import_module(_APPLICATIONS[name]).create_app(settings)
+    create_app = import_module(_APPLICATIONS[name]).create_app
+    if name == "console":
+        from tightrope.cli.auditing import hide
+
+        return create_app(settings, mask=hide)
+    return create_app(settings)
 
 
 def _http(app: Any, port: int) -> None:

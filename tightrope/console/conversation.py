@@ -1,41 +1,38 @@
-"""A conversation as the page shows it: exchanges, each with what was said, and the records behind it with their place and the flows they ran. Pure."""
+"""A conversation as the page shows it: the exchanges that terminal and paper show too, and with each record the flows that it ran. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from tightrope.audit.models import ConversationView, Entry, Event
-from tightrope.audit.trail import Line, said, trail, visited
-from tightrope.engine.models import END, Project
+from tightrope.audit.exchanges import Exchange, Said, exchanges
+from tightrope.audit.models import ConversationView, Entry
+from tightrope.audit.trail import Line, visited
+from tightrope.console.pictures import Recorded, Source, source_of
+from tightrope.engine.models import END, START, Project
 
-_OPENERS = {
-    Event.CUSTOMER_MESSAGE_RECEIVED,
-    Event.CUSTOMER_BUTTON_PRESSED,
-    Event.CUSTOMER_ATTACHMENT_RECEIVED,
-    Event.AGENT_MESSAGE_RECEIVED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Bubble:
-    """One thing that was said; `marks`: buttons and sources."""
-
-    speaker: str
-    text: str
-    marks: tuple[str, ...]
+STEPS_LIMIT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The way of one turn through one flow, as ids of steps."""
+    """The way of one turn through one flow, as ids of steps.
+
+    Attributes:
+        source: the release whose flow is drawn.
+        missing: why it cannot be drawn: a word of the pages; empty where it can.
+        detail: the same more closely, for the auditor.
+    """
 
     flow: str
     name: str
     steps: tuple[str, ...]
+    source: Source
+    missing: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +46,12 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class Block:
     """From one message of a person to the next."""
 
     at: datetime
-    bubbles: list[Bubble] = field(default_factory=list)
-    cards: list[Card] = field(default_factory=list)
+    bubbles: tuple[Said, ...]
+    cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +82,71 @@ def head(view: ConversationView) -> Head:
     )
 
 
-def exchanges(entries: Iterable[Entry], language: str, project: Project) -> Iterator[Exchange]:
-    """The exchanges in order."""
-    block: Exchange | None = None
-    for entry in entries:
-        if block is None or entry.event in _OPENERS:
-            if block is not None:
-                yield block
-            block = Exchange(entry.at)
-        block.bubbles.extend(Bubble(speaker, text, tuple(marks)) for speaker, text, marks in said(entry, language))
-        title, *lines = trail(entry, language)
+def sources(view: ConversationView) -> list[Source]:
+    """The releases whose flows the page needs, each once."""
+    return list(dict.fromkeys(source_of(entry) for entry in view.entries if any(_places(entry.payload or {}))))
+
+
+def blocks(view: ConversationView, language: str, recorded: Mapping[Source, Recorded]) -> Iterator[Block]:
+    """The exchanges in order; `recorded` holds every one of `sources`."""
+    for exchange in exchanges(view.entries, language):
+        yield Block(exchange.at, tuple(exchange.left), tuple(_cards(exchange, language, recorded)))
+
+
+def _cards(exchange: Exchange, language: str, recorded: Mapping[Source, Recorded]) -> Iterator[Card]:
+    for entry, (title, *lines) in zip(exchange.entries, exchange.right, strict=True):
+        found = recorded.get(source_of(entry))
+        told = ways(entry.payload or {}, language, found) if found is not None else ()
         # The last line of a trail is the record's place, which the page shows with its button.
-        block.cards.append(Card(entry, title, tuple(lines[:-1]), tuple(ways(entry.payload or {}, language, project))))
-    if block is not None:
-        yield block
+        yield Card(entry, title, tuple(lines[:-1]), tuple(told))
 
 
-def ways(payload: dict[str, Any], language: str, project: Project) -> Iterator[Way]:
-    """The ways through the firm's own flows, in the order in which they were entered; steps that today's flow lacks end a way."""
+def ways(payload: dict[str, Any], language: str, recorded: Recorded) -> Iterator[Way]:
+    """The ways through the firm's own flows, in the order in which they were entered.
+
+    A way is drawn only where the recorded release is at hand and its flow has every step that the assistant told; else it comes with the
+    reason, and the steps as they are on record.
+    """
+    project = recorded.project
+    told = _told(payload)
     found: dict[str, list[str]] = {}
+    strange: set[str] = set()
     for flow_id, step_id in _places(payload):
-        flow = project.flows.get(flow_id)
-        if flow is None or flow.builtin or flow_id.startswith("pattern_") or not (step_id in flow.steps or step_id == END):
+        flow = project.flows.get(flow_id) if project is not None else None
+        if (
+            not flow_id
+            or not step_id
+            or step_id == START
+            or flow_id.startswith("pattern_")
+            or (flow is not None and flow.builtin)
+        ):
             continue
+        if project is not None and (flow is None or not (step_id in flow.steps or step_id == END)):
+            if not told:
+                continue  # frames of a stack also name what is no step
+            strange.add(flow_id)
         steps = found.setdefault(flow_id, [])
         if (not steps and step_id != END) or (steps and steps[-1] != step_id):
             steps.append(step_id)
-    found = {flow_id: steps for flow_id, steps in found.items() if steps}
     for flow_id, steps in found.items():
-        yield Way(flow_id, project.flow_name(flow_id, language), tuple(steps))
+        if not steps:
+            continue
+        name = project.flow_name(flow_id, language) if project is not None and flow_id in project.flows else flow_id
+        missing, detail = (recorded.missing, recorded.detail) if project is None else ("", "")
+        if flow_id in strange:
+            missing = "flow_differs"
+        yield Way(flow_id, name, tuple(steps), recorded.source, missing, detail)
+
+
+def _told(payload: dict[str, Any]) -> list[list[Any]]:
+    """The steps as the assistant itself told them."""
+    return [one for one in payload.get("steps") or [] if isinstance(one, list) and len(one) == 2]
 
 
 def _places(payload: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The steps that ran, as the assistant told them; else where the turn stood after each event, by the stack. END where a flow was completed."""
     events = [event for event in payload.get("events") or [] if isinstance(event, dict)]
-    told = [one for one in payload.get("steps") or [] if isinstance(one, list) and len(one) == 2]
+    told = _told(payload)
     if told:
         yield from ((str(flow), str(step)) for flow, step in told)
         yield from ((str(event.get("flow_id")), END) for event in events if event.get("event") == "flow_completed")
@@ -151,6 +178,6 @@ def steps_of(project: Project, flow_id: str, path: str) -> Sequence[str] | None:
     """The steps that an address names, or None where the flow or one of them is unknown."""
     flow = project.flows.get(flow_id)
     steps = [step for step in path.split(",") if step]
-    if flow is None or len(steps) > 200 or any(step != END and step not in flow.steps for step in steps):
+    if flow is None or len(steps) > STEPS_LIMIT or any(step != END and step not in flow.steps for step in steps):
         return None
     return steps

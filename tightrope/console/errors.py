@@ -11,6 +11,18 @@ class PostRefused(Exception):
     """A form without this session's token: it does not come from our own page."""
 
 
+class ExportBusy(Exception):
+    """An export cannot begin now.
+
+    Attributes:
+        code: `own`: this person has one under way; `all`: as many as may run at once are under way.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class ProofUnavailable(Exception):
     """A proof cannot be given; the message says why, for the auditor.
 

@@ -1,36 +1,28 @@
-"""Finding records by conversation, event and period. Every question is on the record before its answer is shown."""
+"""From the form of the search page to a question for the auditor's index, and back. Pure: asking is the index's own business."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, LiteralString
-from uuid import UUID
+from typing import Any, Final
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
-from tightrope.audit.models import Event, RecordDraft
-from tightrope.audit.recorder import Recorder
+from tightrope.audit.errors import QuestionInvalid
+from tightrope.audit.index.models import Condition, Hit, Question
+from tightrope.audit.index.query import condition
+from tightrope.audit.index.query import place as read_place
+from tightrope.audit.models import Event, Place
 from tightrope.audit.render import BEIJING
-from tightrope.console.sessions import Session
 
-PAGE = 50
-CONVERSATION_LIMIT = 100
+PAGE: Final = 50
+TEXT_LIMIT: Final = 120
+_CONDITIONS: Final = 8
 
-_WHERE: LiteralString = (
-    "FROM audit.records r LEFT JOIN audit.conversations c ON c.conv = r.conv LEFT JOIN audit.leaves l ON l.record_id = r.id "
-    "WHERE (%(conversation)s::text IS NULL OR c.conversation_id = %(conversation)s OR r.conv = %(conv)s::uuid) "
-    "AND (%(event)s::text IS NULL OR starts_with(r.event, %(event)s)) "
-    "AND (%(first)s::timestamptz IS NULL OR r.ts >= %(first)s) AND (%(end)s::timestamptz IS NULL OR r.ts < %(end)s) "
-    "AND (%(event)s::text IS NOT NULL OR r.event <> 'log:sequencer:beat') "
-    "AND (%(before)s::bigint IS NULL OR r.ord < %(before)s)"
-)
-_COUNT: LiteralString = "SELECT count(*) AS n " + _WHERE
-_FIND: LiteralString = (
-    "SELECT r.ord, r.ts, r.event, r.turn, c.conversation_id, l.shard, l.index " + _WHERE + " ORDER BY r.ord DESC LIMIT %(limit)s"
-)
+TEXTS: Final = ("journey", "rule", "verdict", "cited", "conversation", "agent")
+"""Fields of the form that a question takes as they are."""
+FIELDS: Final = ("journey", "rule", "verdict", "input", "cited", "customer", "conversation", "agent", "event", "from", "to")
+"""Every field of the form, in the order of the page."""
 
 
 class QuestionRefused(ValueError):
@@ -38,91 +30,89 @@ class QuestionRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked; everything given must hold.
+class Asked:
+    """A question as the form gave it.
 
     Attributes:
-        conversation: the inbox's id or the UUID in leaves.
-        event: an event or its beginning (`operator:`).
-        first, last: days in Beijing, both included.
-        before: goes on after the record with this order number.
+        fields: the form's fields that hold something. A customer stands here by the session's alias, never by the id: addresses are kept by
+            browsers and proxies.
+        question: for the index; whoever asks without naming an event is spared the log's heartbeats.
+        before: the page begins before this place.
     """
 
-    conversation: str | None = None
-    event: str | None = None
-    first: date | None = None
-    last: date | None = None
-    before: int | None = None
+    fields: dict[str, str]
+    question: Question
+    before: Place | None
 
     @classmethod
-    def read(cls, fields: Mapping[str, str]) -> Question:
-        """A question from the fields of the form.
+    def read(cls, given: Mapping[str, str], customer_of: Callable[[str], str | None]) -> Asked:
+        """A question from the fields of a form or an address.
+
+        Args:
+            customer_of: the customer's id behind an alias of this session, None where there is none.
 
         Raises:
             QuestionRefused: a field is not well-formed.
         """
-        conversation, event = fields.get("conversation", "").strip(), fields.get("event", "").strip()
-        if len(conversation) > CONVERSATION_LIMIT or not conversation.isprintable():
-            raise QuestionRefused("conversation")
-        if event and not any(one.value.startswith(event) for one in Event):
+        fields = {name: text for name in FIELDS if (text := _text(given, name))}
+        customer = customer_of(fields["customer"]) if "customer" in fields else None
+        if "customer" in fields and customer is None:
+            raise QuestionRefused("customer")
+        first, last = _day(fields, "from"), _day(fields, "to")
+        if first and last and last < first:
+            raise QuestionRefused("to")
+        event = fields.get("event")
+        if event and event not in set(Event) and not (event.endswith(":") and any(one.startswith(event) for one in Event)):
             raise QuestionRefused("event")
-        before = fields.get("before", "")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise QuestionRefused("before")
-        return cls(
-            conversation or None,
-            event or None,
-            _day(fields, "from"),
-            _day(fields, "to"),
-            int(before) if before else None,
+        texts: dict[str, Any] = {name: fields.get(name) for name in TEXTS}
+        question = Question(
+            **texts,
+            event=event,
+            customer=customer,
+            start=_midnight(first) if first else None,
+            end=_midnight(last + timedelta(days=1)) if last else None,
+            inputs=_conditions(fields.get("input", "")),
+            # Whatever else is asked for leaves them out anyway; and an export's selection says no more than it must.
+            quiet=not fields.keys() - {"from", "to"},
         )
-
-    def fields(self) -> dict[str, str]:
-        """The form's fields again, without the page."""
-        given = {"conversation": self.conversation, "event": self.event, "from": self.first, "to": self.last}
-        return {name: str(value) for name, value in given.items() if value is not None}
+        return cls(fields, question, _before(given.get("before", "")))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of records, newest first; `next`: where the next page begins, None on the last one."""
+def what(hit: Hit) -> list[str]:
+    """What the index knows of a record, for one line of the list: journeys, verdicts of whole rules, documents, people, handoff."""
+    row = hit.row
+    findings = [finding for finding in row.findings if "." not in finding]
+    return [*row.journeys, *findings, *row.cited, *row.people, *([row.handoff] if row.handoff else [])]
 
-    rows: tuple[dict[str, Any], ...]
-    next: int | None
+
+def _text(given: Mapping[str, str], name: str) -> str:
+    text = given.get(name, "").strip()
+    if len(text) > TEXT_LIMIT or not text.isprintable():
+        raise QuestionRefused(name)
+    return text
 
 
-async def search(conn: AsyncConnection[Any], recorder: Recorder, session: Session, question: Question) -> Found:
-    """The records that answer a question. Heartbeats are left out unless an event is asked for.
+def _conditions(text: str) -> tuple[Condition, ...]:
+    parts = [part for part in re.split("[;,；，]", text) if part.strip()]
+    if len(parts) > _CONDITIONS:
+        raise QuestionRefused("input")
+    try:
+        return tuple(condition(part.replace("＞", ">").replace("＜", "<").replace("＝", "=")) for part in parts)
+    except QuestionInvalid:
+        raise QuestionRefused("input") from None
 
-    Raises:
-        psycopg.Error: the database does not answer.
-    """
-    values = {
-        "conversation": question.conversation,
-        "conv": _uuid(question.conversation),
-        "event": question.event,
-        "first": _midnight(question.first) if question.first else None,
-        "end": _midnight(question.last + timedelta(days=1)) if question.last else None,
-        "before": question.before,
-        "limit": PAGE + 1,
-    }
-    rows = await (await conn.cursor(row_factory=dict_row).execute(_FIND, values)).fetchall()
-    counted = await (await conn.cursor(row_factory=dict_row).execute(_COUNT, values)).fetchone()
-    shown = rows[:PAGE]
-    await recorder.record(
-        conn,
-        RecordDraft(
-            Event.INDEX_QUERIED,
-            facts={"mode": "list", "records": counted["n"] if counted else 0, "shown": len(shown)},
-            payload={"who": session.person, "reason": session.purpose, "question": question.fields()},
-        ),
-    )
-    await conn.commit()
-    return Found(tuple(shown), shown[-1]["ord"] if len(rows) > PAGE else None)
+
+def _before(text: str) -> Place | None:
+    if not text:
+        return None
+    try:
+        return read_place(text)
+    except QuestionInvalid:
+        raise QuestionRefused("before") from None
 
 
 def _day(fields: Mapping[str, str], name: str) -> date | None:
-    given = fields.get(name, "").strip()
+    given = fields.get(name, "")
     if not given:
         return None
     try:
@@ -136,10 +126,3 @@ def _day(fields: Mapping[str, str], name: str) -> date | None:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), BEIJING).astimezone(UTC)
-
-
-def _uuid(given: str | None) -> UUID | None:
-    try:
-        return UUID(given) if given else None
-    except ValueError:
-        return None

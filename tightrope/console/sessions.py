@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,8 @@ LONGEST: Final = timedelta(hours=9)
 """A working day: after it one logs in again, however busy one was."""
 ATTEMPTS_KEPT: Final = 1000
 """Logins under way at a time; beyond that the oldest is forgotten, so that nobody can fill the memory."""
+CUSTOMERS_KEPT: Final = 50
+"""Customers that one session remembers by an alias; the oldest is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Session:
         person: login name at the identity provider, as it goes on the record.
         purpose: why this person reads, in own words; goes on the record with every reading. Empty until it was said.
         csrf: token of this session's forms.
+        customers: ids of customers that were asked for, by the alias that stands for them in addresses.
     """
 
     person: str
@@ -49,6 +52,20 @@ class Session:
     csrf: str
     began: datetime
     seen: datetime
+    customers: dict[str, str] = field(default_factory=dict)
+
+    def alias_of(self, customer: str) -> str:
+        """What stands for a customer's id in addresses of this session; an alias stands for itself."""
+        if customer in self.customers:
+            return customer
+        known = next((alias for alias, one in self.customers.items() if one == customer), None)
+        if known is not None:
+            return known
+        while len(self.customers) >= CUSTOMERS_KEPT:
+            self.customers.pop(next(iter(self.customers)))
+        alias = f"~{secrets.token_hex(4)}"
+        self.customers[alias] = customer
+        return alias
 
     def sent_by(self, token: str) -> bool:
         """Whether a form's token is this session's."""

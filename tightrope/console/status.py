@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from tightrope.audit.anchors import repository as anchored
 from tightrope.audit.errors import NoteInvalid, StoreError
 from tightrope.audit.health import trouble
+from tightrope.audit.index.repository import newest_leaves, position
 from tightrope.audit.models import Event, JsonObject
 from tightrope.audit.tlog.checkpoint import Checkpoint
 from tightrope.audit.tlog.note import Note
@@ -41,10 +42,6 @@ _BEAT: LiteralString = (
     "SELECT r.ts, l.shard, l.index FROM audit.records r LEFT JOIN audit.leaves l ON l.record_id = r.id WHERE r.event = %s "
     "ORDER BY r.ord DESC LIMIT 1"
 )
-_GAPS: LiteralString = (
-    "SELECT r.ts, r.leaf, l.shard, l.index FROM audit.records r LEFT JOIN audit.leaves l ON l.record_id = r.id WHERE r.event = %s "
-    "ORDER BY r.ord DESC LIMIT %s"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class Gap:
     """A time in which the log was not at work, as the log itself declared it."""
 
     at: datetime
-    place: str | None
+    place: str
     facts: JsonObject
 
 
@@ -73,6 +70,7 @@ class Status:
         trouble: what is wrong, in a sentence, or None.
         open_gaps: times in which checkpoints had no anchors as the policy wants them, newest first.
         worm: whether the store of the segments calls itself WORM.
+        behind: sequenced records that the auditor's index, which lists the gaps, has not read yet.
     """
 
     trouble: str | None
@@ -84,6 +82,7 @@ class Status:
     anchors: tuple[anchored.State, ...]
     open_gaps: tuple[anchored.Gap, ...]
     worm: bool
+    behind: int
 
     @property
     def records(self) -> int:
@@ -102,7 +101,7 @@ async def status(settings: Settings, conn: AsyncConnection[Any]) -> Status:
     """
     sealer = (await _rows(conn, _SEALER))[0]
     beats = await _rows(conn, _BEAT, Event.SEQUENCER_BEAT.value)
-    gaps = await _rows(conn, _GAPS, Event.GAP_DECLARED.value, GAPS_SHOWN)
+    gaps = await newest_leaves(conn, Event.GAP_DECLARED.value, GAPS_SHOWN)
     return Status(
         trouble=await trouble(settings, conn),
         shards=tuple(_shard(settings, row) for row in await _rows(conn, _SHARDS)),
@@ -113,6 +112,7 @@ async def status(settings: Settings, conn: AsyncConnection[Any]) -> Status:
         anchors=tuple(await anchored.states(conn)),
         open_gaps=tuple(await anchored.gaps(conn, GAPS_SHOWN)),
         worm=is_worm(sealer["store"]),
+        behind=(await position(conn)).behind,
     )
 
 
@@ -132,7 +132,7 @@ def _shard(settings: Settings, row: Row) -> Shard:
 
 def _gap(row: Row) -> Gap:
     facts = json.loads(bytes(row["leaf"])).get("facts", {})
-    return Gap(row["ts"], f"{row['shard']}/{row['index']}" if row["index"] is not None else None, facts)
+    return Gap(row["ts"], f"{row['shard']}/{row['index']}", facts)
 
 
 async def _rows(conn: AsyncConnection[Any], query: LiteralString, *values: Any) -> list[Row]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tightrope.audit.render import BEIJING
@@ -17,6 +18,8 @@ from tightrope.console.words import words
 HERE: Final = Path(__file__).parent
 Language = Literal["zh", "en"]
 LANGUAGE_COOKIE: Final = "console_lang"
+PATIENCE_SECONDS: Final = 3.0
+"""How long a page waits for the index to read what is new; where that is not enough the page says how far it reads."""
 
 CSP: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -82,3 +85,13 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     if request.query_params.get("lang") in {"zh", "en"}:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, httponly=True, samesite="lax")
     return response
+
+
+def here(request: Request) -> str:
+    """The address that was asked for, with its question."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def ask_purpose(request: Request) -> RedirectResponse:
+    """To the page that asks why, and back afterwards: nothing is read before."""
+    return RedirectResponse(f"/purpose?back={quote(here(request))}", status_code=303)

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     )
     console_role: str = Field("auditor", min_length=1, description="The role in that claim that opens the auditors' pages")
     console_idle_minutes: int = Field(20, ge=1, le=120, description="Silence after which an auditor has to log in again")
+    console_exports: Path | None = Field(None, description="Where the pages keep exports; default `<state_dir>/console-exports`")
+    console_export_records: int = Field(20_000, ge=1, description="Most records of one export from the auditors' pages")
 
     allowed_hosts: str = Field(
         "127.0.0.1,localhost", description="Comma-separated host names that may be connected to; all else is refused and recorded"

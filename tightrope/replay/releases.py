@@ -39,22 +39,25 @@ class Release:
     other_code: tuple[str, ...]
 
 
-async def lay_out(conn: Conn, release_id: str, manifest_hash: str | None, project: Path, root: Path) -> Release:
+async def lay_out(
+    conn: Conn, release_id: str, manifest_hash: str | None, project: Path, root: Path, *, kinds: frozenset[str] = NEEDED
+) -> Release:
     """Write the files of a release below `root`.
 
     Args:
         conn: of Role.AUDITOR.
         manifest_hash: as the turn's record names it.
         project: the project at hand, whose files serve where they are the same.
+        kinds: the kinds of files to write; only these can be missing.
     """
-    everything = dict.fromkeys(sorted(NEEDED), f"the log does not hold the manifest of release {release_id}")
+    everything = dict.fromkeys(sorted(kinds), f"the log does not hold the manifest of release {release_id}")
     held = (await contents(conn, [manifest_hash])).get(manifest_hash) if manifest_hash else None
     if held is None:
         return Release(release_id, root, everything, 0, ())
     entries: dict[str, tuple[str, str]] = {path: (kind, digest) for path, (kind, digest) in json.loads(held).items()}
     if manifest_id(entries) != release_id:
         return Release(release_id, root, dict.fromkeys(everything, f"the manifest is not that of release {release_id}"), 0, ())
-    wanted = {path: entry for path, entry in entries.items() if _used(path, entry[0])}
+    wanted = {path: entry for path, entry in entries.items() if entry[0] in kinds and _used(path, entry[0])}
     here = {path: data for path, (_, digest) in wanted.items() if (data := _at_hand(project, path, digest)) is not None}
     lacking = {path: digest for path, (_, digest) in wanted.items() if path not in here}
     logged = await contents(conn, lacking.values())

@@ -12,55 +12,18 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from console_world import console_world
-from sandbox_world import Person
+from console_world import OLD_NAME, Ahead, Auditor, ConsoleWorld, console_world
 
 from tightrope.audit.models import Event
 from tightrope.audit.tlog.checkpoint import Checkpoint
 from tightrope.audit.tlog.merkle import check_inclusion, leaf_hash
 from tightrope.audit.tlog.note import Note
-from tightrope.infra.clock import SystemClock
+from tightrope.console.search import PAGE
 from tightrope.infra.settings import Settings
 
 pytestmark = pytest.mark.integration
 
 ATTACK = "<script>document.title='x'</script>\u202eniwde"
-
-
-class Auditor:
-    """A browser at the pages."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.base = settings.console_public_url
-        self.person = Person(settings)
-        self.http = self.person.http
-
-    async def get(self, path: str) -> httpx.Response:
-        return await self.http.get(self.base + path)
-
-    async def log_in(self, who: str) -> httpx.Response:
-        start = await self.get("/login/start?back=/search")
-        query = await self.person.pass_login_page(start.headers["location"], who)
-        return await self.http.get(f"{self.base}/login/callback", params=query)
-
-    async def csrf(self) -> str:
-        return re.search(r'name="csrf" value="([^"]+)"', (await self.get("/")).text)[1]  # type: ignore[index]
-
-    async def say_why(self, purpose: str = "sample") -> httpx.Response:
-        form = {"csrf": await self.csrf(), "purpose": purpose, "back": "/search"}
-        return await self.http.post(f"{self.base}/purpose", data=form)
-
-
-class Ahead(SystemClock):
-    """A clock that can be put forward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.by = timedelta()
-
-    def now(self):
-        return super().now() + self.by
 
 
 @pytest.fixture(scope="module")
@@ -69,15 +32,15 @@ def clock() -> Ahead:
 
 
 @pytest.fixture(scope="module")
-async def world(database: Settings, clock: Ahead, tmp_path_factory) -> AsyncIterator[Settings]:
+async def world(database: Settings, clock: Ahead, tmp_path_factory) -> AsyncIterator[ConsoleWorld]:
     async with console_world(database, tmp_path_factory.mktemp("log"), text=ATTACK, clock=clock) as made:
-        yield made.settings
+        yield made
 
 
 @pytest.fixture
-async def browser(world: Settings, clock: Ahead) -> AsyncIterator[Auditor]:
+async def browser(world: ConsoleWorld, clock: Ahead) -> AsyncIterator[Auditor]:
     clock.by = timedelta()
-    made = Auditor(world)
+    made = Auditor(world.settings)
     yield made
     await made.http.aclose()
 
@@ -90,14 +53,16 @@ async def auditor(browser: Auditor) -> Auditor:
     return browser
 
 
-@pytest.mark.parametrize("path", ["/", "/search", "/conversations/1-9", "/purpose"])
+@pytest.mark.parametrize("path", ["/", "/search", "/conversations/1-9", "/purpose", "/export", "/exports/x"])
 async def test_without_a_login_every_page_leads_to_it(browser, path):
     answer = await browser.get(path)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login?back=")
 
 
-@pytest.mark.parametrize("path", ["/proof/2026/0", "/flows/check_balance.svg"])
+@pytest.mark.parametrize(
+    "path", ["/proof/2026/0", f"/flows/r-0123456789abcdef/{'ab' * 32}/check_balance.svg", "/exports/x/state"]
+)
 async def test_without_a_login_no_proof_and_no_picture(browser, path):
     assert (await browser.get(path)).status_code == 401
 
@@ -128,7 +93,7 @@ async def test_a_customer_cannot_be_chosen_on_the_consoles_login_page(browser):
 async def test_an_answer_for_another_browser_or_a_second_time_is_refused(browser, world):
     start = await browser.get("/login/start")
     query = await browser.person.pass_login_page(start.headers["location"], "auditor-01")
-    other = Auditor(world)
+    other = Auditor(world.settings)
     assert (await other.http.get(f"{other.base}/login/callback", params=query)).status_code == 400
     await other.http.aclose()
     assert (await browser.http.get(f"{browser.base}/login/callback", params=query | {"state": "invented"})).status_code == 400
@@ -185,7 +150,7 @@ async def test_headers_and_cookies(browser):
 
 async def test_nothing_is_read_before_the_purpose_is_said(browser):
     await browser.log_in("auditor-01")
-    for path in ("/search", "/conversations/1-9"):
+    for path in ("/search", "/conversations/1-9", "/export?conversation=1-9"):
         assert (await browser.get(path)).headers["location"].startswith("/purpose?back=")
     assert (await browser.say_why("  ")).status_code == 400
 
@@ -209,17 +174,108 @@ async def test_an_unknown_conversation_and_an_odd_name(auditor):
         assert "<script>" not in answer.text
 
 
-async def test_search_finds_by_conversation_and_event_and_is_recorded(auditor):
+async def test_search_asks_the_index_and_is_recorded_with_login_and_purpose(auditor):
+    await _place(auditor)
     found = await auditor.get("/search?conversation=1-9&event=gateway:turn:made")
-    assert found.text.count('class="hit"') == 1
+    assert set(re.findall(r'href="/conversations/([^"]+)"', found.text)) == {"1-9"}
     assert (await auditor.get("/search?conversation=1-9&event=operator:")).text.count('class="hit"') == 0
     assert (await auditor.get("/search?from=2001-01-01&to=2001-01-02")).text.count('class="hit"') == 0
     assert Event.INDEX_QUERIED in (await auditor.get("/search?event=audit:index:queried")).text
+    asked = await auditor.get("/search?event=audit:index:queried&agent=auditor-01")
+    assert asked.text.count('class="hit"') > 0  # the index knows who asked
+    assert (await auditor.get("/search?event=audit:index:queried&agent=somebody")).text.count('class="hit"') == 0
 
 
-@pytest.mark.parametrize("query", ["event=nonsense", "from=yesterday", "before=-1", "to=0001-01-01", "conversation=a%00b"])
+@pytest.mark.parametrize(
+    ("query", "conversation"),
+    [
+        ("journey=check_margin_eligibility", "1-10"),
+        ("rule=margin_eligibility&verdict=refused", "1-10"),
+        ("verdict=refused&input=risk_assessment_age>365d", "1-10"),
+        ("verdict=refused&input=risk_assessment_age＞365d；level=C4", "1-10"),
+        ("cited=fees-brokerage@3", "1-11"),
+        ("agent=7", "1-11"),
+    ],
+)
+async def test_the_questions_of_find_are_those_of_the_page(auditor, query, conversation):
+    await _place(auditor)
+    found = (await auditor.get(f"/search?{query}")).text
+    assert set(re.findall(r'href="/conversations/([^"]+)"', found)) == {conversation}
+    assert (await auditor.get("/search?journey=check_margin_eligibility&verdict=granted")).text.count('class="hit"') == 0
+
+
+async def test_a_customers_id_stands_in_no_address_and_not_on_the_record(auditor, superuser, world):
+    await _place(auditor)
+    form = {"csrf": await auditor.csrf(), "customer": "C1001", "journey": "check_margin_eligibility"}
+    answer = await auditor.http.post(f"{auditor.base}/search", data=form)
+    assert answer.status_code == 303
+    assert "C1001" not in answer.headers["location"]
+    found = await auditor.get(answer.headers["location"])
+    assert set(re.findall(r'href="/conversations/([^"]+)"', found.text)) == {"1-10"}
+    assert 'value="C1001"' in found.text  # the form shows what was typed
+    assert "C1001" not in re.search(r'href="(/export[^"]*)"', found.text)[1]
+    for raw in ("C1001", "~00000000"):
+        assert (await auditor.get(f"/search?customer={raw}")).status_code == 400
+    with superuser("tightrope") as conn:
+        leaves = conn.execute("SELECT leaf FROM audit.records WHERE event = 'audit:index:queried'").fetchall()
+    assert all(b"C1001" not in bytes(leaf) for (leaf,) in leaves)
+
+
+async def test_the_search_form_needs_the_sessions_token(auditor):
+    assert (await auditor.http.post(f"{auditor.base}/search", data={"customer": "C1001"})).status_code == 403
+
+
+async def test_a_long_answer_is_read_page_by_page_newest_first(auditor, world):
+    for _ in range(PAGE):
+        await auditor.get("/conversations/1-9")
+    seen: list[str] = []
+    path = "/search?event=audit:conversation:read"
+    for _ in range(20):
+        text = (await auditor.get(path)).text
+        seen += re.findall(r'<span class="pill">(\d+/\d+)</span>', text)
+        following = re.search(r'class="button" href="(/search[^"]*)"', text)
+        if following is None:
+            break
+        path = following[1].replace("&amp;", "&")
+    assert len(seen) == len(set(seen)) >= PAGE
+    assert seen == sorted(seen, key=lambda place: int(place.split("/")[1]), reverse=True)
+
+
+async def test_what_the_index_has_not_read_yet_is_told(auditor, monkeypatch):
+    async def nothing(_self, *, seconds=None):
+        return 0
+
+    await _place(auditor)
+    monkeypatch.setattr("tightrope.audit.index.service.Indexer.catch_up", nothing)
+    for _ in range(100):
+        page = await auditor.get("/search?lang=en&event=gateway:turn:made")
+        if "are not in it yet" in page.text:
+            break
+        await asyncio.sleep(0.05)  # the record of the last question is not sealed yet
+    assert "are not in it yet" in page.text
+    assert "gaps among them are not listed" in (await auditor.get("/?lang=en")).text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "event=nonsense",
+        "event=operat",
+        "from=yesterday",
+        "before=-1",
+        "to=0001-01-01",
+        "from=2026-02-01&to=2026-01-01",
+        "conversation=a%00b",
+        "input=age",
+        "input=" + ";".join(["a=1"] * 9),
+        "journey=" + "x" * 121,
+        "lang=en&rule=%E2%80%AE",
+    ],
+)
 async def test_a_question_that_cannot_be_asked(auditor, query):
-    assert (await auditor.get(f"/search?{query}")).status_code == 400
+    answer = await auditor.get(f"/search?{query}")
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
 
 
 async def _place(auditor: Auditor) -> tuple[str, str]:
@@ -263,13 +319,31 @@ async def test_a_place_that_is_not_there(auditor, place):
     assert answer.json()["wrong"] is False
 
 
-async def test_flow_pictures_show_the_way_and_nothing_unknown(auditor):
-    drawn = await auditor.get("/flows/check_balance.svg?path=begin,tell_balance")
+async def test_a_flow_is_drawn_from_the_release_on_record(auditor, world):
+    page = (await auditor.get("/conversations/1-12?lang=zh")).text
+    assert OLD_NAME in page
+    assert world.release in page
+    address = re.search(r'<img loading="lazy" src="([^"]+)"', page)[1].replace("&amp;", "&")
+    drawn = await auditor.get(address)
     assert drawn.headers["content-type"].startswith("image/svg+xml")
     assert "sandbox" in drawn.headers["content-security-policy"]
     assert "tf-on" in drawn.text
-    for bad in ("/flows/nothing.svg", "/flows/check_balance.svg?path=no_step", "/flows/..%2f..%2fetc.svg"):
-        assert (await auditor.get(bad)).status_code == 404
+    assert OLD_NAME in drawn.text
+    assert "tell_balance_long_ago" in drawn.text
+    folder = f"/flows/{world.release}/{world.manifest}"
+    assert (await auditor.get(f"{folder}/check_balance.svg?path=begin")).status_code == 200
+    for bad in ("nothing.svg", "check_balance.svg?path=tell_balance", "..%2f..%2fetc.svg"):
+        assert (await auditor.get(f"{folder}/{bad}")).status_code == 404, bad
+
+
+async def test_where_the_log_lacks_the_release_nothing_is_drawn_and_the_page_says_so(auditor, world):
+    page = (await auditor.get("/conversations/1-13?lang=en")).text
+    assert "lacks this release" in page
+    assert "tell_balance_long_ago" in page  # the steps as they are on record
+    assert "<img loading" not in page
+    other = world.manifest
+    for bad in (f"r-0123456789abcdef/{'ab' * 32}", f"r-0123456789abcdef/{other}", f"{world.release}/x", f"x/{other}"):
+        assert (await auditor.get(f"/flows/{bad}/check_balance.svg?path=begin")).status_code == 404, bad
 
 
 async def test_the_status_page_says_what_the_store_is(auditor):

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tightrope.audit import verifier
 from tightrope.audit.errors import ExportRefused
 from tightrope.audit.models import JsonObject
 
@@ -130,6 +131,12 @@ class Lines:
         )
         self._digest.update(data)
         self._file.write(data)
+
+
+def verifier_files() -> dict[str, bytes]:
+    """The verifier's files, as they are shipped inside every export."""
+    folder = Path(verifier.__file__).parent
+    return {name: (folder / name).read_bytes() for name in verifier.FILES}
 
 
 def json_bytes(value: Any) -> bytes:

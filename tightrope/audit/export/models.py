@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,9 @@ from tightrope.audit.models import Entry, JsonObject, Place
 Language = Literal["zh", "en"]
 Profile = Literal["otel-genai", "ocsf"]
 PROFILES: tuple[Profile, ...] = ("otel-genai", "ocsf")
+
+Progress = Callable[[str, int, int], None]
+"""Told how far an export is: the stage (`index`, `records`, `conversations`, `packing`), how many of it are done, of how many (0: not known)."""
 
 
 class Masker(Protocol):
@@ -34,6 +38,7 @@ class Order:
         whole: take the whole conversations in which something was found, and not the found records alone.
         pages, pdf: write the reading form as pages; also as PDF.
         font: a font file with Chinese for the PDF; None looks where Debian has one.
+        most: refuse what holds more records than this; None takes any number.
     """
 
     question: Question
@@ -47,6 +52,7 @@ class Order:
     pdf: bool = True
     font: Path | None = None
     profiles: tuple[Profile, ...] = ()
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tightrope.audit.canon import canonical
 from tightrope.audit.errors import ExportRefused, NoteInvalid
 from tightrope.audit.export import repository
 from tightrope.audit.export.bundle import Bundle
-from tightrope.audit.export.models import Made, Masker, Order
+from tightrope.audit.export.models import Made, Masker, Order, Progress
 from tightrope.audit.export.outside import Outside
 from tightrope.audit.export.pdf import Printer, font_file
 from tightrope.audit.export.proofs import ProofSource, covering
@@ -34,6 +34,10 @@ BATCH = 500
 PATIENCE_SECONDS = 5.0
 """How long an export waits for the checkpoint that covers its newest record."""
 _POLL_SECONDS = 0.25
+
+
+def _silent(stage: str, done: int, of: int) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,15 @@ class Exporter:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def make(self, order: Order) -> Made:
+    async def make(self, order: Order, progress: Progress = _silent) -> Made:
         """Make one export; it is on the record before its first byte is written, and again when it stands.
 
+        Args:
+            progress: told how far it is, from this task.
+
         Raises:
-            ExportRefused: no right, no reason, nothing found, the target exists, or something cannot be proven. Refusals are on the record too.
+            ExportRefused: no right, no reason, nothing found, too much found, the target exists, or something cannot be proven. Refusals are
+                on the record too.
             QuestionInvalid: the selection is not well-formed.
             WrongMasterKey: another master key than the log's.
             StoreError: the tree cannot be read.
@@ -79,8 +87,9 @@ class Exporter:
         why = refusal(parts.settings, order)
         if why is not None:
             await self._note(order, selection, {"stage": "refused", "why": why[0]})
-            raise ExportRefused(why[1])
+            raise ExportRefused(why[1], why[0])
         printer = await asyncio.to_thread(lambda: Printer(font_file(order.font))) if order.pages and order.pdf else None
+        progress("index", 0, 0)
         await Indexer(parts.pool, parts.keyring, parts.clock).catch_up()
         async with parts.pool.connection() as conn:
             places = await finder.choose(conn, order.question, whole=order.whole)
@@ -89,12 +98,18 @@ class Exporter:
             places = sorted({*places, *(act.place for act in acts)})
         if not places:
             await self._note(order, selection, {"stage": "refused", "why": "nothing_found"})
-            raise ExportRefused("nothing in the log answers this selection; try it with `tightrope audit find`")
+            raise ExportRefused("nothing in the log answers this selection; try it with `tightrope audit find`", "nothing_found")
+        if order.most is not None and len(places) > order.most:
+            await self._note(order, selection, {"stage": "refused", "why": "too_large", "records": len(places)})
+            raise ExportRefused(
+                f"{len(places)} records are more than the {order.most} of one export here: narrow it down, or use `tightrope audit export`",
+                "too_large",
+            )
         bundle = Bundle(order.target)
         await self._note(order, selection, {"stage": "begun", "records": len(places)})
         try:
             with bundle:
-                made = await self._build(bundle, order, selection, places, acts, printer)
+                made = await self._build(bundle, order, selection, places, acts, printer, progress)
         except BaseException as error:
             await asyncio.shield(self._note(order, selection, {"stage": "failed", "why": type(error).__name__}))
             raise
@@ -114,6 +129,7 @@ class Exporter:
         places: Sequence[Place],
         acts: Sequence[repository.KeyAct],
         printer: Printer | None,
+        progress: Progress,
     ) -> Made:
         parts = self._parts
         shards = sorted({place.shard for place in places})
@@ -128,11 +144,15 @@ class Exporter:
             writer = Writer(bundle, order, parts.mask, parts.proofs, heads, parts.clock.now(), printer)
             with writer:
                 for at in range(0, len(places), BATCH):
+                    progress("records", at, len(places))
                     records = await repository.records(conn, parts.keyring, places[at : at + BATCH])
                     await asyncio.to_thread(writer.add, records)
-                for name in writer.conversations():
+                names = list(writer.conversations())
+                for number, name in enumerate(names):
+                    progress("conversations", number, len(names))
                     records = await repository.records(conn, parts.keyring, writer.places_of(name))
                     await asyncio.to_thread(writer.page, name, records)
+        progress("packing", 0, 0)
         facts = {"log": parts.settings.audit_log_name, "store": parts.store}
         gone = [(act.place, kid, act.ts) for act in acts if act.event == Event.KEY_DESTROYED for kid in act.kids]
         counts = await asyncio.to_thread(writer.finish, selection, facts, receipts, gone, parts.verifier)

@@ -38,8 +38,21 @@ class Finder:
         self._clock = clock
         self._who = who
 
-    async def find(self, question: Question, *, limit: int = LIMIT, reason: str = "") -> Found:
+    async def find(
+        self,
+        question: Question,
+        *,
+        limit: int = LIMIT,
+        reason: str = "",
+        newest: bool = False,
+        before: Place | None = None,
+    ) -> Found:
         """The records that answer a question, oldest first.
+
+        Args:
+            limit: most records that are shown; all are counted.
+            newest: newest first.
+            before: show only records that stand before this place: the next page of an answer that is read newest first.
 
         Raises:
             QuestionInvalid: the question is not well-formed.
@@ -48,8 +61,9 @@ class Finder:
         clause, params = where(question, self._keyring)
         async with self._pool.connection() as conn:
             await self._confirm(conn)
-            found = await self._answer(conn, question, clause, params, limit)
-            await self._note(conn, question, reason, {"mode": "list", "records": found.records, "shown": len(found.hits)})
+            found = await self._answer(conn, question, clause, params, limit, newest=newest, before=before)
+            facts = {"mode": "list", "records": found.records, "shown": len(found.hits)}
+            await self._note(conn, question, reason, facts, before)
         return found
 
     async def sample(self, question: Question, size: int, seed: str, *, reason: str = "") -> Sample:
@@ -109,17 +123,34 @@ class Finder:
         hashed = customer_hash(self._keyring, question.customer).hex() if question.customer is not None else None
         return question.to_json(customer=hashed)
 
-    async def _answer(self, conn: Conn, question: Question, clause: str, params: dict[str, Any], limit: int) -> Found:
+    async def _answer(
+        self,
+        conn: Conn,
+        question: Question,
+        clause: str,
+        params: dict[str, Any],
+        limit: int,
+        *,
+        newest: bool,
+        before: Place | None,
+    ) -> Found:
         counts = await repository.counts(conn, clause, params)
-        rows = await repository.search(conn, clause, params, limit)
+        shown, more = clause, params
+        if before is not None:
+            shown = f"{clause} AND (i.shard, i.index) < (%(before_shard)s, %(before_index)s)"
+            more = params | {"before_shard": before.shard, "before_index": before.index}
+        rows = await repository.search(conn, shown, more, limit, newest=newest)
         leaf_clause, leaf_params = where(replace(question, **_LEAF_ONLY), self._keyring)
         closed = await repository.counts(conn, f"{leaf_clause} AND i.key_state <> 'active'", leaf_params)
         position = await repository.position(conn)
         hits = tuple(Hit(row, name) for row, name in rows)
         return Found(question, hits, **counts, unreadable=closed["records"], position=position)
 
-    async def _note(self, conn: Conn, question: Question, reason: str, facts: dict[str, Any]) -> None:
-        payload = {"who": self._who, "reason": reason, "question": self.told(question)}
+    async def _note(
+        self, conn: Conn, question: Question, reason: str, facts: dict[str, Any], before: Place | None = None
+    ) -> None:
+        asked = self.told(question) | ({"before": str(before)} if before is not None else {})
+        payload = {"who": self._who, "reason": reason, "question": asked}
         await self._recorder.record(conn, RecordDraft(Event.INDEX_QUERIED, facts=facts, payload=payload))
 
     async def _confirm(self, conn: Conn) -> None:

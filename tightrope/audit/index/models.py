@@ -104,6 +104,7 @@ class Question:
         start, end: the time of the record, end excluded.
         inputs: comparisons with what a rule decided by.
         up_to: last place that is looked at, to ask an old question again.
+        quiet: without the log's heartbeats, where no event is asked for.
     """
 
     journey: str | None = None
@@ -125,6 +126,7 @@ class Question:
     end: datetime | None = None
     inputs: tuple[Condition, ...] = ()
     up_to: Place | None = None
+    quiet: bool = False
 
     def to_json(self, *, customer: str | None = None) -> JsonObject:
         """What was asked, empty fields left out.
@@ -138,6 +140,7 @@ class Question:
         for name in ("start", "end"):
             plain[name] = plain[name].isoformat() if plain[name] else None
         plain["up_to"] = str(self.up_to) if self.up_to else None
+        plain["quiet"] = self.quiet or None
         return {name: value for name, value in plain.items() if value not in (None, [])}
 
 

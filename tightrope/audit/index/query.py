@@ -116,6 +116,8 @@ def where(question: Question, keyring: Keyring) -> tuple[str, dict[str, Any]]:
     _rule_and_verdict(question, add)
     if question.event is not None:
         _event(question.event, add)
+    elif question.quiet:
+        add("i.event <> %(beat)s", beat=str(Event.SEQUENCER_BEAT))
     if question.cited is not None:
         _cited(question.cited, add)
     _who(question, keyring, add)

@@ -98,13 +98,25 @@ async def position(conn: Conn) -> Position:
     return Position(last, found["behind"], state["version"], state["built_at"])
 
 
-async def search(conn: Conn, where: str, params: dict[str, Any], limit: int | None) -> list[tuple[IndexRow, str | None]]:
-    """Rows that answer a question, in order of place, with the inbox's id of their conversation."""
+async def search(
+    conn: Conn, where: str, params: dict[str, Any], limit: int | None, *, newest: bool = False
+) -> list[tuple[IndexRow, str | None]]:
+    """Rows that answer a question, in order of place (`newest`: against it), with the inbox's id of their conversation."""
+    order = "i.shard DESC, i.index DESC" if newest else "i.shard, i.index"
     query = (
         f"SELECT {', '.join('i.' + name for name in COLUMNS)}, c.conversation_id FROM audit_index.records i "  # noqa: S608 - own texts
-        f"LEFT JOIN audit.conversations c ON c.conv = i.conv WHERE {where} ORDER BY i.shard, i.index LIMIT %(limit)s"
+        f"LEFT JOIN audit.conversations c ON c.conv = i.conv WHERE {where} ORDER BY {order} LIMIT %(limit)s"
     )
     return [(_row(found), found["conversation_id"]) for found in await _all(conn, query, params | {"limit": limit})]
+
+
+async def newest_leaves(conn: Conn, event: str, limit: int) -> list[dict[str, Any]]:
+    """The newest records of one event: `ts`, `leaf` (bytes), `shard`, `index`. What a leaf says is in the clear and is evidence of nothing else."""
+    query = (
+        "SELECT i.ts, r.leaf, i.shard, i.index FROM audit_index.records i JOIN audit.records r ON r.id = i.record_id WHERE i.event = %s "
+        "ORDER BY i.ts DESC, i.shard DESC, i.index DESC LIMIT %s"
+    )
+    return await _all(conn, query, (event, limit))
 
 
 async def places(conn: Conn, where: str, params: dict[str, Any]) -> list[Place]:

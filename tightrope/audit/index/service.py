@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from math import inf
+from time import monotonic
 from typing import Any
 
 from tightrope.audit import repository as log_repository
@@ -51,8 +53,12 @@ class Indexer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
 
-    async def catch_up(self) -> int:
+    async def catch_up(self, *, seconds: float | None = None) -> int:
         """Read everything that is new, and make rows again whose key has changed.
+
+        Args:
+            seconds: read no further batch after this time, so that nobody waits for a long log; None reads to the end. What keys closed
+                since is taken out either way.
 
         Returns:
             How many rows were written.
@@ -60,9 +66,11 @@ class Indexer:
         Raises:
             WrongMasterKey: another master key than the log's.
         """
-        written = 0
+        written, end = 0, monotonic() + seconds if seconds is not None else inf
         while (done := await self._batch()) > 0:
             written += done
+            if monotonic() >= end:
+                break
         while (done := await self._again()) > 0:
             written += done
         return written

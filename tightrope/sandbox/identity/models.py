@@ -211,6 +211,12 @@ STAFF: Final = {
             ("内部审计：可查阅审计日志", "Internal audit: may read the audit log"),
             ("auditor",),
         ),
+        Staff(
+            "auditor-02",
+            ("许宁", "Xu Ning"),
+            ("外部审计：可查阅审计日志", "External audit: may read the audit log"),
+            ("auditor",),
+        ),
         Staff("clerk-01", ("周文", "Zhou Wen"), ("行政：没有审计权限", "Office clerk: no audit rights"), ("clerk",)),
     )
 }
