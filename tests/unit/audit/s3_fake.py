@@ -151,7 +151,7 @@ class FakeS3:
             rows = [
                 (key, version)
                 for key, version in rows
-                if key > asked["KeyMarker"] or "marker included" in self.faults and key == asked["KeyMarker"]
+                if key > asked["KeyMarker"] or ("marker included" in self.faults and key == asked["KeyMarker"])
             ]
         elif "KeyMarker" in asked:
             at = next(
