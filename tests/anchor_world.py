@@ -33,6 +33,7 @@ class Scripted:
     kind: str = "rfc3161"
     newest_only: bool = True
     fails: Exception | None = None
+    fails_in: dict[int, Exception] = field(default_factory=dict)
     hangs: bool = False
     asked: list[Place] = field(default_factory=list)
     closed: bool = False
@@ -43,8 +44,8 @@ class Scripted:
         self.asked.append(point.place)
         if self.hangs:
             await asyncio.Event().wait()
-        if self.fails is not None:
-            raise self.fails
+        if self.fails is not None or point.place.shard in self.fails_in:
+            raise self.fails or self.fails_in[point.place.shard]
         if point.place.size < self.ahead:
             raise WitnessAhead("it cosigned more")
         now = self.clock.now()
@@ -65,18 +66,36 @@ class World:
     pool: Pool
     clock: FixedClock
     superuser: object
+    shard: int = 2026
     size: int = 0
     told: list[Kept] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     refuse: bool = False
 
-    def grow(self, leaves: int = 10, shard: int = 2026) -> None:
+    def grow(self, leaves: int = 10, *, sign: bool = True) -> None:
+        """Add leaves and have them signed, or leave that for later."""
         self.size += leaves
         with self.superuser("tightrope") as conn:  # type: ignore[operator]
             conn.execute(
-                "INSERT INTO audit.checkpoints (shard, size, root, note, signed_at) VALUES (%s, %s, %s, %s, %s)",
-                (shard, self.size, bytes(32), b"note %d" % self.size, self.clock.now()),
+                "INSERT INTO audit.shards (shard, origin, size, frontier, vkeys) VALUES (%s, %s, %s, '', '{}') "
+                "ON CONFLICT (shard) DO UPDATE SET size = excluded.size",
+                (self.shard, f"log.example/audit/{self.shard}", self.size),
             )
+        if sign:
+            self.sign(self.shard, self.size)
+
+    def sign(self, shard: int, size: int) -> None:
+        """What the notary does."""
+        with self.superuser("tightrope") as conn:  # type: ignore[operator]
+            conn.execute(
+                "INSERT INTO audit.checkpoints (shard, size, root, note, signed_at) VALUES (%s, %s, %s, %s, %s)",
+                (shard, size, bytes(32), b"note %d" % size, self.clock.now()),
+            )
+
+    def new_year(self, leaves: int = 3) -> None:
+        """Close the shard and open the next."""
+        self.shard, self.size = self.shard + 1, 0
+        self.grow(leaves)
 
     def runner(self, *anchors: Scripted, need: int = 1, minutes: float = 10, **kwargs) -> AnchorRunner:
         names = tuple(anchor.name for anchor in anchors)
@@ -107,7 +126,9 @@ class World:
 
     async def waiting(self, anchor: str) -> list[int]:
         async with self.pool.connection() as conn:
-            return [row.point.place.size for row in await repository.waiting(conn, anchor, 1000)]
+            shards = await repository.waiting_shards(conn, anchor)
+            rows = [row for shard in shards for row in await repository.waiting(conn, anchor, shard, 1000)]
+        return [row.point.place.size for row in rows]
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:

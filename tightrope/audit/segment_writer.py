@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import time
 from contextlib import suppress
+from itertools import chain
 
 from tightrope.audit import segment_repository, tree_repository
 from tightrope.audit.errors import SealerRefused, SegmentInvalid, StoreError
 from tightrope.audit.segment_repository import Stored
 from tightrope.audit.segments import ENTRIES, FOLDER, SegmentBuilder, SegmentName, follows, parse_name, parse_segment
-from tightrope.audit.stores.models import SegmentStore
+from tightrope.audit.stores.models import LAST, SegmentStore
 from tightrope.audit.tree_repository import Conn, Shard
 from tightrope.infra.logging import get_logger
 
@@ -133,8 +134,18 @@ class SegmentWriter:
 
     def _after(self, stored: dict[int, Stored]) -> list[SegmentName]:
         """What the store holds beyond the index, the longest of those that begin together first: a put that failed after it had landed leaves
-        a shorter one beside the one that was tried again."""
-        names = [name for key in self._store.keys(FOLDER) if (name := parse_name(key)) is not None]
+        a shorter one beside the one that was tried again.
+
+        Listed are, of each known shard, the names from the first that can reach beyond its index, and all names of shards that the database
+        does not know: a log of twenty years starts as fast as one of a day.
+        """
+        known = sorted(stored)
+        starts = ["", *(f"{FOLDER}/{shard:04d}/{max(0, stored[shard].size - ENTRIES + 1):012d}" for shard in known)]
+        ends = [*(f"{FOLDER}/{shard:04d}/" for shard in known), LAST]
+        keys = chain.from_iterable(
+            self._store.keys(FOLDER, after=start, before=end) for start, end in zip(starts, ends, strict=True)
+        )
+        names = [name for key in keys if (name := parse_name(key)) is not None]
         fresh = [name for name in names if name.shard not in stored or name.last >= stored[name.shard].size]
         return sorted(fresh, key=lambda name: (name.shard, name.first, -name.last))
 

@@ -164,13 +164,17 @@ def _policy_line(found: Look) -> Text:
     covered = found.standing.covered
     if covered is None:
         return Text(
-            f"{rule}: met; there is nothing to anchor yet" if found.standing.open is None else f"{rule}: not late yet", "green"
+            f"{rule}: met; there is nothing to anchor yet" if found.standing.first is None else f"{rule}: not late yet", "green"
         )
     return Text(f"{rule}: met up to {covered.shard}/{covered.size}; {_next(found.standing)}", "green")
 
 
 def _next(standing: Standing) -> str:
-    return f"the next has waited {standing.age.total_seconds():.0f} s" if standing.open else "nothing waits"
+    waits = [one.open.place for one in standing.shards if one.open is not None]
+    if not waits:
+        return "nothing waits"
+    names = " and ".join(f"{place.shard}/{place.size}" for place in waits)
+    return f"{names} waits, for {standing.age.total_seconds():.0f} s by now"
 
 
 def _row(found: Look, name: str, state: State | None) -> list[Text]:
@@ -240,7 +244,8 @@ def _as_json(found: Look) -> dict[str, object]:
         "within_seconds": found.policy.within.total_seconds(),
         "covered": [found.standing.covered.shard, found.standing.covered.size] if found.standing.covered else None,
         "unanchored_seconds": found.standing.age.total_seconds(),
-        "late": found.standing.late,
+        "late": not found.standing.met,
+        "late_shards": [one.shard for one in found.standing.late],
         "missing": list(found.standing.missing),
         "set_back": found.set_back,
         "gaps": [

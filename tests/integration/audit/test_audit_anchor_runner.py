@@ -169,16 +169,3 @@ async def test_k_of_n(world: World) -> None:
     await runner.serve(third)
     assert (await runner.judge()).met
     assert registry.get_sample_value("tightrope_audit_anchor_age_seconds", {"anchor": "one"}) == 700
-
-
-async def test_a_new_shard_covers_the_old_one(world: World) -> None:
-    tsa = Scripted(world.clock)
-    runner = world.runner(tsa)
-    world.grow(1000)
-    world.size = 0
-    world.grow(3, shard=2027)
-    await runner.choose()
-    await runner.serve(tsa)
-    assert tsa.asked == [Place(2027, 3)]
-    world.clock.advance(3600)
-    assert (await runner.judge()).met

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from anchor_world import Scripted, World, empty_tables, until
 
-from tightrope.audit.anchors import repository, service
+from tightrope.audit.anchors import repository, service, watching
 from tightrope.audit.anchors.errors import WitnessAhead, WitnessSetBack
 from tightrope.audit.anchors.health import anchors_health
 from tightrope.audit.anchors.models import Place, Receipt
@@ -67,7 +67,7 @@ async def test_two_writers_open_one_gap(world: World) -> None:
 
 async def test_a_clock_that_is_set_back_does_not_hide_a_gap(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = [1000.0]
-    monkeypatch.setattr(service.time, "monotonic", lambda: ticks[0])
+    monkeypatch.setattr(watching.time, "monotonic", lambda: ticks[0])
     runner = world.runner(Scripted(world.clock))
     world.grow()
     await runner.judge()

@@ -147,7 +147,13 @@ class FakeS3:
             if key.startswith(asked["Prefix"])
             for version in reversed(self.objects[key])
         ]
-        if "KeyMarker" in asked:
+        if "KeyMarker" in asked and "VersionIdMarker" not in asked:
+            rows = [
+                (key, version)
+                for key, version in rows
+                if key > asked["KeyMarker"] or ("marker included" in self.faults and key == asked["KeyMarker"])
+            ]
+        elif "KeyMarker" in asked:
             at = next(
                 i for i, (key, v) in enumerate(rows) if (key, v.version_id) == (asked["KeyMarker"], asked["VersionIdMarker"])
             )

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tightrope.audit.anchors.bundle import anchors_json, policy_for
 from tightrope.audit.anchors.errors import AnchorsUnfit
 from tightrope.audit.anchors.models import Place, Receipt
-from tightrope.audit.anchors.policy import AnchorPolicy, Chosen, covered_by, sentence, standing
+from tightrope.audit.anchors.policy import AnchorPolicy, Chosen, Reached, covered_by, sentence, standing
 from tightrope.audit.anchors.repository import Kept
 from tightrope.audit.anchors.settings import anchors_from, names_from, policy_from, trust_from
 from tightrope.audit.stores.folder import LocalFolderStore
@@ -24,50 +24,69 @@ from tightrope.infra.settings import Settings
 
 NOW = datetime(2026, 11, 20, 2, 31, tzinfo=UTC)
 NAMES = ("one", "two", "three")
-places = st.builds(Place, st.integers(2026, 2028), st.integers(1, 50))
-reached_by = st.dictionaries(st.sampled_from([*NAMES, "stranger"]), places)
+SHARDS = (2026, 2027, 2028)
+places = st.builds(Place, st.sampled_from(SHARDS), st.integers(1, 50))
+reached_by = st.dictionaries(
+    st.sampled_from([*NAMES, "stranger"]), st.dictionaries(st.sampled_from(SHARDS), st.integers(1, 50), min_size=1)
+)
 
 
 def policy(need: int = 2, minutes: float = 10) -> AnchorPolicy:
     return AnchorPolicy(NAMES, need, timedelta(minutes=minutes))
 
 
-@given(reached_by, st.integers(1, 3))
-def test_what_is_covered_is_reached_by_as_many_as_needed_and_no_more_is(reached: dict[str, Place], need: int) -> None:
-    ours = {name: place for name, place in reached.items() if name in NAMES}
-    covered = covered_by(policy(need), reached)
+@given(reached_by, st.sampled_from(SHARDS), st.integers(1, 3))
+def test_what_is_covered_is_reached_by_as_many_as_needed_and_no_more_is(reached: Reached, shard: int, need: int) -> None:
+    ours = {name: sizes[shard] for name, sizes in reached.items() if name in NAMES and shard in sizes}
+    covered = covered_by(policy(need), reached, shard)
     if covered is None:
         assert len(ours) < need
         return
-    assert sum(place >= covered for place in ours.values()) >= need
-    assert all(sum(place >= more for place in ours.values()) < need for more in ours.values() if more > covered)
+    assert covered.shard == shard
+    assert sum(size >= covered.size for size in ours.values()) >= need
+    assert all(sum(size >= more for size in ours.values()) < need for more in ours.values() if more > covered.size)
 
 
 @given(reached_by, st.lists(st.tuples(places, st.integers(0, 3600)), max_size=8), st.integers(1, 3))
-def test_late_means_that_a_checkpoint_waited_too_long(
-    reached: dict[str, Place], waits: list[tuple[Place, int]], need: int
-) -> None:
+def test_late_means_that_a_checkpoint_waited_too_long(reached: Reached, waits: list[tuple[Place, int]], need: int) -> None:
     chosen = [Chosen(place, NOW - timedelta(seconds=seconds)) for place, seconds in waits]
     found = standing(policy(need), chosen, reached, NOW)
-    uncovered = [item for item in chosen if found.covered is None or item.place > found.covered]
-    assert (found.open is None) == (not uncovered)
-    if found.open is None:
-        assert found.met
-        assert found.age == timedelta()
-        assert sentence(policy(need), found) is None
-    else:
-        assert found.open.place == min(item.place for item in uncovered)
-        assert found.late == (found.age > timedelta(minutes=10))
-        assert len(NAMES) - len(found.missing) < need
-        assert (sentence(policy(need), found) is None) == found.met
+    for shard in SHARDS:
+        covered = covered_by(policy(need), reached, shard)
+        uncovered = [one for one in chosen if one.place.shard == shard and (covered is None or one.place.size > covered.size)]
+        [one] = [one for one in found.shards if one.shard == shard] or [None]
+        if not uncovered:
+            assert one is None or (one.open, one.late, one.age) == (None, False, timedelta())
+            continue
+        assert one is not None
+        assert one.open is not None
+        assert one.open.place == min(item.place for item in uncovered)
+        assert one.late == (one.age > timedelta(minutes=10))
+        assert len(NAMES) - len(one.missing) < need
+    text = sentence(policy(need), found)
+    assert (text is None) == found.met
+    assert all(f"the record of {one.shard} has not been anchored" in (text or "") for one in found.late)
+    assert found.age == max((one.age for one in found.shards), default=timedelta())
 
 
 @given(reached_by, places, st.sampled_from(NAMES), st.integers(1, 3))
-def test_a_further_receipt_never_makes_it_worse(reached: dict[str, Place], further: Place, name: str, need: int) -> None:
-    before = covered_by(policy(need), reached)
-    more = reached | {name: max(further, reached.get(name, further))}
-    after = covered_by(policy(need), more)
-    assert before is None or (after is not None and after >= before)
+def test_a_further_receipt_never_makes_it_worse_and_changes_no_other_shard(
+    reached: Reached, further: Place, name: str, need: int
+) -> None:
+    sizes = reached.get(name, {})
+    more = {**reached, name: {**sizes, further.shard: max(further.size, sizes.get(further.shard, 0))}}
+    for shard in SHARDS:
+        before, after = covered_by(policy(need), reached, shard), covered_by(policy(need), more, shard)
+        if shard != further.shard:
+            assert after == before
+        assert before is None or (after is not None and after.covers(before))
+
+
+def test_a_tree_covers_smaller_ones_of_its_own_shard_alone() -> None:
+    assert Place(2026, 5).covers(Place(2026, 5))
+    assert not Place(2026, 5).covers(Place(2026, 6))
+    assert not Place(2027, 9).covers(Place(2026, 5)), "the new year's witness never saw the old year's leaves"
+    assert not Place(2026, 9).covers(Place(2027, 5))
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_wait() -> None:
@@ -76,11 +95,22 @@ def test_a_clock_that_was_set_back_gives_no_negative_wait() -> None:
 
 
 def test_the_sentence_says_who_is_missing() -> None:
-    found = standing(policy(), [Chosen(Place(2026, 5), NOW - timedelta(minutes=31))], {"two": Place(2026, 9)}, NOW)
+    found = standing(policy(), [Chosen(Place(2026, 5), NOW - timedelta(minutes=31))], {"two": {2026: 9}}, NOW)
     text = sentence(policy(), found)
     assert text is not None
     assert "for 31 min" in text
     assert "2026/5 has 1 of 2 receipts that are due within 10 min; waiting for one, three" in text
+
+
+def test_the_sentence_names_each_late_shard() -> None:
+    waits = [Chosen(Place(2026, 900), NOW - timedelta(minutes=31)), Chosen(Place(2027, 5), NOW - timedelta(minutes=11))]
+    reached = {"one": {2026: 800, 2027: 4}, "two": {2027: 7}}
+    found = standing(policy(), waits, reached, NOW)
+    assert [one.shard for one in found.late] == [2026, 2027]
+    text = sentence(policy(), found)
+    assert text is not None
+    assert "the record of 2026 has not been anchored for 31 min: the checkpoint 2026/900 has 0 of 2" in text
+    assert "the record of 2027 has not been anchored for 11 min: the checkpoint 2027/5 has 1 of 2" in text
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,20 @@ def test_long_listings_come_in_pages_and_nothing_of_a_neighbouring_folder(make, 
     assert list(store.keys("seg/2026")) == names
 
 
+@pytest.mark.parametrize("fault", [None, "marker included"])
+def test_a_listing_begins_and_ends_where_it_is_told(make, fake, fault):
+    store = make()
+    for name in [*(f"seg/2026/{n}" for n in range(7)), "seg/2027/0"]:
+        store.put(name, b"x")
+    fake.faults = frozenset({fault} if fault else ())
+    fake.calls.clear()
+    assert list(store.keys("seg", after="seg/2026/3", before="seg/2026/6")) == ["seg/2026/4", "seg/2026/5"]
+    assert list(store.keys("seg", after="seg/2026/35", before="seg/2027/")) == ["seg/2026/4", "seg/2026/5", "seg/2026/6"]
+    assert fake.count("ListObjectVersions") == 2
+    fake.page = 2
+    assert list(store.keys("seg", after="seg/2026/3")) == ["seg/2026/4", "seg/2026/5", "seg/2026/6", "seg/2027/0"]
+
+
 def test_a_long_lock_on_unencrypted_payloads_is_refused_at_the_start_with_the_reason(make):
     with pytest.raises(
         StoreRefused, match=r"7305 days on unencrypted payloads is refused: nobody.*before 2046-11-20.*no key to destroy"

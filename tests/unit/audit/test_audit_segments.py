@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -212,6 +213,22 @@ def test_a_stored_file_is_read_only_and_named_by_its_key(tmp_path):
     assert list(store.keys("seg/main")) == ["seg/main/a"]
     assert list(store.keys("seg/none")) == []
     assert store.get("seg/main/none") is None
+
+
+def test_a_listing_begins_and_ends_where_it_is_told(tmp_path, monkeypatch):
+    store = LocalFolderStore(tmp_path)
+    keys = [f"seg/{year}/{number}" for year in (2025, 2026, 2027) for number in range(3)]
+    for key in keys:
+        store.put(key, b"x")
+    assert list(store.keys("seg", after="", before="~")) == list(store.keys("seg")) == keys
+    looked = []
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(str(path)) or real(path))
+    assert list(store.keys("seg", after="seg/2026/0", before="seg/2027/")) == ["seg/2026/1", "seg/2026/2"]
+    assert [path.rpartition("/")[2] for path in looked] == ["seg", "2026"], "other years are not looked into"
+    for after in keys:
+        for before in keys:
+            assert list(store.keys("seg", after=after, before=before)) == [key for key in keys if after < key < before]
 
 
 def test_another_content_is_never_written_over(tmp_path):

@@ -229,6 +229,15 @@ async def test_a_log_is_added_while_it_runs(client: httpx.AsyncClient, folder: P
     assert (await post(client, body)).status_code == 200
 
 
+async def test_the_last_checkpoint_of_the_old_year_is_cosigned_after_the_new_one(client: httpx.AsyncClient, folder: Path) -> None:
+    next_year = "log.example/audit/2027"
+    signer = Ed25519Signer.from_seed(next_year, bytes(32))
+    (folder / "logs.txt").write_text(f"log {LOG.vkey}\nlog {signer.vkey}\n")
+    assert (await post(client, request(0, 300))).status_code == 200
+    assert (await post(client, request(0, 3, note=checkpoint(3, signer=signer, origin=next_year)))).status_code == 200
+    assert (await post(client, request(300, 400))).status_code == 200
+
+
 async def test_a_list_of_logs_that_cannot_be_read_is_said_and_nothing_is_cosigned(
     client: httpx.AsyncClient, folder: Path
 ) -> None:

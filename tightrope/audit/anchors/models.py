@@ -19,10 +19,15 @@ Consistency = Callable[[int, int, int], Awaitable[list[bytes]]]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """How far the log had grown. A later shard covers an earlier one: its first leaf names the last checkpoint of the shard before."""
+    """How far the log had grown. The order is that of the log's growing; a checkpoint covers another within its own shard alone (`covers`)."""
 
     shard: int
     size: int
+
+    def covers(self, other: Place) -> bool:
+        """Whether a tree of this size holds every leaf of the other. Never across shards: a later shard names the last root of the one before,
+        and still nobody who saw the later one alone has seen the earlier one's leaves."""
+        return self.shard == other.shard and self.size >= other.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ class Anchor(Protocol):
 
     @property
     def newest_only(self) -> bool:
-        """Whether it takes checkpoints in growing order alone (a witness): then older ones that wait are dropped for the newest."""
+        """Whether it takes a shard's checkpoints in growing order alone (a witness): then older ones that wait are dropped for the newest."""
         ...
 
     async def submit(self, point: Point) -> Receipt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,12 +91,36 @@ async def choose(conn: Conn, anchors: Iterable[str], point: Point, at: datetime)
     )
 
 
-async def waiting(conn: Conn, anchor: str, limit: int) -> list[Waiting]:
-    """What waits for an anchor, newest first."""
+async def choose_closed(conn: Conn, anchors: Iterable[str], at: datetime) -> int:
+    """Put the last checkpoint of every closed shard into the outbox of each anchor that has given no receipt for it.
+
+    A shard is closed when there is a later one; its last checkpoint is the one of its final size, once that is signed.
+
+    Returns:
+        How many were put there.
+    """
+    cursor = await conn.execute(
+        "INSERT INTO audit.anchor_outbox (anchor, shard, size, note, chosen_at) SELECT name, c.shard, c.size, c.note, %s "
+        "FROM audit.shards s JOIN audit.checkpoints c ON c.shard = s.shard AND c.size = s.size CROSS JOIN unnest(%s::text[]) AS name "
+        "WHERE s.size > 0 AND s.shard < (SELECT max(shard) FROM audit.shards) AND NOT EXISTS (SELECT FROM audit.anchor_receipts r "
+        "WHERE r.anchor = name AND r.shard = c.shard AND r.size = c.size) ON CONFLICT DO NOTHING",
+        (at, list(anchors)),
+    )
+    return cursor.rowcount
+
+
+async def waiting_shards(conn: Conn, anchor: str) -> list[int]:
+    """The shards in which something waits for an anchor, oldest first."""
+    rows = await _rows(conn, "SELECT DISTINCT shard FROM audit.anchor_outbox WHERE anchor = %s ORDER BY shard", (anchor,))
+    return [row["shard"] for row in rows]
+
+
+async def waiting(conn: Conn, anchor: str, shard: int, limit: int) -> list[Waiting]:
+    """What of a shard waits for an anchor, newest first."""
     rows = await _rows(
         conn,
-        "SELECT shard, size, note, chosen_at, attempts FROM audit.anchor_outbox WHERE anchor = %s ORDER BY shard DESC, size DESC LIMIT %s",
-        (anchor, limit),
+        "SELECT shard, size, note, chosen_at, attempts FROM audit.anchor_outbox WHERE anchor = %s AND shard = %s ORDER BY size DESC LIMIT %s",
+        (anchor, shard, limit),
     )
     return [
         Waiting(Point(Place(row["shard"], row["size"]), bytes(row["note"])), row["chosen_at"], row["attempts"]) for row in rows
@@ -116,15 +140,15 @@ async def settle(conn: Conn, receipt: Receipt, note: bytes, chosen_at: datetime,
 
     Args:
         chosen_at: when its own checkpoint was chosen.
-        older_too: it settles every smaller checkpoint that waits for this anchor as well.
+        older_too: it settles every smaller checkpoint of its shard that waits for this anchor as well.
 
     Returns:
         What was kept; None where another writer had kept a receipt for this checkpoint.
     """
     gone = await _rows(
         conn,
-        "DELETE FROM audit.anchor_outbox WHERE anchor = %(anchor)s AND ((shard, size) = (%(shard)s, %(size)s) "
-        "OR (%(older)s AND (shard, size) < (%(shard)s, %(size)s))) RETURNING chosen_at",
+        "DELETE FROM audit.anchor_outbox WHERE anchor = %(anchor)s AND shard = %(shard)s AND (size = %(size)s "
+        "OR (%(older)s AND size < %(size)s)) RETURNING chosen_at",
         {"anchor": receipt.anchor, "shard": receipt.shard, "size": receipt.size, "older": older_too},
     )
     since = min([chosen_at, *(row["chosen_at"] for row in gone)])
@@ -212,25 +236,44 @@ async def states(conn: Conn) -> list[State]:
     return [_state(row) for row in await _rows(conn, "SELECT * FROM audit.anchors ORDER BY anchor")]
 
 
-async def newest_checkpoint(conn: Conn) -> tuple[int, int, bytes] | None:
-    """Shard, size and note of the log's newest signed checkpoint."""
-    rows = await _rows(conn, "SELECT shard, size, note FROM audit.checkpoints ORDER BY shard DESC, size DESC LIMIT 1")
+async def newest_checkpoint(conn: Conn, shard: int | None = None) -> tuple[int, int, bytes] | None:
+    """Shard, size and note of the newest signed checkpoint, of the log or of one shard."""
+    rows = await _rows(
+        conn,
+        "SELECT shard, size, note FROM audit.checkpoints WHERE %(shard)s::int IS NULL OR shard = %(shard)s ORDER BY shard DESC, size DESC LIMIT 1",
+        {"shard": shard},
+    )
     return (rows[0]["shard"], rows[0]["size"], bytes(rows[0]["note"])) if rows else None
 
 
-async def first_uncovered(conn: Conn, covered: Place | None) -> Chosen | None:
-    """The first checkpoint signed beyond a place, from the log's own list: seen whether or not a runner is at work."""
-    shard, size = (covered.shard, covered.size) if covered else (0, 0)
+async def newest_receipts(conn: Conn) -> list[Kept]:
+    """Each anchor's kept receipt for the largest tree of each shard."""
     rows = await _rows(
         conn,
-        "SELECT shard, size, signed_at FROM audit.checkpoints WHERE (shard, size) > (%s, %s) AND size > 0 ORDER BY shard, size LIMIT 1",
-        (shard, size),
+        "SELECT r.* FROM audit.anchors a CROSS JOIN audit.shards s CROSS JOIN LATERAL (SELECT * FROM audit.anchor_receipts "
+        "WHERE anchor = a.anchor AND shard = s.shard ORDER BY size DESC LIMIT 1) r ORDER BY r.anchor, r.shard",
     )
-    return Chosen(Place(rows[0]["shard"], rows[0]["size"]), rows[0]["signed_at"]) if rows else None
+    return [_kept(row) for row in rows]
+
+
+async def shards(conn: Conn) -> list[int]:
+    """Every shard, oldest first."""
+    return [row["shard"] for row in await _rows(conn, "SELECT shard FROM audit.shards ORDER BY shard")]
+
+
+async def first_uncovered(conn: Conn, covered: Mapping[int, int]) -> list[Chosen]:
+    """Of each shard the first checkpoint signed beyond a size, from the log's own list: seen whether or not a runner is at work."""
+    rows = await _rows(
+        conn,
+        "SELECT c.* FROM unnest(%s::int[], %s::bigint[]) AS covered(shard, size) CROSS JOIN LATERAL (SELECT shard, size, signed_at "
+        "FROM audit.checkpoints WHERE shard = covered.shard AND size > covered.size ORDER BY size LIMIT 1) c ORDER BY c.shard",
+        (list(covered), list(covered.values())),
+    )
+    return [Chosen(Place(row["shard"], row["size"]), row["signed_at"]) for row in rows]
 
 
 async def open_gap(conn: Conn, chosen: Chosen, missing: Sequence[str], need: int, at: datetime) -> Gap | None:
-    """Open a gap; None where one is open already."""
+    """Open a gap; None where one is open in this shard already."""
     rows = await _rows(
         conn,
         "INSERT INTO audit.anchor_gaps (shard, size, since, found_at, missing, need) VALUES (%s, %s, %s, %s, %s, %s) "
@@ -241,10 +284,10 @@ async def open_gap(conn: Conn, chosen: Chosen, missing: Sequence[str], need: int
 
 
 async def close_gap(conn: Conn, covered: Place, at: datetime) -> Gap | None:
-    """Close the open gap if the covered place reaches it."""
+    """Close the shard's open gap if the covered place reaches it."""
     rows = await _rows(
         conn,
-        "UPDATE audit.anchor_gaps SET covered_at = %s WHERE covered_at IS NULL AND (shard, size) <= (%s, %s) RETURNING *",
+        "UPDATE audit.anchor_gaps SET covered_at = %s WHERE covered_at IS NULL AND shard = %s AND size <= %s RETURNING *",
         (at, covered.shard, covered.size),
     )
     return _gap(rows[0]) if rows else None

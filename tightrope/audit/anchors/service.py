@@ -3,20 +3,21 @@
 It works inside the sealer's process, each anchor in a task of its own: one that hangs or fails delays neither another nor the log. A checkpoint
 that was chosen lies in the outbox until a receipt settles it, so a crash loses none. An anchor that takes the newest tree only (all but the
 store) is never asked for old ones when it comes back: its receipt for the newest covers them, and says how many waited and since when.
+
+All of this holds within one shard. The last checkpoint of a closed shard is one more to be anchored: it lies in each anchor's outbox until that
+anchor has given its receipt, whatever it has given for later shards.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import psycopg
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from tightrope.audit.anchors import repository
 from tightrope.audit.anchors.errors import AnchorError, AnchorIncident, AnchorPending, AnchorUnavailable, WitnessAhead
@@ -24,6 +25,7 @@ from tightrope.audit.anchors.models import Anchor, Consistency, Place, Point, Re
 from tightrope.audit.anchors.policy import AnchorPolicy, Standing, covered_by, sentence, standing
 from tightrope.audit.anchors.repository import Conn, Gap, Kept, State
 from tightrope.audit.anchors.settings import anchors_from, policy_from, trust_from
+from tightrope.audit.anchors.watching import Gauges, Watch
 from tightrope.audit.anchors.witness import WitnessAnchor
 from tightrope.audit.anchors.worm import SegmentStore
 from tightrope.infra.clock import Clock
@@ -84,15 +86,15 @@ class AnchorRunner:
         self._on_gap = on_gap
         self._every = settings.audit_anchor_seconds
         self._witness_every = settings.audit_witness_seconds
-        self._reached: dict[str, tuple[Receipt, bytes]] = {}
+        self._reached: dict[tuple[str, int], tuple[Receipt, bytes]] = {}
         self._chosen: Place | None = None
         self._target: Point | None = None
         self._wake = {anchor.name: asyncio.Event() for anchor in anchors}
-        self._watch = _Watch()
+        self._watch = Watch()
         self._standing: Standing | None = None
         self._incidents: dict[str, str] = {}
         self._unwell: dict[str, str] = {}
-        self._gauges = _Gauges(registry) if registry is not None else None
+        self._gauges = Gauges(registry) if registry is not None else None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises nothing that an anchor or the database does; both are tried again."""
@@ -124,27 +126,32 @@ class AnchorRunner:
         return self._standing.age.total_seconds() if self._standing is not None else 0.0
 
     async def prepare(self) -> None:
-        """Name the anchors in the database, and take up what each had reached before a restart."""
+        """Name the anchors in the database, and take up what each had reached in each shard before a restart."""
         async with self._pool.connection() as conn:
             await repository.register(conn, self._anchors)
-            for state in await repository.states(conn):
-                if state.receipt is None or state.note is None:
-                    continue
-                self._reached[state.anchor] = (state.receipt, state.note)
-                for anchor in self._anchors:
-                    if isinstance(anchor, WitnessAnchor) and anchor.name == state.anchor:
-                        anchor.remember(state.note, state.receipt)
+            known = [(kept.receipt, kept.note) for kept in await repository.newest_receipts(conn)]
+            states = await repository.states(conn)
+        # The newest of all comes last: a witness's may be newer than the one that is kept.
+        known += [(state.receipt, state.note) for state in states if state.receipt is not None and state.note is not None]
+        witnesses = {anchor.name: anchor for anchor in self._anchors if isinstance(anchor, WitnessAnchor)}
+        for receipt, note in known:
+            self._reach(receipt, note)
+            if receipt.anchor in witnesses:
+                witnesses[receipt.anchor].remember(note, receipt)
 
     async def choose(self) -> None:
-        """Put the newest checkpoint into every anchor's outbox, if the log has grown since."""
-        point = await self._newest()
-        if point is None or (self._chosen is not None and point.place <= self._chosen):
-            return
+        """Put the newest checkpoint into every anchor's outbox, if the log has grown since, and of closed shards the last one."""
+        point, names, now = await self._newest(), [anchor.name for anchor in self._anchors], self._clock.now()
+        grown = point is not None and (self._chosen is None or point.place > self._chosen)
         async with self._pool.connection() as conn:
-            await repository.choose(conn, [anchor.name for anchor in self._anchors], point, self._clock.now())
-        self._chosen, self._target = point.place, point
-        for event in self._wake.values():
-            event.set()
+            closed = await repository.choose_closed(conn, names, now)
+            if point is not None and grown:
+                await repository.choose(conn, names, point, now)
+        if point is not None and grown:
+            self._chosen, self._target = point.place, point
+        if grown or closed:
+            for event in self._wake.values():
+                event.set()
 
     async def aim(self) -> None:
         """Give all witnesses the same newest checkpoint to cosign: cosignatures of different ones would never make a quorum."""
@@ -154,31 +161,49 @@ class AnchorRunner:
                 self._wake[anchor.name].set()
 
     async def serve(self, anchor: Anchor) -> None:
-        """Hand in what waits for one anchor, newest first; a witness also what is newer than that.
+        """Hand in what waits for one anchor: the oldest shard first, of each the newest first; a witness also what is newer than that.
+
+        Trouble with one shard keeps no other from its turn.
 
         Raises:
-            AnchorError: it gave no receipt; what waits goes on waiting.
+            AnchorError: it gave no receipt for a shard, the worst where there are several; what waits goes on waiting.
         """
+        # Taken before the outbox is read, so that it never runs ahead of a checkpoint that is chosen meanwhile.
+        target = self._target
+        async with self._pool.connection() as conn:
+            work = [partial(self._serve_shard, anchor, shard) for shard in await repository.waiting_shards(conn, anchor.name)]
+        if isinstance(anchor, WitnessAnchor) and target is not None:
+            work.append(partial(self._take_further, anchor, target))
+        troubles: list[Exception] = []
+        for step in work:
+            try:
+                await step()
+            except Exception as error:
+                troubles.append(error)
+        if troubles:
+            raise max(troubles, key=_gravity)
+
+    async def _serve_shard(self, anchor: Anchor, shard: int) -> None:
         while True:
-            # Taken before the outbox is read, so that it never runs ahead of a checkpoint that is chosen meanwhile.
-            target = self._target
             async with self._pool.connection() as conn:
-                rows = await repository.waiting(conn, anchor.name, 1 if anchor.newest_only else _BATCH)
+                rows = await repository.waiting(conn, anchor.name, shard, 1 if anchor.newest_only else _BATCH)
             for row in rows:
-                reached = self._reached.get(anchor.name)
-                if reached is None or not anchor.newest_only or reached[0].place < row.point.place:
+                reached = self._reached.get((anchor.name, shard))
+                if reached is None or not anchor.newest_only or not reached[0].place.covers(row.point.place):
                     async with self._pool.connection() as conn:
                         await repository.tried(conn, anchor.name, row.point.place)
                     reached = await self._submit(anchor, row.point)
                 await self._settle(anchor, *reached, row.chosen_at)
             if not rows:
-                break
-        reached = self._reached.get(anchor.name)
-        if isinstance(anchor, WitnessAnchor) and target is not None and (reached is None or reached[0].place < target.place):
-            reached = await self._submit(anchor, target)
+                return
+
+    async def _take_further(self, anchor: Anchor, target: Point) -> None:
+        reached = self._reached.get((anchor.name, target.place.shard))
+        if reached is None or not reached[0].place.covers(target.place):
+            receipt, note = await self._submit(anchor, target)
             async with self._pool.connection() as conn:
-                await repository.advance(conn, *reached)
-            self._reached[anchor.name] = reached
+                await repository.advance(conn, receipt, note)
+            self._reach(receipt, note)
 
     async def _settle(self, anchor: Anchor, receipt: Receipt, note: bytes, chosen_at: datetime) -> None:
         async with self._pool.connection() as conn:
@@ -186,9 +211,12 @@ class AnchorRunner:
             await repository.advance(conn, receipt, note)
             if kept is not None:
                 await self._on_receipt(conn, kept)
-        before = self._reached.get(anchor.name)
-        if before is None or before[0].place <= receipt.place:
-            self._reached[anchor.name] = (receipt, note)
+        self._reach(receipt, note)
+
+    def _reach(self, receipt: Receipt, note: bytes) -> None:
+        before = self._reached.get((receipt.anchor, receipt.shard))
+        if before is None or receipt.place.covers(before[0].place):
+            self._reached[receipt.anchor, receipt.shard] = (receipt, note)
 
     async def _submit(self, anchor: Anchor, point: Point) -> tuple[Receipt, bytes]:
         try:
@@ -197,7 +225,8 @@ class AnchorRunner:
                     return await anchor.submit(point), point.note
                 except WitnessAhead:
                     # Another writer handed in a newer one first. That is no alarm, as long as the log has that one too.
-                    newest = await self._newest()
+                    async with self._pool.connection() as conn:
+                        newest = _point(await repository.newest_checkpoint(conn, point.place.shard))
                     if newest is None or newest.place <= point.place:
                         raise
                     return await anchor.submit(newest), newest.note
@@ -205,27 +234,26 @@ class AnchorRunner:
             raise AnchorUnavailable(f"{anchor.name} gave no receipt within {SUBMIT_SECONDS:.0f} s") from None
 
     async def judge(self) -> Standing:
-        """Compare with the policy; open a gap or close it."""
-        now = self._clock.now()
+        """Compare with the policy; in each shard open a gap or close it."""
+        now, gaps = self._clock.now(), list[Gap]()
         async with self._pool.connection() as conn:
             found = self._watch.correct(await standing_now(conn, self._policy, now), self._policy)
-            gap = None
-            if found.covered is not None:
-                gap = await repository.close_gap(conn, found.covered, now)
-                if gap is not None:
-                    await self._on_gap(conn, gap)
-            if found.late and found.open is not None:
-                gap = await repository.open_gap(conn, found.open, found.missing, self._policy.need, now)
-                if gap is not None:
-                    await self._on_gap(conn, gap)
-        if gap is not None:
+            for one in found.shards:
+                gap = await repository.close_gap(conn, one.covered, now) if one.covered is not None else None
+                gaps += [gap] if gap is not None else []
+                if one.late and one.open is not None:
+                    gap = await repository.open_gap(conn, one.open, one.missing, self._policy.need, now)
+                    gaps += [gap] if gap is not None else []
+            for gap in gaps:
+                await self._on_gap(conn, gap)
+        for gap in gaps:
             how = "closed" if gap.covered_at else "opened"
             log.error(
                 "a gap in anchoring", action=f"anchor_gap_{how}", shard=gap.place.shard, size=gap.place.size, missing=gap.missing
             )
         self._standing = found
         if self._gauges is not None:
-            self._gauges.show(found, self._reached, now)
+            self._gauges.show(found, [receipt for receipt, _ in self._reached.values()], now)
         return found
 
     async def ask_health(self, anchor: Anchor) -> None:
@@ -240,8 +268,7 @@ class AnchorRunner:
             await repository.note_unwell(conn, anchor.name, text)
 
     async def _newest(self) -> Point | None:
-        latest = await self._latest()
-        return Point(Place(latest[0], latest[1]), latest[2]) if latest is not None and latest[1] > 0 else None
+        return _point(await self._latest())
 
     async def _prepare(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -296,47 +323,26 @@ class AnchorRunner:
             self._incidents[anchor.name] = text
 
 
-class _Watch:
-    """Measures waiting by a clock that cannot be set: one that was set back would make every wait look short."""
-
-    def __init__(self) -> None:
-        self._place: Place | None = None
-        self._since = 0.0
-
-    def correct(self, found: Standing, policy: AnchorPolicy) -> Standing:
-        """The same, with at least the age that this process saw pass."""
-        if found.open is None:
-            self._place = None
-            return found
-        if self._place is None or found.open.place != self._place:
-            self._place, self._since = found.open.place, time.monotonic()
-        age = max(found.age, timedelta(seconds=time.monotonic() - self._since))
-        return replace(found, age=age, late=age > policy.within)
+def _gravity(error: Exception) -> int:
+    """Of several troubles the one to tell: an incident before all, a receipt that only takes its time after all."""
+    return 2 if isinstance(error, AnchorIncident) else 0 if isinstance(error, AnchorPending) else 1
 
 
-class _Gauges:
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._unanchored = Gauge(
-            "tightrope_audit_unanchored_seconds", "Wait of the first checkpoint without enough anchor receipts", registry=registry
-        )
-        self._late = Gauge("tightrope_audit_anchors_late", "1 while the anchors' policy is not met", registry=registry)
-        self._age = Gauge(
-            "tightrope_audit_anchor_age_seconds", "Time since an anchor's newest receipt", ["anchor"], registry=registry
-        )
-
-    def show(self, found: Standing, reached: dict[str, tuple[Receipt, bytes]], now: datetime) -> None:
-        self._unanchored.set(found.age.total_seconds())
-        self._late.set(int(found.late))
-        for name, (receipt, _) in reached.items():
-            self._age.labels(name).set((now - receipt.received).total_seconds())
+def _point(found: tuple[int, int, bytes] | None) -> Point | None:
+    return Point(Place(found[0], found[1]), found[2]) if found is not None and found[1] > 0 else None
 
 
 async def standing_now(conn: Conn, policy: AnchorPolicy, now: datetime, states: list[State] | None = None) -> Standing:
     """How the log stands against its policy, from the database alone: seen whether or not a runner is at work."""
     known = states if states is not None else await repository.states(conn)
-    reached = {state.anchor: state.receipt.place for state in known if state.receipt is not None}
-    first = await repository.first_uncovered(conn, covered_by(policy, reached))
-    return standing(policy, [first] if first else [], reached, now)
+    receipts = [kept.receipt for kept in await repository.newest_receipts(conn)]
+    reached: dict[str, dict[int, int]] = {}
+    for receipt in [*receipts, *(state.receipt for state in known if state.receipt is not None)]:
+        of_anchor = reached.setdefault(receipt.anchor, {})
+        of_anchor[receipt.shard] = max(receipt.size, of_anchor.get(receipt.shard, 0))
+    covered = {shard: covered_by(policy, reached, shard) for shard in await repository.shards(conn)}
+    sizes = {shard: place.size if place is not None else 0 for shard, place in covered.items()}
+    return standing(policy, await repository.first_uncovered(conn, sizes), reached, now)
 
 
 def runner_from(

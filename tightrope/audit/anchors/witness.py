@@ -79,7 +79,7 @@ class WitnessAnchor:
             if answer.status_code == 200:
                 return self._take(point, answer.text)
             if answer.status_code != 409:
-                raise self._refusal(answer)
+                raise self._refusal(answer, shard)
             knows = self._size(answer)
             if knows < cosigned:
                 raise WitnessSetBack(
@@ -109,16 +109,16 @@ class WitnessAnchor:
         except httpx.HTTPError as error:
             raise AnchorUnavailable(f"the witness {self.name} does not answer at {self._url}: {error!r}") from error
 
-    def _refusal(self, answer: httpx.Response) -> AnchorRefused | AnchorUnavailable:
+    def _refusal(self, answer: httpx.Response, shard: int) -> AnchorRefused | AnchorUnavailable:
         said = answer.text[:200].strip()
         match answer.status_code:
             case 404:
                 return WitnessUnaware(
-                    f"{self.name} does not know this log; internal audit adds its `log` line to logs.txt ({said})"
+                    f"{self.name} does not know this log's {shard}; internal audit adds the `log` line of that year to logs.txt ({said})"
                 )
             case 403:
                 return WitnessDistrustsKey(
-                    f"{self.name} does not trust the key of this checkpoint; internal audit adds its `log` line ({said})"
+                    f"{self.name} does not trust the key of this checkpoint of {shard}; internal audit adds the `log` line of that year ({said})"
                 )
             case 400:
                 return WitnessCannotRead(f"{self.name} calls the request malformed: {said}")

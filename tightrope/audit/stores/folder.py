@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tightrope.audit.errors import StoreError, WriteOnceViolation
-from tightrope.audit.stores.models import Receipt, StoreInfo, check_key
+from tightrope.audit.stores.models import LAST, Receipt, StoreInfo, check_key
 
 
 class LocalFolderStore:
@@ -43,14 +43,17 @@ class LocalFolderStore:
         except OSError as error:
             raise StoreError(f"the segment store did not give {key}: {error}") from error
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key below the folder `prefix`, in order."""
+    def keys(self, prefix: str, *, after: str = "", before: str = LAST) -> Iterator[str]:
+        """Every key below the folder `prefix` and between `after` and `before`, in order. Folders outside are not looked into."""
         try:
             (self._folder / prefix).stat()  # a folder that is not there yet is empty; any other trouble is an error
             for folder, folders, names in os.walk(self._folder / prefix, onerror=_raise):
-                folders.sort()
-                for name in sorted(name for name in names if not name.startswith(".")):
-                    yield (Path(folder) / name).relative_to(self._folder).as_posix()
+                here = Path(folder).relative_to(self._folder).as_posix() + "/"
+                # The last key that can lie in a folder is beyond `after`, and its first is below `before`.
+                folders[:] = sorted(name for name in folders if f"{here}{name}/{LAST}" > after and f"{here}{name}/" < before)
+                for key in sorted(f"{here}{name}" for name in names if not name.startswith(".")):
+                    if after < key < before:
+                        yield key
         except FileNotFoundError:
             return
         except OSError as error:

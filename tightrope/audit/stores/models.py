@@ -14,6 +14,9 @@ from tightrope.audit.errors import StoreError
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
 
+LAST = "~"
+"""Comes after every key."""
+
 
 def check_key(key: str) -> str:
     """The key itself.
@@ -72,8 +75,15 @@ class SegmentStore(Protocol):
         """The bytes under a key, or None. Raises StoreError when the store cannot be read."""
         ...
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key below the folder `prefix`, however deep; in order within a folder."""
+    def keys(self, prefix: str, *, after: str = "", before: str = LAST) -> Iterator[str]:
+        """Every key below the folder `prefix`, however deep; in order within a folder.
+
+        Args:
+            after, before: only keys between these two, neither of them included, in the order of their characters. What lies outside costs next to nothing.
+
+        Raises:
+            StoreError: the store cannot be listed.
+        """
         ...
 
     def describe(self) -> StoreInfo:

@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from tightrope.audit.errors import StoreError, StoreRefused, WriteOnceViolation
-from tightrope.audit.stores.models import Receipt, StoreInfo, check_key
+from tightrope.audit.stores.models import LAST, Receipt, StoreInfo, check_key
 from tightrope.audit.stores.verdict import KeptVerdict, why_not_worm
 from tightrope.infra.clock import Clock
 from tightrope.infra.s3 import S3Client, S3Refused
@@ -147,13 +147,16 @@ class S3Store:
             first = first if first is not None else data
         return first
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key below the folder `prefix`, in order; also those that a delete marker hides."""
-        before = None
-        for version in self.versions(f"{prefix}/"):
-            if not version.marker and version.key != before:
-                before = version.key
-                yield version.key
+    def keys(self, prefix: str, *, after: str = "", before: str = LAST) -> Iterator[str]:
+        """Every key below the folder `prefix` and between `after` and `before`, in order; also those that a delete marker hides."""
+        told = after
+        for version in self.versions(f"{prefix}/", after=after):
+            if version.key >= before:
+                return
+            # Not every server leaves out the versions of the key that the listing is to begin after.
+            if not version.marker and version.key > told:
+                told = version.key
+                yield told
 
     def describe(self) -> StoreInfo:
         """WORM only with a passed self-test of this bucket on this server's version, not too old. Asks no server."""
@@ -191,13 +194,13 @@ class S3Store:
         until = found.get("RetainUntilDate")
         return Lock(str(found.get("Mode")), until) if isinstance(until, datetime) else None
 
-    def versions(self, prefix: str) -> Iterator[StoredVersion]:
-        """Every version and delete marker of the keys that begin with `prefix`; by key, a key's newest first.
+    def versions(self, prefix: str, *, after: str = "") -> Iterator[StoredVersion]:
+        """Every version and delete marker of the keys that begin with `prefix`, beyond the key `after`; by key, a key's newest first.
 
         Raises:
             StoreError: the bucket cannot be listed.
         """
-        markers: dict[str, Any] = {}
+        markers: dict[str, Any] = {"KeyMarker": after} if after else {}
         while True:
             list_page = partial(self._client.list_object_versions, Bucket=self.place.bucket, Prefix=prefix, **markers)
             page = self._call("listing " + prefix, list_page)
