@@ -249,7 +249,9 @@ class Bulk:
             named = keyring.customer(PROBE) if customer_of(opened) else None
             row = row_of(Source(Place(self._shard, index), record_id, json.loads(leaf), opened, key.kid, "active", named))
             told = cells(row) % f"{_BYTES}{named.hex()}" if named else cells(row) % ()
-            self._lines["rows"].append(f"{self._shard}\t{index}\t{front}\t{told}\n")
+            self._lines["rows"].append(
+                f"{self._shard}\t{index}\t{record_id}\t{timestamp(at)}\t{draft.event}\t{conv}\t{turn}\t{key.kid}\t{told}\n"
+            )
         return leaf
 
     def _real_key(self, key: DataKey, conversation: str) -> None:
@@ -274,7 +276,9 @@ class Bulk:
         front = f"{record_id}\t{_NONE}\t{event}\t{_NONE}\t{timestamp(at)}\t{_NONE}"
         self._lines["records"].append(f"{front}\t{_BYTES}{leaf.hex()}\t{_NONE}\n")
         row = row_of(Source(Place(self._shard, 0), record_id, json.loads(leaf), None, None, None, None))
-        self._lines["rows"].append(f"{self._shard}\t0\t{front}\t{cells(row) % ()}\n")
+        self._lines["rows"].append(
+            f"{self._shard}\t0\t{record_id}\t{timestamp(at)}\t{event}\t{_NONE}\t{_NONE}\t{_NONE}\t{cells(row) % ()}\n"
+        )
         return leaf
 
     def _times(self, milliseconds: int) -> tuple[str, str]:

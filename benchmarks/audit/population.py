@@ -11,7 +11,6 @@ import json
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import tightrope
@@ -104,11 +103,10 @@ def _turns(sort: str, conversation: str, customer: str | None, today: date) -> l
 
 def _long(draft: RecordDraft) -> RecordDraft:
     """A turn's payload in the demo's length: the tracker's events of a turn are many more than a test writes."""
-    payload: dict[str, Any] = dict(draft.payload)
-    events = list(payload.get("events") or [])
-    while len(payload_bytes(payload | {"events": events})) < TURN_BYTES:
-        events.append({"event": "slot", "name": f"slot_{len(events)}", "value": None, "timestamp": 1779244260.5 + len(events)})
-    return replace(draft, payload=payload | {"events": events})
+    events = list(draft.payload.get("events") or [])
+    slots = [{"event": "slot", "name": f"slot_{number:03}", "value": None, "timestamp": 1779244260.5} for number in range(200)]
+    short = TURN_BYTES - len(payload_bytes(dict(draft.payload)))
+    return replace(draft, payload={**draft.payload, "events": [*events, *slots[: max(0, short // len(payload_bytes(slots[0])))]]})
 
 
 def scripts() -> list[Script]:
