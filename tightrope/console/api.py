@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from tightrope.audit.errors import ConversationUnknown
+from tightrope.audit.index.keeping import kept_current
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Event, Place
 from tightrope.audit.reading import show_conversation
@@ -59,6 +60,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app.state.pool = await stack.enter_async_context(open_pool(settings, Role.AUDITOR, max_size=4))
+            await stack.enter_async_context(kept_current(settings, clock))
             http = await stack.enter_async_context(outbound_client(settings, purpose="identity"))
             app.state.provider = Provider(
                 http,
