@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from tightrope.audit.errors import AuditError, ConversationUnknown
 from tightrope.audit.export.models import Masker
 from tightrope.audit.index.finding import Finder
+from tightrope.audit.index.keeping import kept_current
 from tightrope.audit.index.service import Indexer
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Place
@@ -85,6 +86,7 @@ def create_app(settings: Settings, *, mask: Masker, clock: Clock | None = None) 
             sweeping = asyncio.create_task(exports.keep_clean())
             stack.callback(sweeping.cancel)
             app.state.exports = exports
+            await stack.enter_async_context(kept_current(settings, clock))
             http = await stack.enter_async_context(outbound_client(settings, purpose="identity"))
             app.state.provider = Provider(
                 http,

@@ -192,10 +192,7 @@ def _cited(cited: str, add: Any) -> None:
     if marked:
         add("i.cited && %(cited)s::text[] AND i.cited <> '{}'", cited=[document_name(document, version)])
     else:
-        add(
-            "EXISTS (SELECT 1 FROM unnest(i.cited) AS one WHERE split_part(one, '@', 1) = %(cited)s) AND i.cited <> '{}'",
-            cited=document,
-        )
+        add("audit_index.documents(i.cited) && %(cited)s::text[] AND i.cited <> '{}'", cited=[document])
 
 
 def _outcome(outcome: str) -> list[str]:

@@ -42,14 +42,20 @@ class Indexer:
         self._clock = clock
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep the index current until `stop`. Trouble with the database is tried again."""
+        """Keep the index current until `stop`. Trouble is told once and tried again."""
+        trouble = ""
         while not stop.is_set():
             pause = POLL_SECONDS
             try:
                 await self.catch_up()
+                if trouble:
+                    log.info("the auditor's index is read on", action="audit_index_current")
+                trouble = ""
             except Exception as error:  # the index is no part of answering; it goes on when it can
-                log.error("the auditor's index is behind", action="audit_index_behind", reason=str(error))
-                pause = RETRY_SECONDS
+                reason, pause = f"{type(error).__name__}: {error}", RETRY_SECONDS
+                if reason != trouble:
+                    log.error("the auditor's index is behind", action="audit_index_behind", reason=reason)
+                trouble = reason
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
 
@@ -101,6 +107,8 @@ class Indexer:
             if state["version"] != VERSION:
                 await repository.clear(conn, VERSION, self._clock.now())
                 state = state | {"shard": 0, "next": 0}
+            if not await repository.behind(conn, state["shard"], state["next"]):
+                return 0
             records = await repository.following(conn, state["shard"], state["next"], BATCH)
             if not records:
                 return 0
@@ -123,7 +131,8 @@ class Indexer:
         await log_repository.load_keys(
             conn, self._keyring, (record["kid"] for record in records if record["key_state"] == "active")
         )
-        return [row_of(source_of(self._keyring, record)) for record in records]
+        # In a thread: decrypting and parsing a batch takes a tenth of a second, in which a process that shows pages should show them.
+        return await asyncio.to_thread(lambda: [row_of(source_of(self._keyring, record)) for record in records])
 
 
 def source_of(keyring: Keyring, record: dict[str, Any]) -> Source:
