@@ -44,7 +44,7 @@ flows: $(VENV)/.dev ## For flow authors: all that a change of flows, wording or 
 uat: $(VENV)/.demo ## All acceptance cases against the real parts (under five minutes); report in .tightrope/uat
 	@$(BIN)/tightrope uat run
 
-test-long: $(VENV)/.dev browser ceph softhsm ## Crash tests, WORM store on Ceph, acceptance cases and the whole demo check (under 60 minutes)
+test-long: $(VENV)/.dev browser ceph softhsm ## Crash tests, WORM store on Ceph, the audit benchmark in small, acceptance cases and the whole demo check (under 60 minutes)
 	@$(PYTEST) -m long
 	@$(MAKE) --no-print-directory uat
 	@$(MAKE) --no-print-directory demo CHECK=1
