@@ -208,7 +208,9 @@ async def run(demo: Demo, rate: int, seconds: int) -> int:
         inquire(c, LOGGED_IN if i % 2 == 0 else GUEST, start + (seconds + ramp) * i / inquiries, late, failed)
         for i, c in enumerate(customers)
     ]
-    window, *_ = await asyncio.gather(measure(demo, port, rate, start + ramp, seconds), *tasks)
+    measured = asyncio.ensure_future(measure(demo, port, rate, start + ramp, seconds))
+    await asyncio.gather(measured, *tasks)
+    window = measured.result()
     await asyncio.sleep(5)
     found, messages, unanswered = responses(demo, window.since, window.until)
     used, took = memory(demo), window.until - window.since
@@ -270,7 +272,12 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=800, help="customer messages a minute")
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    with temporary_demo(lambda what, state: sys.stderr.write(f"  {what} {state}\n") if state == "ready" else None) as demo:
+
+    def tell(what: str, state: str) -> None:
+        if state == "ready":
+            sys.stderr.write(f"  {what} {state}\n")
+
+    with temporary_demo(tell) as demo:
         return asyncio.run(run(demo, options.rate, options.seconds))
 
 

@@ -87,12 +87,12 @@ def measure(world: World, sizes: tuple[int, ...] = SIZES) -> tuple[list[Grown], 
 def _insider(conn: psycopg.Connection, *tables: str) -> Iterator[None]:
     """The queue's trigger off: what is copied in with its place does not wait for one."""
     for table in tables:
-        conn.execute(f"ALTER TABLE audit.{table} DISABLE TRIGGER enqueue")  # type: ignore[arg-type]
+        conn.execute(f"ALTER TABLE audit.{table} DISABLE TRIGGER enqueue")
     try:
         yield
     finally:
         for table in tables:
-            conn.execute(f"ALTER TABLE audit.{table} ENABLE ALWAYS TRIGGER enqueue")  # type: ignore[arg-type]
+            conn.execute(f"ALTER TABLE audit.{table} ENABLE ALWAYS TRIGGER enqueue")
 
 
 def _load(world: World, keyring: Keyring, first: int, count: int, shard: int) -> None:

@@ -50,7 +50,8 @@ async def _talk(demo: Demo) -> Turns:
 
 def report(found: Turns) -> list[str]:
     """The section of the report."""
-    records, leaves, cts = (sum(row[at] for row in found.rows) for at in (1, 2, 3))
+    _, *columns = zip(*found.rows, strict=True)
+    records, leaves, cts = (sum(map(int, column)) for column in columns)
     return [
         "## Bytes a turn",
         "",

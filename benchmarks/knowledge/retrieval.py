@@ -84,7 +84,9 @@ def methods(release: Release, search: Search, language: Language) -> tuple[list[
         return np.array([matched(weights, known[at]) for at in own]) / (sum(weights.values()) or 1.0)
 
     def vector(question: str) -> Scores:
-        nearest: Scores = (rows @ search.ask(question).row).max(axis=1).astype(np.float64)
+        asked = search.ask(question).row
+        assert asked is not None, "the encoder gives every question a vector"
+        nearest: Scores = (rows @ asked).max(axis=1).astype(np.float64)
         return nearest
 
     def ranks(question: str) -> Scores:

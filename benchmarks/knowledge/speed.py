@@ -100,8 +100,8 @@ def fill(connection: psycopg.Connection, dataset: str, size: int) -> None:
             for at in range(size):
                 document, language = documents[at // 4]
                 one, other = random.choices(pools[language], k=2)
-                half = lambda found: random.sample(found, len(found) // 2)  # noqa: E731
-                kept.append(sorted({*half(one[1]), *half(other[1])}))
+                halves = (random.sample(found, len(found) // 2) for found in (one[1], other[1]))
+                kept.append(sorted({term for half in halves for term in half}))
                 copy.write_row((first + at, f"{at:016x}", document, dataset, one[0]))
         with cursor.copy("COPY knowledge.posting (dataset_id, term, chunk, head) FROM STDIN") as copy:
             for at, found in enumerate(kept):

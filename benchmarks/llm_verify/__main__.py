@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -88,7 +89,7 @@ def section(description: str, served: Served, seconds: float, seen: list[Seen], 
     """One model in the report."""
     lines = ["", f"## {description}", "", f"Served as `{served.manifest.served_name}`, up in {seconds:.0f} s.", ""]
     lines += ["| | " + " | ".join(tally.mode for tally in tallies) + " |", "| --- |" + " --- |" * len(tallies)]
-    rows = {
+    rows: dict[str, Callable[[Tally], object]] = {
         "questions asked (of " + str(wanted) + ")": lambda t: t.asked,
         "calls of the model": lambda t: ", ".join(f"{n} {name}" for name, n in sorted(t.model.items())),
         "ends": lambda t: ", ".join(f"{n} {name}" for name, n in sorted(t.ends.items())),
