@@ -27,28 +27,28 @@ _DEFINED = (
 
 
 @contextmanager
-def filling(world: World, tables: list[str]) -> Iterator[psycopg.Connection]:
+def filling(world: World, tables: list[str]) -> Iterator[None]:
     """Settings that trust the machine not to crash, tables without indexes, and no queue for what is copied in with its place.
 
     At the end all is as it was, the indexes are made and the tables analysed.
     """
     with world.superuser() as conn:
         for name, value in _FAST.items():
-            conn.execute(f"ALTER SYSTEM SET {name} = {value}")  # type: ignore[arg-type]
+            conn.execute(f"ALTER SYSTEM SET {name} = {value}")
         conn.execute("SELECT pg_reload_conf()")
         conn.execute("ALTER TABLE audit.records DISABLE TRIGGER enqueue")
         found = conn.execute(_DEFINED, (tables,)).fetchall()
         for index, table, constraint, _, _ in found:
-            conn.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")  # type: ignore[arg-type]
+            conn.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")
     yield
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda one: _make(world, one), found))
     with world.superuser() as conn:
         conn.execute("ALTER TABLE audit.records ENABLE ALWAYS TRIGGER enqueue")
-        conn.execute(f"VACUUM (ANALYZE, INDEX_CLEANUP OFF) {', '.join(name for name in tables if name != 'audit.records')}")  # type: ignore[arg-type]
+        conn.execute(f"VACUUM (ANALYZE, INDEX_CLEANUP OFF) {', '.join(name for name in tables if name != 'audit.records')}")
         conn.execute("ANALYZE audit.records")
         for name in _FAST:
-            conn.execute(f"ALTER SYSTEM RESET {name}")  # type: ignore[arg-type]
+            conn.execute(f"ALTER SYSTEM RESET {name}")
         conn.execute("SELECT pg_reload_conf()")
         conn.execute("CHECKPOINT")
 
@@ -56,7 +56,7 @@ def filling(world: World, tables: list[str]) -> Iterator[psycopg.Connection]:
 def _make(world: World, defined: tuple[str, str, str | None, str, str]) -> None:
     _, table, constraint, definition, index = defined
     with world.superuser() as conn:
-        conn.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition}" if constraint else index)  # type: ignore[arg-type]
+        conn.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition}" if constraint else index)
 
 
 class Copier:
@@ -87,7 +87,7 @@ class Copier:
     def _one(self, name: str, lines: list[str]) -> None:
         with (
             self._connections[name].cursor() as cursor,
-            cursor.copy(f"COPY {self._tables[name]} FROM STDIN") as copy,  # type: ignore[arg-type]
+            cursor.copy(f"COPY {self._tables[name]} FROM STDIN") as copy,
         ):
             for at in range(0, len(lines), 2048):
                 copy.write("".join(lines[at : at + 2048]))

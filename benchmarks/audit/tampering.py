@@ -55,7 +55,7 @@ def _verdict(path: Path, *, strict: bool) -> tuple[int, set[tuple[Any, ...]]]:
     arguments = [str(path), "--policy", str(GOLDEN / "policy.txt"), "--json", *(["--strict"] if strict else [])]
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-        code = verify_log.main(verify_log.LogCheck, [*arguments, "--leaves"]) if log else verify.main(argv=arguments)
+        code = verify.main(verify_log.LogCheck, [*arguments, "--leaves"]) if log else verify.main(argv=arguments)
     rows = json.loads(out.getvalue())["findings"] if out.getvalue() else []
     return code, {(row["kind"], row["shard"], row["first"], row["last"]) for row in rows}
 
