@@ -148,7 +148,7 @@ async def test_an_export_over_new_year_is_witnessed_to_the_last_leaf_of_the_old_
     assert " late " not in said
     assert [(one["shard"], one["index"]) for one in lines(tmp_path / "out", "records.jsonl")] == [
         (OLD, 1),
-        (OLD, 2),
+        (OLD, 3),
         (OLD + 1, 1),
     ]
     anchors = json.loads((tmp_path / "out/anchors.json").read_text())
