@@ -269,6 +269,59 @@ async def test_leftovers_of_puts_that_failed_after_they_had_landed_stop_nothing(
     assert (await verify_log(log)).ok
 
 
+class Listed(LocalFolderStore):
+    """A folder that remembers which keys it was asked to name."""
+
+    def __init__(self, folder) -> None:
+        super().__init__(folder)
+        self.named: list[str] = []
+
+    def keys(self, prefix, **within):
+        for key in super().keys(prefix, **within):
+            self.named.append(key)
+            yield key
+
+
+async def test_the_start_lists_no_more_of_the_store_than_can_lie_beyond_the_index(log, worker, recorder, seal, monkeypatch):
+    monkeypatch.setattr(segment_writer, "ENTRIES", 3)
+    await write(worker, recorder, 30)
+    await seal()
+    store = Listed(log.audit_store)
+    await write(worker, recorder, 1)
+    await seal(store=store)
+    assert len(list(LocalFolderStore(log.audit_store).keys("seg"))) >= 11
+    assert len(store.named) <= 1, "the last segment alone, which might have reached beyond"
+    assert (await verify_log(log)).ok
+
+
+@pytest.mark.parametrize("year", [-1, 1])
+async def test_a_store_with_a_year_that_the_database_lacks_stops_the_sealer(log, worker, recorder, seal, superuser, year):
+    """A database that was set back to before New Year, or lost a whole year, on either side of what it has."""
+    await write(worker, recorder, 3)
+    await seal()
+    with superuser("tightrope") as conn:
+        (shard,) = conn.execute("SELECT shard FROM audit.shards").fetchone()
+    digest = "0" * 64
+    LocalFolderStore(log.audit_store).put(f"seg/{shard + year}/000000000000-000000000001.{digest}.jsonl", b"x")
+    with pytest.raises(SealerRefused, match=f"holds entries of {shard + year} up to 1, the tree has 0"):
+        await run_sealer(log, asyncio.Event())
+
+
+async def test_a_segment_that_begins_within_the_index_and_ends_beyond_the_tree_stops_the_sealer(
+    log, worker, recorder, seal, superuser
+):
+    """What another cut of a longer log left: the database was set back."""
+    await write(worker, recorder, 600)
+    await seal()
+    with superuser("tightrope") as conn:
+        shard, size = conn.execute("SELECT shard, size FROM audit.shards").fetchone()
+    digest = "0" * 64
+    first = size - segment_writer.ENTRIES + 1
+    LocalFolderStore(log.audit_store).put(f"seg/{shard}/{first:012d}-{size:012d}.{digest}.jsonl", b"x")
+    with pytest.raises(SealerRefused, match=f"up to {size}, the tree has {size} leaves"):
+        await run_sealer(log, asyncio.Event())
+
+
 async def test_a_segment_ends_before_it_is_too_large_for_one_put(log, worker, recorder, seal, monkeypatch):
     monkeypatch.setattr(segment_writer, "BYTES", 20_000)
     async with worker.connection() as conn:

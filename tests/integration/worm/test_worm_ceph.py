@@ -57,6 +57,19 @@ def test_nothing_put_on_top_hides_what_was_stored(account):
         store.put("plain", b"two")
 
 
+def test_a_listing_begins_and_ends_where_it_is_told(account):
+    store = account.store()
+    names = [*(f"seg/2026/{number}" for number in range(7)), "seg/2027/0"]
+    for name in names:
+        store.put(name, b"x")
+    account.client.put_object(Bucket=account.place.bucket, Key="seg/2026/3", Body=b"forged")
+    account.client.delete_object(Bucket=account.place.bucket, Key="seg/2026/4")
+    assert list(store.keys("seg", after="seg/2026/3", before="seg/2026/6")) == ["seg/2026/4", "seg/2026/5"]
+    assert list(store.keys("seg", after="seg/2026/35", before="seg/2027/")) == names[4:7]
+    assert list(store.keys("seg", after="seg/2026/3")) == names[4:]
+    assert list(store.keys("seg", before="seg/2026/")) == []
+
+
 def test_many_keys_are_listed_in_pages(account, monkeypatch):
     store = account.store()
     names = [f"seg/2026/{n:03}" for n in range(7)]
