@@ -487,6 +487,9 @@ ATTACKS: dict[str, Attack] = {
     "destruction-without-statements": Attack(
         lambda: destroyed_by(payload={"reason": "x", "statements": []}), (DESTRUCTION,), says="statements"
     ),
+    "destruction-of-another-approval": Attack(
+        lambda: destroyed_by(statements=[made.destruction()["statements"][0], "11" * 32]), (DESTRUCTION,), says="its statements"
+    ),
     "destruction-of-other-keys": Attack(for_other_keys, (DESTRUCTION,), says="other keys"),
     "destruction-of-another-proposal": Attack(
         lambda: destroyed_by(**made.destruction(proposal="00" * 32)), (DESTRUCTION,), says="did not approve"
@@ -522,7 +525,11 @@ ATTACKS: dict[str, Attack] = {
     ),
     "worm-receipt-of-another": Attack(lambda: other_receipt("worm-s3"), (WHOLE,), says="another checkpoint"),
     "worm-receipt-empty": Attack(lambda: other_receipt("worm-s3", b"{}"), (WHOLE,), says="another checkpoint"),
-    "chain-certificate-of-another": Attack(lambda: other_receipt("chain-http"), (WHOLE,), says="another checkpoint"),
+    "chain-certificate-of-another": Attack(
+        lambda: other_receipt("chain-http", asserted=made.time(made.story()[1].seen_at(12) + timedelta(seconds=50))),
+        (WHOLE,),
+        says="another checkpoint",
+    ),
     "chain-time": Attack(
         lambda: other_receipt("chain-http", chain_of_15(), asserted="2026-03-02T01:00:00.000Z"), (WHOLE,), says="another time"
     ),
