@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from tightrope.audit.stores.choice import store_from
 
 from benchmarks.audit.drafts import copy_records
 from benchmarks.audit.world import RELEASE, World
@@ -29,6 +28,7 @@ from tightrope.audit.log_keys import LogKeys
 from tightrope.audit.notary import Notary
 from tightrope.audit.segment_writer import SegmentWriter
 from tightrope.audit.sequencer import BATCH, Sequencer
+from tightrope.audit.stores.choice import store_from
 from tightrope.audit.tlog.checkpoint import Checkpoint
 from tightrope.audit.tlog.merkle import Frontier, check_inclusion, inclusion_proof
 from tightrope.audit.tlog.note import Note

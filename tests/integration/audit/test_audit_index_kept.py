@@ -65,7 +65,9 @@ async def test_two_at_work_write_each_row_once(log, worker, recorder, seal, cloc
             await Indexer(auditor, keyring, clock).catch_up()
         assert await indexed(superuser, 20) == 20
     with superuser("tightrope") as conn:
-        row = conn.execute("SELECT count(*), count(DISTINCT record_id), (SELECT count(*) FROM audit.leaves) FROM audit_index.records")
+        row = conn.execute(
+            "SELECT count(*), count(DISTINCT record_id), (SELECT count(*) FROM audit.leaves) FROM audit_index.records"
+        )
         assert len(set(row.fetchone())) == 1
 
 
