@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine bench-audit docs rasa-verify ragflow-verify llm-verify clean browser ceph softhsm
+.PHONY: help demo test test-unit flows uat test-long check understanding knowledge bench bench-engine bench-audit bench-audit-10m docs rasa-verify ragflow-verify llm-verify clean browser ceph softhsm
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,7 +62,7 @@ understanding: $(VENV)/.dev ## Encode and train anew after lines in data/underst
 knowledge: $(VENV)/.dev ## Encode anew after documents in knowledge_base changed (0.2 s a new passage)
 	@$(BIN)/python -m tightrope.knowledge.build
 
-bench: $(VENV)/.dev ## Speed of the whole way of a message and of the audit log, beside bare yardsticks; writes docs/reports/ (a quarter of an hour)
+bench: $(VENV)/.dev ## Speed of the whole way of a message and of the audit log, beside bare yardsticks; writes docs/reports/ (20 minutes)
 	@$(BIN)/python -m benchmarks.throughput
 	@$(MAKE) --no-print-directory bench-audit
 
@@ -71,8 +71,11 @@ bench-engine: $(VENV)/.dev ## Speed of the engine alone: its core, served turns,
 	@$(BIN)/python -m benchmarks.engine.served
 	@$(BIN)/python -m benchmarks.engine.journeys
 
-bench-audit: $(VENV)/.dev ## Figures of the audit log: release, batches, verification, growth, bytes a turn; writes docs/reports/ (some ten minutes)
+bench-audit: $(VENV)/.dev ## Figures of the audit log: release, batches, verification, growth, find and export, bytes a turn; writes docs/reports/ (a quarter of an hour)
 	@$(BIN)/python -m benchmarks.audit
+
+bench-audit-10m: $(VENV)/.dev ## Find and export one customer among 100 thousand, 1 and 10 million events; writes docs/reports/ (20 minutes, 35 GB of disk for that time)
+	@$(BIN)/python -m benchmarks.audit.find_export
 
 docs: $(VENV)/.dev ## Write docs/settings.md from the settings' own descriptions
 	@$(BIN)/python -m tightrope.cli.settings_page > docs/settings.md

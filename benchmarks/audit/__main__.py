@@ -1,6 +1,6 @@
 """Figures of the audit log, beside bare yardsticks of the same run; writes docs/reports/. `python -m benchmarks.audit [PART …] [--quick]`
 
-The whole takes some ten minutes on two idle cores; named parts and quick runs are printed and not kept.
+The whole takes a quarter of an hour on two idle cores; named parts and quick runs are printed and not kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from benchmarks.audit import batches, findings, growth, release, tampering, turns, verification
+from benchmarks.audit import batches, find_export, findings, growth, release, tampering, turns, verification
 from benchmarks.audit.world import fresh_world
 from benchmarks.report import machine, write_report
 
@@ -59,10 +59,15 @@ def _tampering(quick: bool) -> Lines:
     return tampering.report(tampering.measure())
 
 
+def _find_export(quick: bool) -> Lines:
+    return find_export.report(find_export.measure((find_export.QUICK if quick else find_export.EVENTS,)))
+
+
 PARTS: dict[str, Callable[[bool], Lines]] = {
     "release": _release,
     "batches": _batches,
     "growth": _growth,
+    "find_export": _find_export,
     "turns": _turns,
     "tampering": _tampering,
 }

@@ -7,12 +7,18 @@ is shown by its number, as in `<1f600>`. The same page gives the same bytes.
 from __future__ import annotations
 
 import logging
+import shutil
+import string
+import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
 
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, WrapMode, XPos, YPos
 from fpdf.fonts import TTFFont
@@ -103,7 +109,7 @@ class Printer:
 
     def __init__(self, font: Path) -> None:
         """Raises ExportRefused where the file is no font."""
-        self._font = font
+        self._font = self._cut = font
         try:
             _check(font)
             probe = FPDF()
@@ -115,11 +121,15 @@ class Printer:
         embedded = probe.fonts[_FAMILY]
         self._known: frozenset[int] = frozenset(embedded.cmap) if isinstance(embedded, TTFFont) else frozenset()
         _close(probe)
+        self._letters = frozenset[int]()
+        self._folder = Path(tempfile.mkdtemp(prefix="tightrope-font-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def print(self, page: Page, made: datetime) -> bytes:
         """A page as PDF."""
         told, said = labels(page.language), words(page.language)
         title = self._text(f"{told['conversation']} {page.name}")
+        self._cut_down(page)
         paper = _Paper(page.language, title)
         self._add(paper)
         paper.set_creation_date(made)
@@ -144,8 +154,26 @@ class Printer:
             _close(paper)
 
     def _add(self, paper: FPDF) -> None:
-        number = _SIMPLIFIED if self._font.name.startswith("NotoSansCJK") and self._font.suffix == ".ttc" else 0
-        paper.add_font(_FAMILY, fname=self._font, collection_font_number=number)
+        whole = self._cut == self._font
+        paper.add_font(_FAMILY, fname=self._cut, collection_font_number=self._number() if whole else 0)
+
+    def _number(self) -> int:
+        return _SIMPLIFIED if self._font.name.startswith("NotoSansCJK") and self._font.suffix == ".ttc" else 0
+
+    def _cut_down(self, page: Page) -> None:
+        """Cut the font down to the letters of the pages so far: reading tens of thousands for each page is most of its cost."""
+        asked = {ord(one) for one in _letters(page)} & self._known
+        if asked <= self._letters:
+            return
+        letters = self._letters | asked
+        options = subset.Options(layout_features=[], notdef_outline=True, recalc_timestamp=False, hinting=False, name_IDs=["*"])
+        with TTFont(self._font, fontNumber=self._number(), lazy=True, recalcTimestamp=False) as whole:
+            cutter = subset.Subsetter(options)
+            cutter.populate(unicodes=letters)
+            cutter.subset(whole)
+            path = self._folder / f"{len(letters)}.otf"
+            whole.save(path)
+        self._cut, self._letters = path, letters
 
     def _note(self, paper: FPDF, text: str, colour: tuple[int, int, int]) -> None:
         paper.set_text_color(*colour)
@@ -220,6 +248,16 @@ class Printer:
         return "".join(
             one if one == "\n" or ord(one) in self._known else "  " if one == "\t" else f"<{ord(one):02x}>" for one in text
         )
+
+
+def _letters(page: Page) -> set[str]:
+    """Every letter that a page can show: its own, those of its labels and of the numbers by which missing ones are shown."""
+    texts = [*labels(page.language).values(), *words(page.language).values(), page.name, string.printable, "　 "]
+    texts += [text for fact in page.facts for text in fact]
+    for block in page.blocks:
+        texts += [block.day, block.time, *(text for one in block.said for text in (one.name, one.text, one.marks))]
+        texts += [text for lines in block.trail for line in lines for text in (line.label, line.text)]
+    return set("".join(texts))
 
 
 def _check(font: Path) -> None:
