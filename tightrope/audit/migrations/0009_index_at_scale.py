@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "audit_0009"
-down_revision = "audit_0006"
+down_revision = "audit_0008"
 branch_labels = None
 depends_on = None
 
