@@ -145,9 +145,12 @@ async def test_a_database_from_before_the_destruction_is_told_by_the_segment_sto
 
 async def test_a_destruction_that_two_people_did_not_sign_is_not_done_again(log, worker, superuser):
     kid, _ = await write(log, worker, "twenty years ago", at=LONG_AGO)
-    async with open_pool(log, Role.OPERATOR, max_size=1) as pool, pool.connection() as conn:
-        recorder = Recorder(log, Keyring.from_settings(log), SystemClock(), "r-0123456789abcdef")
-        await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}, payload={"statements": []}))
+    with superuser("tightrope") as conn:
+        backup = conn.execute("SELECT wrapped FROM audit.keys WHERE kid = %s", (kid,)).fetchone()[0]
+    async with acting(log) as (custody, _, _):  # a thief with the master key too, but nobody's signature
+        record = await claim(custody._vault, kid)
+        await custody._vault.destroy(kid, datetime.now(UTC).date(), record)
+    _restore(superuser, kid, backup)
     done = await replay(log)
     assert list(done.not_done) == [kid]
     assert "no two statements" in done.not_done[kid]
@@ -193,7 +196,7 @@ async def test_a_hold_placed_between_proposal_and_approval_wins_even_in_the_same
 
 
 async def claim(vault, kid):
-    """A record that merely claims a destruction, as a thief of the operator's role could write it."""
+    """A record that merely claims a destruction, as a thief of the operator's role and of the master key could write it."""
     return await vault._recorder.record(vault._conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}, payload={}))
 
 
@@ -235,8 +238,8 @@ def test_no_other_role_acts_on_keys_or_says_that_one_was_destroyed(log, role):
     with psycopg.connect(conninfo(log, role), autocommit=True) as conn:
         for attack in (
             "SELECT audit.key_destroy(gen_random_uuid(), '2099-01-01', gen_random_uuid())",
-            "SELECT audit.key_replay(gen_random_uuid(), '{}')",
-            "SELECT audit.key_rewrap(gen_random_uuid(), '', '')",
+            "SELECT audit.key_replay(gen_random_uuid(), '{}', '')",
+            "SELECT audit.key_rewrap(gen_random_uuid(), '', '', '')",
             "SELECT audit.hold_lift(gen_random_uuid(), gen_random_uuid())",
             "UPDATE audit.keys SET state = 'active'",
             "INSERT INTO audit.holds DEFAULT VALUES",
