@@ -19,8 +19,8 @@ from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.reading import show_conversation
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.verify import verify_log
-from tightrope.infra.clock import FixedClock, SystemClock
-from tightrope.infra.database import Role, conninfo, open_pool
+from tightrope.infra.clock import FixedClock
+from tightrope.infra.database import Role, conninfo
 
 pytestmark = pytest.mark.integration
 

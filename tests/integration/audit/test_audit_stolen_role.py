@@ -13,7 +13,7 @@ from custody_log import ADA, CAI, LONG_AGO, acting, clean, with_custodians, writ
 from tightrope.audit.custody.models import Act, HoldScope
 from tightrope.audit.errors import WrongMasterKey
 from tightrope.audit.keyring import Keyring
-from tightrope.audit.models import CUSTODY, Event
+from tightrope.audit.models import CUSTODY, Event, RecordDraft
 from tightrope.audit.reading import show_conversation
 from tightrope.infra.database import Role, conninfo
 
@@ -116,7 +116,8 @@ async def test_no_key_is_overwritten_by_junk(log, worker, thief, superuser):
 async def test_a_record_of_a_destruction_stands_only_beside_the_destruction(log, worker):
     kid, _ = await write(log, worker, "x", at=LONG_AGO)
     async with acting(log) as (custody, conn, _):  # the master key as well
-        await custody._recorded(Event.KEY_DESTROYED, uuid4(), [], "x", {"kid": str(kid)})
+        draft = RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)})
+        await custody._vault._recorder.record(conn, draft)
         with pytest.raises(psycopg.errors.CheckViolation, match="it was not"):
             await conn.commit()
     await readable(log, "x")
@@ -126,7 +127,7 @@ async def test_an_old_record_of_an_extension_serves_for_no_other_day(log, worker
     kid, _ = await write(log, worker, "x")
     until = date(datetime.now(UTC).year + 30, 1, 1)
     async with acting(log) as (custody, _, _):
-        record = await custody.extend(ADA, [kid], until, "x")
+        await custody.extend(ADA, [kid], until, "x")
     with superuser("tightrope") as conn:
         record = conn.execute("SELECT id FROM audit.records WHERE event = 'audit:retention:extended'").fetchone()[0]
     with pytest.raises(psycopg.errors.CheckViolation, match="not on the record"):
@@ -156,7 +157,7 @@ async def test_replay_believes_the_clock_that_is_least_ahead(log, worker):
 
 async def test_whoever_gave_the_database_a_key_first_is_found_out(log, worker, thief):
     thief.execute("SELECT audit.custody_begin(%s, %s)", (b"\x00" * 64, b"\x00" * 64))
-    kid, _ = await write(log, worker, "x")  # service goes on
+    await write(log, worker, "x")  # service goes on
     with pytest.raises(WrongMasterKey, match="another key"):
         async with acting(log) as (custody, _, _):
             await custody.place_hold(ADA, HoldScope(subject_hash=Keyring.from_settings(log).customer("C1")), "1", "x")
