@@ -14,6 +14,7 @@ from tightrope.audit.custody import repository
 from tightrope.audit.custody.models import Act, HoldScope, KeyState
 from tightrope.audit.custody.replay import replay
 from tightrope.audit.errors import CustodyRefused
+from tightrope.audit.index.service import Indexer
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.reading import show_conversation
@@ -127,6 +128,21 @@ def _restore(superuser, kid, wrapped) -> None:
         conn.execute("ALTER TABLE audit.keys DISABLE TRIGGER one_way")
         conn.execute("UPDATE audit.keys SET wrapped = %s, state = 'active', record_id = NULL WHERE kid = %s", (wrapped, kid))
         conn.execute("ALTER TABLE audit.keys ENABLE ALWAYS TRIGGER one_way")
+
+
+async def test_the_index_believes_the_log_and_not_a_table_brought_back(log, worker, seal, superuser, auditor, clock):
+    kid, record_id = await write(log, worker, "twenty years ago", at=LONG_AGO)
+    with superuser("tightrope") as conn:
+        backup = conn.execute("SELECT wrapped FROM audit.keys WHERE kid = %s", (kid,)).fetchone()[0]
+        conn.execute("TRUNCATE audit_index.records; UPDATE audit_index.state SET shard = 0, next = 0, version = 0")
+    await destroyed(log, kid)
+    await seal()
+    _restore(superuser, kid, backup)
+    indexer = Indexer(auditor, Keyring.from_settings(log), clock)
+    await indexer.rebuild()
+    with superuser("tightrope") as conn:
+        found = conn.execute("SELECT key_state FROM audit_index.records WHERE record_id = %s", (record_id,)).fetchone()
+    assert found == ("destroyed",)
 
 
 async def test_a_database_from_before_the_destruction_is_told_by_the_segment_store(log, worker, seal, superuser, insider):
