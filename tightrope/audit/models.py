@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 JsonObject = dict[str, Any]
@@ -87,6 +87,22 @@ class Event(StrEnum):
     GAP_DECLARED = "log:gap:declared"
     ANCHOR_RECEIVED = "log:anchor:received"
     ANCHOR_LATE = "log:anchor:late"
+
+
+CUSTODY: Final = frozenset(
+    {
+        Event.SUBJECT_RESTRICTED,
+        Event.SUBJECT_OPENED,
+        Event.HOLD_PLACED,
+        Event.HOLD_LIFTED,
+        Event.DESTRUCTION_PROPOSED,
+        Event.DESTRUCTION_REFUSED,
+        Event.KEY_DESTROYED,
+        Event.RETENTION_EXTENDED,
+        Event.MASTER_ROTATED,
+    }
+)
+"""Events that decide who reads what, and until when: the database takes them from the operator's role with a proof only (migration audit_0007)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import tightrope
 from tightrope.audit import repository
-from tightrope.audit.errors import FactsRefused
+from tightrope.audit.errors import FactsRefused, WrongMasterKey
 from tightrope.audit.keyring import DataKey, Keyring, Owner
 from tightrope.audit.leaf import PayloadRef, build_leaf, check_content, check_facts, payload_bytes, retention
-from tightrope.audit.models import RecordDraft
+from tightrope.audit.models import CUSTODY, RecordDraft
 from tightrope.audit.repository import Conn
 from tightrope.audit.tlog.sm2 import sm3
 from tightrope.infra.clock import Clock
@@ -78,6 +78,8 @@ class Recorder:
             content=draft.content,
             years=retention(self._settings.audit_retention_file),
         )
+        if draft.event in CUSTODY:
+            await self._vouch(conn, record_id, leaf)
         still_active = await repository.insert_record(
             conn,
             record_id=record_id,
@@ -93,6 +95,18 @@ class Recorder:
         if not still_active:
             self._keyring.forget(key.kid)  # restricted meanwhile: this record shares its fate, the next takes a new key
         return record_id
+
+    def vouch(self, act: str, *parts: bytes) -> bytes:
+        """See Keyring.vouch."""
+        return self._keyring.vouch(act, *parts)
+
+    async def _vouch(self, conn: Conn, record_id: UUID, leaf: bytes) -> None:
+        if not await repository.begin_custody(conn, self._keyring):
+            raise WrongMasterKey(
+                "the database knows holders of the master key by another key than this log's: somebody gave it one before the first "
+                "process of this installation did; see docs/custody.md, Whoever has a role's password"
+            )
+        await repository.vouch_record(conn, self._keyring.vouch("record", record_id.bytes, leaf))
 
     async def store_content(self, conn: Conn, kind: str, data: bytes) -> str:
         """Keep the content behind a version, once; in the caller's transaction.
@@ -133,8 +147,10 @@ class Recorder:
             found = await repository.master_check(conn)
             if found is not None:
                 self._keyring.confirm(found)
+                await repository.begin_custody(conn, self._keyring)
             return
         self._keyring.confirm(found)
+        await repository.begin_custody(conn, self._keyring)  # as early as can be, so that nobody else is first
         self._master_confirmed = True
 
     async def _key(self, conn: Conn, owner: Owner) -> DataKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -51,6 +52,33 @@ async def active_key(conn: Conn, keyring: Keyring, owner: Owner) -> DataKey | No
     )
     found = await cursor.fetchone()
     return keyring.unwrap(found["kid"], owner, found["wrapped"]) if found else None
+
+
+async def begin_custody(conn: Conn, keyring: Keyring) -> bool:
+    """Give the database the key by which it knows holders of the master key, where it has none; any process that writes does.
+
+    Returns:
+        Whether the database's key is this keyring's.
+    """
+    inner, outer = keyring.custody_pads()
+    known = await _custody_known(conn, inner, outer)
+    if known is None:  # asked first, so that the key itself crosses the wire once in a log's life
+        await conn.execute("SELECT audit.custody_begin(%s, %s)", (inner, outer))
+        known = await _custody_known(conn, inner, outer)
+    return known is True
+
+
+async def _custody_known(conn: Conn, inner: bytes, outer: bytes) -> bool | None:
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        "SELECT audit.custody_known(%s) AS known", (hashlib.sha256(inner + outer).digest(),)
+    )
+    row = await cursor.fetchone()
+    return row["known"] if row else None
+
+
+async def vouch_record(conn: Conn, proof: bytes) -> None:
+    """Lay the proof of the next record of custody beside it, for this transaction."""
+    await conn.execute("SELECT set_config('audit.proof', %s, true)", (proof.hex(),))
 
 
 async def insert_record(
@@ -126,7 +154,7 @@ async def load_keys(conn: Conn, keyring: Keyring, kids: Iterable[UUID]) -> None:
     wanted = sorted(set(kids))
     cursor = await conn.cursor(row_factory=dict_row).execute(
         "SELECT k.kid, k.subject_hash, k.class, k.year, k.wrapped, k.state FROM audit.keys k WHERE k.kid = ANY(%s) AND k.state <> 'destroyed' "
-        "AND NOT EXISTS (SELECT FROM audit.records d WHERE d.event = 'audit:key:destroyed' AND audit.leaf_fact(d.leaf, 'kid') = k.kid::text)",
+        "AND audit.key_gone(k.kid) IS NULL",
         (wanted,),
     )
     rows = {row["kid"]: row for row in await cursor.fetchall()}

@@ -40,7 +40,11 @@ VANISHED: LiteralString = (
     "UNION SELECT f.record_id FROM audit.refused f LEFT JOIN audit.records r ON r.id = f.record_id WHERE r.id IS NULL"
 )
 DESTROYED: LiteralString = (
-    "SELECT audit.leaf_fact(leaf, 'kid') AS kid, ts FROM audit.records WHERE event = 'audit:key:destroyed' ORDER BY ord"
+    "SELECT kid, gone AS ts FROM (SELECT DISTINCT audit.leaf_fact(leaf, 'kid') AS kid, "
+    # A record that names no key must not stop the verification.
+    "CASE WHEN audit.leaf_fact(leaf, 'kid') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' "
+    "THEN audit.key_gone(audit.leaf_fact(leaf, 'kid')::uuid) END AS gone "
+    "FROM audit.records WHERE event = 'audit:key:destroyed') AS said WHERE gone IS NOT NULL ORDER BY gone, kid"
 )
 CHECKPOINTS: LiteralString = "SELECT size, root, note FROM audit.checkpoints WHERE shard = %(shard)s ORDER BY size"
 SEGMENTS: LiteralString = "SELECT first, last, key, sha256, frontier FROM audit.segments WHERE shard = %(shard)s ORDER BY first"

@@ -20,7 +20,7 @@ from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
 from tightrope.infra.settings import Settings
 
-GROWING = ("records", "leaves", "checkpoints", "content", "conversations", "segments", "refused", "master")
+GROWING = ("records", "leaves", "checkpoints", "content", "conversations", "segments", "refused", "master", "custody_key")
 
 
 def _triggers(verb: str) -> str:

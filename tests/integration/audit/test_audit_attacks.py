@@ -231,7 +231,9 @@ def test_the_sealer_can_neither_read_keys_nor_write_records(log):
                 conn.execute(attack)
         # Its own records can be of no other kind than the log's.
         with pytest.raises(psycopg.errors.CheckViolation):
-            conn.execute("SELECT audit.log_event(gen_random_uuid(), 'gateway:turn:made', now(), '')")
+            conn.execute(
+                "SELECT audit.log_event(gen_random_uuid(), 'gateway:turn:made', now(), convert_to('{\"event\": \"gateway:turn:made\"}', 'UTF8'))"
+            )
 
 
 async def test_the_wrong_master_key_is_refused_by_writers_and_readers(log, written, worker, clock, tmp_path):

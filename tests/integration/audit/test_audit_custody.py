@@ -14,13 +14,14 @@ from tightrope.audit.custody import repository
 from tightrope.audit.custody.models import Act, HoldScope, KeyState
 from tightrope.audit.custody.replay import replay
 from tightrope.audit.errors import CustodyRefused
+from tightrope.audit.index.service import Indexer
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.reading import show_conversation
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.verify import verify_log
-from tightrope.infra.clock import FixedClock, SystemClock
-from tightrope.infra.database import Role, conninfo, open_pool
+from tightrope.infra.clock import FixedClock
+from tightrope.infra.database import Role, conninfo
 
 pytestmark = pytest.mark.integration
 
@@ -129,6 +130,21 @@ def _restore(superuser, kid, wrapped) -> None:
         conn.execute("ALTER TABLE audit.keys ENABLE ALWAYS TRIGGER one_way")
 
 
+async def test_the_index_believes_the_log_and_not_a_table_brought_back(log, worker, seal, superuser, auditor, clock):
+    kid, record_id = await write(log, worker, "twenty years ago", at=LONG_AGO)
+    with superuser("tightrope") as conn:
+        backup = conn.execute("SELECT wrapped FROM audit.keys WHERE kid = %s", (kid,)).fetchone()[0]
+        conn.execute("TRUNCATE audit_index.records; UPDATE audit_index.state SET shard = 0, next = 0, version = 0")
+    await destroyed(log, kid)
+    await seal()
+    _restore(superuser, kid, backup)
+    indexer = Indexer(auditor, Keyring.from_settings(log), clock)
+    await indexer.rebuild()
+    with superuser("tightrope") as conn:
+        found = conn.execute("SELECT key_state FROM audit_index.records WHERE record_id = %s", (record_id,)).fetchone()
+    assert found == ("destroyed",)
+
+
 async def test_a_database_from_before_the_destruction_is_told_by_the_segment_store(log, worker, seal, superuser, insider):
     kid, _ = await write(log, worker, "twenty years ago", at=LONG_AGO)
     with superuser("tightrope") as conn:
@@ -145,9 +161,12 @@ async def test_a_database_from_before_the_destruction_is_told_by_the_segment_sto
 
 async def test_a_destruction_that_two_people_did_not_sign_is_not_done_again(log, worker, superuser):
     kid, _ = await write(log, worker, "twenty years ago", at=LONG_AGO)
-    async with open_pool(log, Role.OPERATOR, max_size=1) as pool, pool.connection() as conn:
-        recorder = Recorder(log, Keyring.from_settings(log), SystemClock(), "r-0123456789abcdef")
-        await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}, payload={"statements": []}))
+    with superuser("tightrope") as conn:
+        backup = conn.execute("SELECT wrapped FROM audit.keys WHERE kid = %s", (kid,)).fetchone()[0]
+    async with acting(log) as (custody, _, _):  # a thief with the master key too, but nobody's signature
+        record = await claim(custody._vault, kid)
+        await custody._vault.destroy(kid, datetime.now(UTC).date(), record)
+    _restore(superuser, kid, backup)
     done = await replay(log)
     assert list(done.not_done) == [kid]
     assert "no two statements" in done.not_done[kid]
@@ -193,7 +212,7 @@ async def test_a_hold_placed_between_proposal_and_approval_wins_even_in_the_same
 
 
 async def claim(vault, kid):
-    """A record that merely claims a destruction, as a thief of the operator's role could write it."""
+    """A record that merely claims a destruction, as a thief of the operator's role and of the master key could write it."""
     return await vault._recorder.record(vault._conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}, payload={}))
 
 
@@ -235,8 +254,8 @@ def test_no_other_role_acts_on_keys_or_says_that_one_was_destroyed(log, role):
     with psycopg.connect(conninfo(log, role), autocommit=True) as conn:
         for attack in (
             "SELECT audit.key_destroy(gen_random_uuid(), '2099-01-01', gen_random_uuid())",
-            "SELECT audit.key_replay(gen_random_uuid(), '{}')",
-            "SELECT audit.key_rewrap(gen_random_uuid(), '', '')",
+            "SELECT audit.key_replay(gen_random_uuid(), '{}', '')",
+            "SELECT audit.key_rewrap(gen_random_uuid(), '', '', '')",
             "SELECT audit.hold_lift(gen_random_uuid(), gen_random_uuid())",
             "UPDATE audit.keys SET state = 'active'",
             "INSERT INTO audit.holds DEFAULT VALUES",

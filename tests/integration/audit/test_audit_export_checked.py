@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from audit_exports import exporter_of, lines, order, tell, verified
@@ -55,11 +56,13 @@ async def test_the_verifier_is_told_by_whose_word_a_key_was_destroyed(
     with superuser("tightrope") as conn:
         kids = [row[0] for row in conn.execute("SELECT DISTINCT kid FROM audit.records WHERE turn = 1 AND conv IN "
                 "(SELECT conv FROM audit.conversations WHERE conversation_id = '1-2')").fetchall()]  # fmt: skip
-        conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '' WHERE kid = ANY(%s)", (kids,))
+        named = {kid: uuid4() for kid in kids}
+        for kid, record in named.items():
+            conn.execute("UPDATE audit.keys SET state = 'destroyed', wrapped = '', record_id = %s WHERE kid = %s", (record, kid))
     clock.at = datetime(year, 1, 1, tzinfo=UTC)
     async with open_pool(log, Role.OPERATOR, max_size=1) as operator, operator.connection() as conn:
         for kid in kids:
-            await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}))
+            await recorder.record(conn, RecordDraft(Event.KEY_DESTROYED, facts={"kid": str(kid)}), record_id=named[kid])
     await seal()
     made = await exporter.make(order(tmp_path, pdf=False))
     assert made.counts.unreadable == 2

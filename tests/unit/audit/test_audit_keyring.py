@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tightrope.audit.errors import MasterKeyInvalid, PayloadUnreadable, WrongMasterKey
 from tightrope.audit.keyring import Keyring, Owner, generate_master_key
+from tightrope.audit.master import MemoryMaster
 from tightrope.infra.secrets import write_secret
 from tightrope.infra.settings import Settings
 
@@ -128,3 +130,26 @@ def test_the_master_key_comes_from_its_secret_file(settings: Settings):
     (settings.secrets_path / "audit_master_key").unlink()
     with pytest.raises(SystemExit, match="audit_master_key"):
         Keyring.from_settings(settings)
+
+
+def test_a_proof_for_the_database_outlives_an_exchange_and_is_of_this_log_act_and_parts_alone():
+    old, new = MemoryMaster(b"o" * 32), MemoryMaster(b"n" * 32)
+    before = Keyring(old)
+    after = Keyring(new, identity=before.carried_identity(new))
+    assert before.vouch("key_rewrap", b"a", b"b") == after.vouch("key_rewrap", b"a", b"b")
+    assert before.custody_pads() == after.custody_pads()
+    others = {
+        before.vouch("key_rewrap", b"ab", b""),
+        before.vouch("key_release", b"a", b"b"),
+        before.vouch("key_rewrap", b"a"),
+        Keyring(new).vouch("key_rewrap", b"a", b"b"),
+    }
+    assert len(others) == 4
+    assert before.vouch("key_rewrap", b"a", b"b") not in others
+
+
+def test_the_pads_that_the_database_keeps_check_a_proof():
+    keyring = Keyring(b"m" * 32)
+    inner, outer = keyring.custody_pads()
+    message = b"act" + b"\x00\x00\x00\x03abc"
+    assert hashlib.sha256(outer + hashlib.sha256(inner + message).digest()).digest() == keyring.vouch("act", b"abc")

@@ -51,11 +51,8 @@ async def rewrap(
     if accepted is None or accepted == (keyring.check_value,):
         raise CustodyRefused("same_master", "this log is kept under the present master key already; there is nothing to exchange")
     keyring.confirm(accepted)  # it holds the log's own master key too, or it could only spoil
-    await conn.execute(
-        "INSERT INTO audit.master_rotations (check_value) VALUES (%s) ON CONFLICT (check_value) DO UPDATE SET done_at = NULL",
-        (keyring.check_value,),
-    )
     await recorder.record(conn, RecordDraft(Event.MASTER_ROTATED, facts={"step": "begun"}, payload={"who": who}))
+    await _exchange(conn, keyring, done=False)
     await conn.commit()
     total = changed = 0
     while True:
@@ -63,13 +60,16 @@ async def rewrap(
         total, changed = seen, changed + now
         if now == 0:
             break
-    await conn.execute(
-        "UPDATE audit.master_rotations SET done_at = clock_timestamp() WHERE check_value = %s", (keyring.check_value,)
-    )
+    await _exchange(conn, keyring, done=True)
     facts = {"step": "done", "keys": total, "rewrapped": changed}
     await recorder.record(conn, RecordDraft(Event.MASTER_ROTATED, facts=facts, payload={"who": who}))
     await conn.commit()
     return Exchanged(total, changed)
+
+
+async def _exchange(conn: Conn, keyring: Keyring, *, done: bool) -> None:
+    proof = keyring.vouch("master_exchange", keyring.check_value, bytes([done]))
+    await conn.execute("SELECT audit.master_exchange(%s, %s, %s)", (keyring.check_value, done, proof))
 
 
 async def _pass(conn: Conn, keyring: Keyring, progress: Callable[[int], None]) -> tuple[int, int]:
@@ -87,7 +87,8 @@ async def _pass(conn: Conn, keyring: Keyring, progress: Callable[[int], None]) -
             old = bytes(row["wrapped"])
             new = keyring.rewrap(row["kid"], owner, old, restricted=row["state"] == "restricted")
             if new is not None:
-                await conn.execute("SELECT audit.key_rewrap(%s, %s, %s)", (row["kid"], old, new))
+                proof = keyring.vouch("key_rewrap", row["kid"].bytes, old, new)
+                await conn.execute("SELECT audit.key_rewrap(%s, %s, %s, %s)", (row["kid"], old, new, proof))
                 changed += 1
         await conn.commit()
         after, seen = rows[-1]["kid"], seen + len(rows)

@@ -19,7 +19,7 @@ from tightrope.audit.custody.custodians import Custodians, load_custodians
 from tightrope.audit.custody.proof import Destroyed
 from tightrope.audit.errors import CustodyRefused, PayloadUnreadable, StoreError
 from tightrope.audit.keyring import Keyring
-from tightrope.audit.repository import Conn
+from tightrope.audit.repository import Conn, begin_custody
 from tightrope.audit.segments import FOLDER
 from tightrope.audit.stores.choice import store_from
 from tightrope.audit.stores.models import SegmentStore
@@ -59,6 +59,8 @@ async def replay(settings: Settings, *, store: SegmentStore | None = None) -> Re
         acting.connection() as act,
         reading.connection() as read,
     ):
+        await begin_custody(act, keyring)
+        await act.commit()
         seen: set[UUID] = set()
         await _each(act, read, keyring, custodians, await recorded(read), seen, done)
         for name in await asyncio.to_thread(lambda: list(store.keys(FOLDER))):
@@ -83,7 +85,8 @@ async def _each(
             continue
         try:
             proof.check(item, await payload_of(read, keyring, item), custodians)
-            await act.execute("SELECT audit.key_replay(%s, %s)", (item.kid, item.leaf))
+            proved = keyring.vouch("key_replay", item.kid.bytes, item.leaf)
+            await act.execute("SELECT audit.key_replay(%s, %s, %s)", (item.kid, item.leaf, proved))
             await act.commit()
         except (CustodyRefused, PayloadUnreadable) as error:
             done.not_done[item.kid] = str(error)

@@ -1,10 +1,12 @@
 """SQL of custody: the vault of the service on Postgres (role operator), and what lists and readers ask (roles operator and auditor).
 
-The operator's role writes no key itself: functions of migration audit_0004 do, and refuse what is not on the record, held or not over.
+The operator's role writes no key itself: functions of the migrations audit_0004 and audit_0007 do, and refuse what is not on the record, held, not over,
+or not vouched for by a holder of the master key.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -118,13 +120,18 @@ class PostgresVault:
 
     async def restrict(self, key: HeldKey, wrapped: bytes, shares: Mapping[str, str], ground: str, record: UUID) -> None:
         """See Vault."""
+        text = json.dumps(dict(shares), sort_keys=True)
+        proof = self._recorder.vouch(
+            "key_restrict", key.kid.bytes, key.wrapped, wrapped, text.encode(), ground.encode(), record.bytes
+        )
         await self._conn.execute(
-            "SELECT audit.key_restrict(%s, %s, %s, %s, %s)", (key.kid, wrapped, Jsonb(dict(shares)), ground, record)
+            "SELECT audit.key_restrict(%s, %s, %s, %s, %s, %s)", (key.kid, wrapped, text, ground, record, proof)
         )
 
     async def release(self, key: HeldKey, wrapped: bytes, record: UUID) -> None:
         """See Vault."""
-        await self._conn.execute("SELECT audit.key_release(%s, %s, %s)", (key.kid, wrapped, record))
+        proof = self._recorder.vouch("key_release", key.kid.bytes, key.wrapped, wrapped, record.bytes)
+        await self._conn.execute("SELECT audit.key_release(%s, %s, %s, %s)", (key.kid, wrapped, record, proof))
 
     async def destroy(self, kid: UUID, day: date, record: UUID) -> None:
         """See Vault."""

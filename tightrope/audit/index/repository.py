@@ -32,7 +32,8 @@ COLUMNS = (
     "inputs",
 )
 _SOURCE = (
-    "SELECT l.shard, l.index, r.id, r.kid, r.leaf, r.ct, CASE WHEN r.kid IS NULL THEN NULL ELSE coalesce(k.state, 'missing') END AS key_state "
+    "SELECT l.shard, l.index, r.id, r.kid, r.leaf, r.ct, CASE WHEN r.kid IS NULL THEN NULL "
+    "WHEN audit.key_gone(r.kid) IS NOT NULL THEN 'destroyed' ELSE coalesce(k.state, 'missing') END AS key_state "
     "FROM audit.leaves l JOIN audit.records r ON r.id = l.record_id LEFT JOIN audit.keys k ON k.kid = r.kid "
 )
 # By the shards' sizes: to count the leaves after a place Postgres would read them all.
@@ -73,7 +74,8 @@ async def following(conn: Conn, shard: int, index: int, limit: int) -> list[dict
 async def changed_keys(conn: Conn, limit: int) -> list[dict[str, Any]]:
     """Indexed records whose key has another state than when they were indexed: closed since, or opened again. A destroyed key stays so."""
     query = _SOURCE + (  # noqa: S608 - own texts
-        "JOIN (SELECT i.shard, i.index FROM audit.keys c JOIN audit_index.records i ON i.kid = c.kid WHERE c.state <> 'active' AND i.key_state <> c.state "
+        "JOIN (SELECT i.shard, i.index FROM audit.keys c JOIN audit_index.records i ON i.kid = c.kid WHERE c.state <> 'active' "
+        "AND i.key_state <> c.state AND i.key_state <> 'destroyed' "
         "UNION SELECT i.shard, i.index FROM audit_index.records i LEFT JOIN audit.keys c ON c.kid = i.kid "
         "WHERE i.key_state IN ('restricted', 'missing') AND i.key_state <> coalesce(c.state, 'missing')) AS changed "
         "ON changed.shard = l.shard AND changed.index = l.index ORDER BY l.shard, l.index LIMIT %s"
