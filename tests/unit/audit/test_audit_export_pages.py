@@ -110,6 +110,13 @@ def test_a_pdf_of_attacks_is_printed(printer):
         assert printer.print(page_of("1-7", [entry(attack)], "zh", masked=True), AT).startswith(b"%PDF")
 
 
+def test_a_later_page_has_letters_that_no_earlier_one_had():
+    printer = Printer(font_file(None))  # its font is cut down to the letters of the pages so far
+    for number, said in enumerate(("您好", "鑫龘淼", "Ω≥é", "您好")):
+        pdf = printer.print(page_of("1-7", [entry(said, number)], "zh", masked=True), AT)
+        assert said in text_of(pdf)
+
+
 def test_without_a_font_the_way_out_is_told(tmp_path: Path):
     with pytest.raises(ExportRefused, match="fonts-noto-cjk"):
         font_file(tmp_path / "none.ttf")
