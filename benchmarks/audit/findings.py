@@ -21,6 +21,7 @@ LINES = [
     "| the verifier apart over a whole log: of 2.4 µs a leaf, hashing is 1.0; leaves' tails are cut once instead of searching each bundle for the log's own "
     "(0.14 µs), file names are cut, not computed (0.08), a tile above is read once and not 256 times (0.1), files are read unbuffered, "
     "zip support loads only for a zip | a quarter less | old and new by turns, 500,000 leaves of 555 bytes, load 3 to 7: least 1.20 s to 1.03 s of processor, "
-    "medians 1.31 to 1.09 s (a sixth less); in one undisturbed pair 1.30 to 1.03 s. Tried and not kept: one loop for all (slower than list comprehensions), memoryviews instead of copies "
+    "medians 1.31 to 1.09 s (a sixth less); in one undisturbed pair 1.30 to 1.03 s. Tried and not kept: one loop for all (slower than list comprehensions), "
+    "memoryviews instead of copies "
     "(no gain), no garbage collection (no gain) |",
 ]
