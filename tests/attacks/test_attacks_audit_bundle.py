@@ -10,7 +10,7 @@ from typing import Any
 
 import audit_bundles as made
 import pytest
-from audit_bundle_attacks import ATTACKS
+from audit_claim_attacks import ATTACKS
 
 from tightrope.audit.verifier import verify, verify_log
 
