@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from tightrope.audit.models import Event, RecordDraft
 from tightrope.audit.recorder import Recorder
 from tightrope.audit.sealer import run_sealer
 from tightrope.audit.stores.folder import LocalFolderStore
+from tightrope.audit.tree_repository import LEASE
 from tightrope.audit.verify import verify_log
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.database import Role, open_pool
@@ -37,7 +39,10 @@ def insider(superuser):
         conn.execute(_triggers("ENABLE ALWAYS"))
 
 
-def _empty(superuser) -> None:
+def _empty(superuser, database: Settings) -> None:
+    """An empty log and nothing of an earlier one beside it: a store that holds more than the database is a refusal."""
+    for folder in ("audit-segments", "audit-tree"):
+        shutil.rmtree(database.state_dir / folder, ignore_errors=True)
     tables = ", ".join(f"audit.{table}" for table in (*GROWING, "shards", "keys", "pending"))
     with superuser("tightrope") as conn:
         conn.execute(
@@ -48,16 +53,16 @@ def _empty(superuser) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _leave_nothing(superuser) -> Iterator[None]:
+def _leave_nothing(superuser, database: Settings) -> Iterator[None]:
     """What these tests break must not meet the tests of other parts."""
     yield
-    _empty(superuser)
+    _empty(superuser, database)
 
 
 @pytest.fixture
 def log(database: Settings, superuser, tmp_path: Path) -> Settings:
     """Settings of an empty audit log with tree and segment store of its own."""
-    _empty(superuser)
+    _empty(superuser, database)
     return database.model_copy(
         update={
             "audit_store": tmp_path / "store",
@@ -121,10 +126,19 @@ async def sealing(settings: Settings, **kwargs):
 
 
 @pytest.fixture
-def seal(log: Settings):
+def seal(log: Settings, superuser):
     """Seals everything that waits and stores the segments, then stops."""
 
+    def held() -> bool:
+        with superuser("tightrope") as conn:
+            held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) + objid::bigint = %s"
+            return conn.execute(held, (LEASE,)).fetchone() is not None
+
     async def once(**kwargs) -> None:
+        for _ in range(200):  # the database learns a moment later that a sealer before has died
+            if not held():
+                break
+            await asyncio.sleep(0.02)
         async with sealing(log, **kwargs):
             pass
 
