@@ -31,7 +31,8 @@ test: $(VENV)/.dev browser ## All quick tests: checks, unit, integration, accept
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/coverage erase
 	@$(PYTEST) tests/unit -n 2 --cov --cov-report= --cov-fail-under=0 -p no:cacheprovider
-	@$(PYTEST) -m "not long" --ignore tests/unit --cov --cov-append --cov-report= --cov-fail-under=0 -p no:cacheprovider
+	@$(PYTEST) -m "not long" --ignore tests/unit --ignore tests/acceptance -n 2 --dist loadfile --cov --cov-append --cov-report= --cov-fail-under=0 -p no:cacheprovider
+	@$(PYTEST) -m "not long" tests/acceptance --cov --cov-append --cov-report= --cov-fail-under=0 -p no:cacheprovider
 	@$(BIN)/coverage combine -q 2>/dev/null || true
 	@$(BIN)/coverage report
 
