@@ -80,7 +80,7 @@ def turn(
         for reply in result.replies
     ]
     if not hasattr(result, "steps"):
-        result.steps = None  # type: ignore[attr-defined]
+        result.steps = None
     made = SimpleNamespace(result=result, drafts=drafts, failure=failure, latency=0.12, seconds=0.08, disclosed=False)
     return RecordDraft(
         Event.TURN_FAILED if failure else Event.TURN_MADE,
@@ -119,7 +119,7 @@ def margin(
         "retail", level, assessed_on, assessed_on, "normal", date(2019, 3, 1), Decimal(average), "CNY", margin_enabled=False
     )
     assessment = MarginRules(data).assess(facts, today)
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "rule": f"{RULE}.{f.condition.value}",
             "version": assessment.version,
