@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -145,6 +146,32 @@ async def test_the_index_believes_the_log_and_not_a_table_brought_back(log, work
     assert found == ("destroyed",)
 
 
+async def test_the_index_drops_what_it_knew_though_the_table_came_back_before_it_looked(
+    log, worker, seal, superuser, auditor, clock
+):
+    kid, record_id = await write(log, worker, "twenty years ago", at=LONG_AGO)
+    with superuser("tightrope") as conn:
+        backup = conn.execute("SELECT wrapped FROM audit.keys WHERE kid = %s", (kid,)).fetchone()[0]
+        conn.execute("TRUNCATE audit_index.records; UPDATE audit_index.state SET shard = 0, next = 0, version = 0")
+    await seal()
+    indexer = Indexer(auditor, Keyring.from_settings(log), clock)
+    await indexer.catch_up()
+
+    def indexed():
+        with superuser("tightrope") as conn:
+            return conn.execute(
+                "SELECT key_state, customer IS NULL FROM audit_index.records WHERE record_id = %s", (record_id,)
+            ).fetchone()
+
+    assert indexed()[0] == "active"
+    await destroyed(log, kid)
+    await seal()
+    _restore(superuser, kid, backup)
+    await indexer.catch_up()
+    assert indexed() == ("destroyed", True)
+    assert await asyncio.wait_for(indexer.catch_up(), 10) == 0
+
+
 async def test_a_database_from_before_the_destruction_is_told_by_the_segment_store(log, worker, seal, superuser, insider):
     kid, _ = await write(log, worker, "twenty years ago", at=LONG_AGO)
     with superuser("tightrope") as conn:
@@ -237,13 +264,39 @@ async def test_the_database_itself_refuses_what_is_held_unexpired_or_not_recorde
         await conn.rollback()
 
 
+def beat(conn, at: datetime, ahead: timedelta = timedelta(), place: int | None = 1) -> None:
+    """A beat; `ahead` is how far the database's clock is before that of the sealer's machine."""
+    record = uuid4()
+    leaf = json.dumps({"facts": {"database_ms": round(ahead.total_seconds() * 1000)}}).encode()
+    conn.execute("INSERT INTO audit.records (id, event, ts, leaf) VALUES (%s, 'log:sequencer:beat', %s, %s)", (record, at, leaf))
+    if place is not None:
+        conn.execute("INSERT INTO audit.leaves (shard, index, record_id, leaf_hash) VALUES (1999, %s, %s, '')", (place, record))
+
+
+async def test_a_database_clock_set_forward_is_told_by_the_sealers_machine(log, worker, superuser):
+    """The beats follow the database's clock, and say how far it is ahead."""
+    kid, _ = await write(log, worker, "x", at=LONG_AGO)
+    with superuser("tightrope") as conn:
+        beat(conn, datetime.now(UTC), ahead=timedelta(days=20 * 365))
+    async with acting(log) as (custody, _, _):
+        with pytest.raises(CustodyRefused, match=r"least ahead \(log\)"):
+            await custody.propose(ADA, Act.DESTROY, [kid], "x")
+
+
+async def test_a_beat_without_a_place_is_no_clock_and_a_database_behind_makes_none_later(log, worker, superuser):
+    async with acting(log) as (custody, _, _):
+        with superuser("tightrope") as conn:
+            beat(conn, LONG_AGO, place=None)
+        assert set(await custody._vault.clocks()) == {"database"}
+        with superuser("tightrope") as conn:
+            beat(conn, LONG_AGO, ahead=timedelta(days=-300))
+        assert (await custody._vault.clocks())["log"] == LONG_AGO
+
+
 async def test_the_sequencers_last_beat_keeps_a_database_clock_set_forward_from_ending_a_period(log, worker, superuser):
     kid, _ = await write(log, worker, "x", at=LONG_AGO)
     with superuser("tightrope") as conn:
-        conn.execute(
-            "INSERT INTO audit.records (id, event, ts, leaf) VALUES (gen_random_uuid(), 'log:sequencer:beat', %s, '{}')",
-            (LONG_AGO + timedelta(days=365),),
-        )
+        beat(conn, LONG_AGO + timedelta(days=365))
     async with acting(log) as (custody, _, _):
         with pytest.raises(CustodyRefused, match=r"least ahead \(log\)"):
             await custody.propose(ADA, Act.DESTROY, [kid], "x")
