@@ -167,6 +167,7 @@ async def test_the_index_drops_what_it_knew_though_the_table_came_back_before_it
     await destroyed(log, kid)
     await seal()
     _restore(superuser, kid, backup)
+    indexer = Indexer(auditor, Keyring.from_settings(log), clock)  # as after a restore: what runs was started anew
     await indexer.catch_up()
     assert indexed() == ("destroyed", True)
     assert await asyncio.wait_for(indexer.catch_up(), 10) == 0

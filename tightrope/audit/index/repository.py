@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import dict_row
@@ -72,20 +72,33 @@ async def following(conn: Conn, shard: int, index: int, limit: int) -> list[dict
 
 
 async def changed_keys(conn: Conn, limit: int) -> list[dict[str, Any]]:
-    """Indexed records whose key has another state than when they were indexed: closed since, or opened again. A destroyed key stays so.
-
-    The third part is of keys that the log says were destroyed and that a restored table has back.
-    """
-    query = _SOURCE + (  # noqa: S608 - own texts
-        "JOIN (SELECT i.shard, i.index FROM audit.keys c JOIN audit_index.records i ON i.kid = c.kid WHERE c.state <> 'active' "
+    """Indexed records whose key has another state than when they were indexed: closed since, or opened again. A destroyed key stays so."""
+    return await _changed(
+        conn,
+        limit,
+        "SELECT i.shard, i.index FROM audit.keys c JOIN audit_index.records i ON i.kid = c.kid WHERE c.state <> 'active' "
         "AND i.key_state <> c.state AND i.key_state <> 'destroyed' "
         "UNION SELECT i.shard, i.index FROM audit_index.records i LEFT JOIN audit.keys c ON c.kid = i.kid "
-        "WHERE i.key_state IN ('restricted', 'missing') AND i.key_state <> coalesce(c.state, 'missing') "
-        "UNION SELECT i.shard, i.index FROM audit.records d JOIN audit.keys c ON c.kid = "
+        "WHERE i.key_state IN ('restricted', 'missing') AND i.key_state <> coalesce(c.state, 'missing')",
+    )
+
+
+async def returned_keys(conn: Conn, limit: int) -> list[dict[str, Any]]:
+    """Indexed records of keys that the log says were destroyed and that a restored table has back. Asks for every destruction there was."""
+    return await _changed(
+        conn,
+        limit,
+        "SELECT i.shard, i.index FROM audit.records d JOIN audit.keys c ON c.kid = "
         "CASE WHEN audit.leaf_fact(d.leaf, 'kid') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN audit.leaf_fact(d.leaf, 'kid')::uuid END "
         "JOIN audit_index.records i ON i.kid = c.kid WHERE d.event = 'audit:key:destroyed' AND c.state <> 'destroyed' "
-        "AND i.key_state <> 'destroyed' AND audit.key_gone(c.kid) IS NOT NULL) AS changed "
-        "ON changed.shard = l.shard AND changed.index = l.index ORDER BY l.shard, l.index LIMIT %s"
+        "AND i.key_state <> 'destroyed' AND audit.key_gone(c.kid) IS NOT NULL",
+    )
+
+
+async def _changed(conn: Conn, limit: int, places: LiteralString) -> list[dict[str, Any]]:
+    query = (
+        _SOURCE
+        + f"JOIN ({places}) AS changed ON changed.shard = l.shard AND changed.index = l.index ORDER BY l.shard, l.index LIMIT %s"
     )
     return await _all(conn, query, (limit,))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
 from time import monotonic
@@ -30,6 +31,8 @@ log = get_logger()
 BATCH = 1000
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 5.0
+RETURNED_SECONDS = 600.0
+"""How often it is asked whether a restored table has brought destroyed keys back: the look grows with every destruction there was."""
 
 
 class Indexer:
@@ -40,6 +43,7 @@ class Indexer:
         self._pool = pool
         self._keyring = keyring
         self._clock = clock
+        self._returned_due = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the index current until `stop`. Trouble is told once and tried again."""
@@ -77,8 +81,13 @@ class Indexer:
             written += done
             if monotonic() >= end:
                 break
-        while (done := await self._again()) > 0:
-            written += done
+        looks = [repository.changed_keys]
+        if monotonic() >= self._returned_due:
+            looks.append(repository.returned_keys)
+            self._returned_due = monotonic() + RETURNED_SECONDS
+        for look in looks:
+            while (done := await self._again(look)) > 0:
+                written += done
         return written
 
     async def rebuild(self) -> int:
@@ -116,10 +125,10 @@ class Indexer:
             await repository.advance(conn, records[-1]["shard"], records[-1]["index"] + 1)
             return len(records)
 
-    async def _again(self) -> int:
+    async def _again(self, look: Callable[[Conn, int], Awaitable[list[dict[str, Any]]]]) -> int:
         async with self._pool.connection() as conn:
             await repository.take(conn)
-            records = await repository.changed_keys(conn, BATCH)
+            records = await look(conn, BATCH)
             if not records:
                 return 0
             rows = await self._rows(conn, records)
