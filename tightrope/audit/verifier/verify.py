@@ -59,7 +59,8 @@ class Check(Custody):
         leaf = parse(data)
         need(text_of(leaf) == data and len(data) < 65536, "no canonical leaf")
         form = text_of({**leaf, "content": {}, "facts": {}}).decode()  # these two are free
-        need(type(leaf["content"]) is type(leaf["facts"]) is dict and LEAF.fullmatch(form) and seconds(leaf["ts"]), "the leaf has not the fields of version 1 or 2")
+        free = type(leaf["content"]) is type(leaf["facts"]) is dict
+        need(free and LEAF.fullmatch(form) and seconds(leaf["ts"]), "the leaf has not the fields of version 1 or 2")
         need({leaf[name] is None for name in ("kid", "ct_sha256", "commit")} == {leaf["v"] == 2 and leaf["event"][:4] == "log:"}, "leaf without key")
         need(index or leaf["v"] == 1 or leaf["event"] == "log:shard:opened", "the first leaf does not open the shard")
         need(self.seen.setdefault(leaf["id"], (shard, index)) == (shard, index), f"record {leaf['id']} stands twice")
@@ -117,7 +118,7 @@ class Check(Custody):
             self.find("missing", f"every record of conversation {conv}, which the manifest lists")
         asked = {name for name, value in selection.items() if value}
         if asked in ({"conversation"}, {"customer"}): self.whole(selection)
-        elif asked & {"conversation", "customer"}: self.notes.append("turns: NOT looked at for gaps, the selection asks for a part of the conversations 只选了一部分")
+        elif asked & {"conversation", "customer"}: self.notes.append("turns: NOT looked at for gaps, the selection asks for a part 只选了一部分")
         self.notes.append(f"manifest SHA-256 {sha(data).hex()}: the log's audit:export:made record names it")
         return f"export 导出 of {manifest['made']}, {count} records 条记录, selection 选择 {json.dumps(selection, ensure_ascii=False)}"
     def whole(self, selection: Any) -> None:  # an export that claims whole conversations
