@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import audit_bundles as made
@@ -84,3 +85,21 @@ def test_a_signature_that_is_repeated_is_reckoned_once(monkeypatch: pytest.Monke
     verify_notes.ed25519.cache_clear()
     notes.checkpoint(head + b"\n\n" + tail * 50)
     assert len(reckoned) <= 2 * (1 + len(WITNESSES))
+
+
+def test_a_time_stamp_that_anybody_can_write_hides_no_late_record(tmp_path: Path) -> None:
+    """Written a day after its own time; a token without a good signature, laid beside afterwards, said that it was there in time."""
+
+    class Later(made.Tree):
+        def seen_at(self, size: int) -> datetime:
+            return super().seen_at(size) + timedelta(days=1)
+
+    tree = Later(2025, made.story()[0].entries)
+    files = made.bundle([tree], lambda *_: True)
+    late = run(made.write(files, tmp_path / "late"), "--strict")
+    assert (late.returncode, "first outside anchor came later" in late.stdout) == (1, True)
+    note, at = tree.note(3, cosigned=False), made.START[2025] + timedelta(seconds=30)
+    forged = made.anchors(tree, [3])[2] | {"asserted": None, "body": made.b64(made.token(note, at))}
+    items = [*json.loads(files["anchors.json"]), forged]
+    done = run(made.write(listed(files | {"anchors.json": canonical(items)}), tmp_path / "b"), "--strict")
+    assert (done.returncode, "first outside anchor came later" in done.stdout) == (1, True), done.stdout
