@@ -21,7 +21,7 @@ WITH kept_key AS (
     VALUES (%(kid)s, %(subject_hash)s, %(cls)s, %(year)s, %(wrapped)s) ON CONFLICT (kid) DO NOTHING
 ), kept_conversation AS (
     INSERT INTO audit.conversations (conv, conversation_id)
-    SELECT %(conv)s::uuid, %(conversation_id)s::text WHERE %(conv)s::uuid IS NOT NULL ON CONFLICT (conv) DO NOTHING
+    SELECT %(conv)s::uuid, %(conversation_id)s::text WHERE %(conv)s::uuid IS NOT NULL ON CONFLICT DO NOTHING
 )
 INSERT INTO audit.records (id, conv, event, turn, ts, kid, leaf, ct)
 VALUES (%(id)s, %(conv)s::uuid, %(event)s, %(turn)s::integer, %(ts)s, %(kid)s, %(leaf)s, %(ct)s)
@@ -99,7 +99,8 @@ async def insert_record(
     Returns:
         Whether the key is still active. A restricted key's record is kept all the same; the writer takes a new key for the next.
 
-    The key goes along every time: a transaction that was rolled back after making a key must not leave a process writing under a key that
+    A name of a conversation that somebody with a role's password gave away before must not keep the record out: the record finds its conversation by
+    `conv` alone. The key goes along every time: a transaction that was rolled back after making a key must not leave a process writing under a key that
     no table holds.
     """
     cursor = await conn.cursor(row_factory=dict_row).execute(

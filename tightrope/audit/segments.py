@@ -17,6 +17,7 @@ from uuid import UUID
 from tightrope.audit.canon import canonical
 from tightrope.audit.errors import SegmentInvalid
 from tightrope.audit.tlog.merkle import Frontier, leaf_hash
+from tightrope.audit.tlog.tiles import ENTRY_LIMIT
 
 FOLDER = "seg"
 ENTRIES = 512
@@ -140,11 +141,13 @@ def follows(segment: Segment, before: Frontier) -> Frontier | None:
 
 
 def mismatch(record_id: UUID, leaf: bytes, ct: bytes | None) -> str | None:
-    """Why a record does not match its own leaf, or None."""
+    """Why a record does not match its own leaf, or None. What no entry of the tree can hold would stop the whole log, so it gets no place."""
+    if len(leaf) > ENTRY_LIMIT:
+        return f"the leaf has {len(leaf)} bytes, an entry of the log holds {ENTRY_LIMIT}"
     try:
         read = json.loads(leaf)
         named, committed = read["id"], read["ct_sha256"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "the leaf is not readable"
     if named != str(record_id):
         return "the leaf belongs to another record"

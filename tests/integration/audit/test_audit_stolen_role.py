@@ -38,7 +38,9 @@ def thief(log):
 
 
 def leaf_of(record, event: str, **facts: str) -> bytes:
-    return json.dumps({"event": event, "id": str(record), "ts": "2026-01-01T00:00:00.000Z", "facts": facts}).encode()
+    return json.dumps(
+        {"event": event, "id": str(record), "ts": "2026-01-01T00:00:00.000Z", "until": "2046-01-01", "facts": facts}
+    ).encode()
 
 
 async def readable(log, said: str) -> None:

@@ -14,8 +14,8 @@ from verify_custody import Custody, text_of
 from verify_notes import b64, climb, fail, need, seconds, sha, sm3
 
 HEX, UUID, TEXT = '(?:null|"[0-9a-f]{64}")', '"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"', r'"[^"\\]{0,255}"'
-LEAF = re.compile(rf'{{"build":{TEXT},"cls":{TEXT},"commit":{HEX},"content":{{.*}},"conv":(?:null|{UUID}),"ct_sha256":{HEX},(?:"ct_sm3":{HEX},)?"event":'
-                  rf'"[a-z]+:[a-z_]+:[a-z_]+","facts":{{.*}},"host":{TEXT},"id":{UUID},"kid":(?:null|{UUID}),"release":{TEXT},"ts":"\d{{4}}-\d\d-\d\dT'
+LEAF = re.compile(rf'{{"build":{TEXT},"cls":{TEXT},"commit":{HEX},"content":{{}},"conv":(?:null|{UUID}),"ct_sha256":{HEX},(?:"ct_sm3":{HEX},)?"event":'
+                  rf'"[a-z]+:[a-z_]+:[a-z_]+","facts":{{}},"host":{TEXT},"id":{UUID},"kid":(?:null|{UUID}),"release":{TEXT},"ts":"\d{{4}}-\d\d-\d\dT'
                   rf'\d\d:\d\d:\d\d\.\d{{3}}Z","turn":(?:null|\d{{1,16}}),"until":"\d{{4}}-\d\d-\d\d","v":[12]}}')
 MANIFEST = {"v", "kind", "made", "log", "masked", "selection", "conversations", "shards", "records", "files"}
 KINDS = {"altered": "被改", "missing": "缺失", "late": "过迟", "unwitnessed": "无见证", "destroyed": "已销毁"}
@@ -32,9 +32,9 @@ class Check(Custody):
         walk = [] if archive else [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
         self.files: dict[str, Any] = {info.filename: functools.partial(archive.open, info) for info in infos if archive}
         cut = len(os.path.join(path, ""))
-        self.files.update({at[cut:].replace(os.sep, "/"): functools.partial(open, at, "rb", 0) for at in walk if not os.path.islink(at)})
+        self.files.update({at[cut:].replace(os.sep, "/"): functools.partial(open, at, "rb", 0) for at in walk if os.path.isfile(at) and not os.path.islink(at)})
         need(len(self.files) == len(infos) + len(walk) and sum(info.file_size for info in infos) <= 1 << 32,
-             "a link in the folder, two files of one name in the zip, or a zip of more than 4 GiB: check the unpacked folder")
+             "a link or no plain file in the folder, two files of one name in the zip, or a zip of more than 4 GiB: check the unpacked folder")
         self.tops, self.turns, self.seen, self.claims = dict[int, Any](), dict[Any, Any](), dict[str, Any](), list[Any]()
         self.convs = dict[Any, bool]()  # of each conversation that the manifest lists: whether a record of it is there
     def read(self, name: str) -> bytes:
@@ -58,7 +58,9 @@ class Check(Custody):
     def leaf(self, shard: int, index: int, data: bytes) -> Any:
         leaf = parse(data)
         need(text_of(leaf) == data and len(data) < 65536, "no canonical leaf")
-        need(LEAF.fullmatch(data.decode()) and seconds(leaf["ts"]), "the leaf has not the fields of version 1 or 2")
+        form = text_of({**leaf, "content": {}, "facts": {}}).decode()  # these two are free
+        free = type(leaf["content"]) is type(leaf["facts"]) is dict
+        need(free and LEAF.fullmatch(form) and seconds(leaf["ts"]), "the leaf has not the fields of version 1 or 2")
         need({leaf[name] is None for name in ("kid", "ct_sha256", "commit")} == {leaf["v"] == 2 and leaf["event"][:4] == "log:"}, "leaf without key")
         need(index or leaf["v"] == 1 or leaf["event"] == "log:shard:opened", "the first leaf does not open the shard")
         need(self.seen.setdefault(leaf["id"], (shard, index)) == (shard, index), f"record {leaf['id']} stands twice")
@@ -96,7 +98,9 @@ class Check(Custody):
             need(manifest["shards"] == tops and type(manifest["masked"]) is bool, "names other shards than the checkpoints that hold")
         for name in sorted((self.files.keys() | files.keys()) - {"manifest.json"}):
             with self.guard(f"file {name}"): need(sha(self.read(name)).hex() == files.get(name), "not in the manifest, or with another SHA-256")
-        for line in self.read("records.jsonl").split(b"\n")[:-1]:
+        *lines, rest = self.read("records.jsonl").split(b"\n")
+        if rest: self.find("altered", "file records.jsonl: after its last line stands more, which is no record")
+        for line in lines:
             place: list[int] = []
             with self.guard("record", place):
                 item = parse(line)
@@ -112,7 +116,9 @@ class Check(Custody):
         self.custody(self.claims)
         for conv in (conv for conv, there in self.convs.items() if not there):
             self.find("missing", f"every record of conversation {conv}, which the manifest lists")
-        if {name for name, value in selection.items() if value} in ({"conversation"}, {"customer"}): self.whole(selection)
+        asked = {name for name, value in selection.items() if value}
+        if asked in ({"conversation"}, {"customer"}): self.whole(selection)
+        elif asked & {"conversation", "customer"}: self.notes.append("turns: NOT looked at for gaps, the selection asks for a part 只选了一部分")
         self.notes.append(f"manifest SHA-256 {sha(data).hex()}: the log's audit:export:made record names it")
         return f"export 导出 of {manifest['made']}, {count} records 条记录, selection 选择 {json.dumps(selection, ensure_ascii=False)}"
     def whole(self, selection: Any) -> None:  # an export that claims whole conversations
@@ -148,7 +154,8 @@ def main(kind: Any = Check, argv: Any = None) -> int:
         what = check.run()
         check.notes += [f"a signature of {name} that is not Ed25519 was NOT checked here 未核验" for name in sorted(check.passed)]
     except Exception as error:
-        print(f"CANNOT BE READ 无法读取: {error if isinstance(error, ValueError) else repr(error)}", file=sys.stderr)
+        text = f"CANNOT BE READ 无法读取: {error if isinstance(error, ValueError) else repr(error)}"
+        print(text if text.isprintable() else ascii(text), file=sys.stderr)
         return 2
     rows = [{"kind": word, "shard": shard, "first": None if first < 0 else first, "last": None if first < 0 else last, "what": text}
             for (word, text, shard), ranges in check.findings.items() for first, last in ranges]

@@ -99,7 +99,7 @@ class Anchors(Notes):
             at = min(head[3].values(), default=None)
             return at, at is not None, "checked" if head[3] else "no witness of the policy"
         if kind == "rfc3161":
-            return stamped(body, note), True, UNSIGNED + OPENSSL
+            return stamped(body, note), False, UNSIGNED + OPENSSL
         if kind == "chain-http":
             text, signatures = opened(body)
             title, network, transaction, height, time, digest, end = text.decode().split("\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import functools
 import hashlib
 import re
 from typing import Any, NoReturn
@@ -104,6 +105,7 @@ def point(data: bytes) -> Any:
     return x, y, 1, x * y % P
 
 
+@functools.lru_cache(4096)  # a note may repeat a signature any number of times
 def ed25519(key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether [S]B - [k]A is R (5.1.7). S has one form only (below L), and a key of small order signs nothing."""
     a, base, q, s = point(key), point(BASE_Y), (0, 1, 1, 0), int.from_bytes(signature[32:], "little")
