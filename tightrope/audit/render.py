@@ -36,8 +36,9 @@ def render_conversation(view: ConversationView, console: Console, *, language: L
     console.print(_header(view, words, zone))
     table = Table(box=SIMPLE_HEAD, expand=True, show_lines=True, padding=(0, 1), header_style="bold")
     table.add_column(words["time"], width=8, no_wrap=True, style="dim")
-    table.add_column(words["said"], ratio=5)
-    table.add_column(words["why"], ratio=6)
+    # A Chinese sentence is one word to Rich, which would otherwise cut it: nothing of a record may be left out.
+    table.add_column(words["said"], ratio=5, overflow="fold")
+    table.add_column(words["why"], ratio=6, overflow="fold")
     day = None
     for block in exchanges(view.entries, language):
         local = block.at.astimezone(zone)

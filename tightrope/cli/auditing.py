@@ -27,9 +27,9 @@ console = Console()
 
 Journey = Annotated[str | None, typer.Option(help="Journey (flow id): check_margin_eligibility")]
 Verdict = Annotated[str | None, typer.Option(help="A rule's verdict, or refused or granted for every verdict of that meaning")]
-Rule = Annotated[str | None, typer.Option(help="Rule, also with its version: margin_eligibility@2026-01-01")]
+Rule = Annotated[str | None, typer.Option(help="Rule, also with its version: margin_eligibility@2023.1")]
 EventName = Annotated[str | None, typer.Option("--event", help="Event, or its beginning: gateway:turn:made, operator:")]
-Cited = Annotated[str | None, typer.Option(help="Document that an answer cites, also with its version: fees-brokerage@3")]
+Cited = Annotated[str | None, typer.Option(help="Document that an answer cites, also with its version: trading-fees@3")]
 Agent = Annotated[str | None, typer.Option(help="Agent's number in the inbox, or an operator's or auditor's login name")]
 Customer = Annotated[str | None, typer.Option(help="Customer id; written down as a keyed hash only")]
 Conversation = Annotated[str | None, typer.Option(help="Conversation: 1-12, or its name in leaves")]
@@ -262,7 +262,9 @@ async def _sample(finder: Any, asked: Question, size: int, seed: str, reason: st
 
     papers = {suffix: out / f"sample-{seed}.{suffix}" for suffix in ("json", "csv")}
     if not _free(out, papers):
-        console.print(f"[red]{out} is no folder, or holds working papers of this seed already.[/red]", highlight=False)
+        console.print(
+            f"[red]{out} cannot be made, or holds working papers of this seed: choose another --out.[/red]", highlight=False
+        )
         return 1
     drawn = await finder.sample(asked, size, seed, reason=reason)
     papers["json"].write_bytes(sampling.papers_json(drawn))
@@ -277,7 +279,11 @@ async def _sample(finder: Any, asked: Question, size: int, seed: str, reason: st
 
 
 def _free(out: Path, papers: dict[str, Path]) -> bool:
-    return out.is_dir() and not any(path.exists() for path in papers.values())
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return not any(path.exists() for path in papers.values())
 
 
 async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
@@ -343,15 +349,9 @@ def _standing(position: Position) -> str:
 def show(found: Found) -> None:
     """A table of what was found."""
     table = Table(box=SIMPLE_HEAD, header_style="bold", expand=False)
-    for name, style in (
-        ("place", "dim"),
-        ("time (UTC+8)", ""),
-        ("conversation", "bold"),
-        ("turn", ""),
-        ("event", ""),
-        ("what", ""),
-    ):
-        table.add_column(name, style=style, no_wrap=name in {"place", "time (UTC+8)", "conversation", "turn"})
+    styles = {"place": "dim", "time (UTC+8)": "", "conversation": "bold", "turn": "", "event": "", "what": ""}
+    for name, style in styles.items():
+        table.add_column(name, style=style, no_wrap=name not in {"event", "what"}, overflow="fold")
     for hit in found.hits:
         table.add_row(*_cells(hit))
     if found.hits:
@@ -375,6 +375,10 @@ def _cells(hit: Hit) -> list[Text]:
 
     row = hit.row
     what = [*row.journeys, *(finding for finding in row.findings if "." not in finding), *row.cited, *row.people]
+    if row.event.startswith("operator:"):
+        what += row.reasons  # what a switch covers
+    if row.event.startswith("release:"):
+        what.append(row.release)
     texts = (
         str(row.place),
         f"{row.ts.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",

@@ -104,6 +104,14 @@ def test_the_conversation_stands_beside_how_it_came_about():
     assert line.index("▌") < 30
 
 
+def test_a_long_sentence_without_blanks_is_folded_and_never_cut():
+    words = "".join(chr(0x4E00 + n) for n in range(150))
+    text = shown(
+        ConversationView("1-7", UUID(int=9), (entry(Event.CUSTOMER_MESSAGE_RECEIVED, 1, {"content": words}),)), width=100
+    )
+    assert not set(words) - set(text)
+
+
 def test_the_labels_exist_in_both_languages():
     text = shown(VIEW, "en")
     for part in (

@@ -96,7 +96,7 @@ class Question:
 
     Attributes:
         verdict: a rule's verdict; `refused` and `granted` stand for every verdict of that meaning.
-        rule: `margin_eligibility`, or with its version `margin_eligibility@2026-01-01`.
+        rule: `margin_eligibility`, or with its version `margin_eligibility@2023.1`.
         event: an event, or its beginning: `operator:`.
         cited: `document@version` or `document`.
         agent: `agent:7`, `7`, or a login name.
