@@ -6,8 +6,8 @@ grows. One that is too long or too deep for an entry of the tree never comes in.
 
 from alembic import op
 
-revision = "audit_0010"
-down_revision = "audit_0009"
+revision = "audit_0011"
+down_revision = "audit_0010"
 branch_labels = None
 depends_on = None
 
