@@ -262,9 +262,7 @@ async def _sample(finder: Any, asked: Question, size: int, seed: str, reason: st
 
     papers = {suffix: out / f"sample-{seed}.{suffix}" for suffix in ("json", "csv")}
     if not _free(out, papers):
-        console.print(
-            f"[red]{out} cannot be made, or holds working papers of this seed: choose another --out.[/red]", highlight=False
-        )
+        console.print(f"[red]{out} cannot be made, or holds papers of this seed: choose another --out.[/red]", highlight=False)
         return 1
     drawn = await finder.sample(asked, size, seed, reason=reason)
     papers["json"].write_bytes(sampling.papers_json(drawn))
