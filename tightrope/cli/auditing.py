@@ -277,11 +277,9 @@ async def _sample(finder: Any, asked: Question, size: int, seed: str, reason: st
 
 
 def _free(out: Path, papers: dict[str, Path]) -> bool:
-    try:
+    with suppress(OSError):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return not any(path.exists() for path in papers.values())
+    return out.is_dir() and not any(path.exists() for path in papers.values())
 
 
 async def _export(asked: Question, target: Path, wanted: dict[str, Any]) -> int:
@@ -373,10 +371,8 @@ def _cells(hit: Hit) -> list[Text]:
 
     row = hit.row
     what = [*row.journeys, *(finding for finding in row.findings if "." not in finding), *row.cited, *row.people]
-    if row.event.startswith("operator:"):
-        what += row.reasons  # what a switch covers
-    if row.event.startswith("release:"):
-        what.append(row.release)
+    what += row.reasons if row.event.startswith("operator:") else []  # what a switch covers
+    what += [row.release] if row.event.startswith("release:") else []
     texts = (
         str(row.place),
         f"{row.ts.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}",
