@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 from event_schemas import watch_recorder
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 from loopback import free_port
 
 from tightrope.infra.clock import FixedClock
 from tightrope.infra.settings import Settings
+
+# A slow machine is no failure: speed is measured in benchmarks/ alone.
+properties.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("any-machine")
 
 for _name in [name for name in os.environ if name.startswith("TIGHTROPE_")]:
     del os.environ[_name]
