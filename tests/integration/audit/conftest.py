@@ -49,6 +49,7 @@ def _empty(superuser, database: Settings) -> None:
             _triggers("DISABLE")
             + f"TRUNCATE {tables}; UPDATE audit.sealer SET segment_error = NULL, tree_error = NULL, beat_at = '-infinity';"
             + _triggers("ENABLE ALWAYS")
+            + "TRUNCATE audit_index.records; UPDATE audit_index.state SET shard = 0, next = 0, version = 0;"
         )
 
 

@@ -239,6 +239,15 @@ async def test_another_version_of_the_rules_makes_the_index_again(told, auditor)
     assert await dump(auditor) == before
 
 
+async def test_an_index_ahead_of_a_log_that_was_set_back_is_made_again(told, auditor):
+    before = await dump(auditor)
+    async with auditor.connection() as conn:
+        await conn.execute("UPDATE audit_index.records SET journeys = '{old}'")
+        await conn.execute("UPDATE audit_index.state SET next = next + 1000")
+    assert await told.catch_up() == len(before)
+    assert await dump(auditor) == before
+
+
 @pytest.mark.parametrize("state", ["restricted", "destroyed"])
 async def test_a_closed_key_takes_with_it_what_the_index_knew(told, finder, auditor, superuser, log, clock, state):
     with superuser("tightrope") as conn:

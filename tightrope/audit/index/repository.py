@@ -65,6 +65,16 @@ async def behind(conn: Conn, shard: int, following: int) -> int:
     return int(found["behind"])
 
 
+async def ahead(conn: Conn, shard: int, following: int) -> bool:
+    """Whether the index has read further than the log goes: the log was set back, so what the index holds is not to be trusted."""
+    found = await _one(
+        conn,
+        "SELECT %(next)s > 0 AND NOT EXISTS (SELECT FROM audit.shards WHERE shard = %(shard)s AND size >= %(next)s) AS ahead",
+        {"shard": shard, "next": following},
+    )
+    return bool(found["ahead"])
+
+
 async def following(conn: Conn, shard: int, index: int, limit: int) -> list[dict[str, Any]]:
     """Sequenced records from a place on, in order."""
     query = _SOURCE + "WHERE (l.shard, l.index) >= (%s, %s) ORDER BY l.shard, l.index LIMIT %s"

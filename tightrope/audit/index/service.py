@@ -113,7 +113,10 @@ class Indexer:
                 return 0
             self._keyring.confirm(found)
             state = await repository.take(conn)
-            if state["version"] != VERSION:
+            set_back = await repository.ahead(conn, state["shard"], state["next"])
+            if set_back:
+                log.warning("the auditor's index was ahead of the log and is made again", action="audit_index_ahead")
+            if set_back or state["version"] != VERSION:
                 await repository.clear(conn, VERSION, self._clock.now())
                 state = state | {"shard": 0, "next": 0}
             if not await repository.behind(conn, state["shard"], state["next"]):
