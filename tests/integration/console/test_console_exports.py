@@ -215,6 +215,27 @@ async def test_what_is_too_large_or_answers_nothing_is_told(first, world, superu
     assert stages(world, superuser)[-1]["why"] == "nothing_found"
 
 
+@pytest.mark.parametrize("whole", ["yes", "no"])
+async def test_a_question_that_everything_answers_brings_no_more_into_memory_than_shows_that_it_is_too_much(
+    first, world, superuser, monkeypatch, whole
+):
+    """Ten million places would be read, kept and handed to the database again before the refusal."""
+    for _ in range(70):
+        await first.get("/conversations/1-9")
+    seen = []
+    real = repository.kids
+
+    async def kids(conn, places):
+        seen.append(len(places))
+        return await real(conn, places)
+
+    monkeypatch.setattr(repository, "kids", kids)
+    _, state = await ended(first, await begin(first, conversation="", whole=whole))
+    assert state == "failed"
+    assert stages(world, superuser)[-1]["why"] == "too_large"
+    assert seen == [21]
+
+
 async def test_a_second_export_waits_for_the_first_and_replaces_it(first, world, monkeypatch):
     gate = asyncio.Event()
     real = repository.records

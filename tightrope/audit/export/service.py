@@ -92,7 +92,7 @@ class Exporter:
         progress("index", 0, 0)
         await Indexer(parts.pool, parts.keyring, parts.clock).catch_up()
         async with parts.pool.connection() as conn:
-            places = await finder.choose(conn, order.question, whole=order.whole)
+            places = await finder.choose(conn, order.question, whole=order.whole, most=order.most)
             # Without the records that say so, a verifier had only our word that a payload is withheld or gone.
             acts = await repository.key_acts(conn, await repository.kids(conn, places)) if places else []
             places = sorted({*places, *(act.place for act in acts)})
@@ -100,9 +100,9 @@ class Exporter:
             await self._note(order, selection, {"stage": "refused", "why": "nothing_found"})
             raise ExportRefused("nothing in the log answers this selection; try it with `tightrope audit find`", "nothing_found")
         if order.most is not None and len(places) > order.most:
-            await self._note(order, selection, {"stage": "refused", "why": "too_large", "records": len(places)})
+            await self._note(order, selection, {"stage": "refused", "why": "too_large"})
             raise ExportRefused(
-                f"{len(places)} records are more than the {order.most} of one export here: narrow it down, or use `tightrope audit export`",
+                f"the selection has more than the {order.most} records of one export here: narrow it down, or use `tightrope audit export`",
                 "too_large",
             )
         bundle = Bundle(order.target)

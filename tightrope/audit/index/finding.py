@@ -104,19 +104,22 @@ class Finder:
             await self._note(conn, question, reason, facts | {"seed_sha256": hashlib.sha256(seed.encode()).hexdigest()})
         return made
 
-    async def choose(self, conn: Conn, question: Question, *, whole: bool) -> list[Place]:
+    async def choose(self, conn: Conn, question: Question, *, whole: bool, most: int | None = None) -> list[Place]:
         """What an export of this question holds; the export makes the record of it.
 
         Args:
             whole: take the whole conversations of what is found, not the found records alone.
+            most: whoever can take no more gets some of them where there are more, and more than this; so a question that every record answers
+                does not bring the whole log into memory.
         """
         clause, params = where(question, self._keyring)
         await self._confirm(conn)
-        found = await repository.places(conn, clause, params)
-        if not whole:
+        limit = most + 1 if most is not None else None
+        found = await repository.places(conn, clause, params, limit)
+        if not whole or (most is not None and len(found) > most):
             return found
         convs = await repository.conversations(conn, clause, params)
-        return sorted({*found, *await repository.of_conversations(conn, convs)})
+        return sorted({*found, *await repository.of_conversations(conn, convs, limit)})
 
     def told(self, question: Question) -> dict[str, Any]:
         """The question as it may be written down: the customer by the keyed hash."""

@@ -162,10 +162,10 @@ async def newest_leaves(conn: Conn, event: str, limit: int) -> list[dict[str, An
     return await _all(conn, query, (event, limit))
 
 
-async def places(conn: Conn, where: str, params: dict[str, Any]) -> list[Place]:
-    """Every place that answers a question, in order: the population of a sample."""
-    query = f"SELECT i.shard, i.index FROM audit_index.records i WHERE {where} ORDER BY i.shard, i.index"  # noqa: S608 - own texts
-    return [Place(found["shard"], found["index"]) for found in await _all(conn, query, params)]
+async def places(conn: Conn, where: str, params: dict[str, Any], limit: int | None = None) -> list[Place]:
+    """The places that answer a question, in order, the first `limit` or all: the population of a sample."""
+    query = f"SELECT i.shard, i.index FROM audit_index.records i WHERE {where} ORDER BY i.shard, i.index LIMIT %(limit)s"  # noqa: S608 - own texts
+    return [Place(found["shard"], found["index"]) for found in await _all(conn, query, params | {"limit": limit})]
 
 
 async def counts(conn: Conn, where: str, params: dict[str, Any]) -> dict[str, int]:
@@ -188,10 +188,10 @@ async def conversations(conn: Conn, where: str, params: dict[str, Any]) -> list[
     return [found["conv"] for found in await _all(conn, query, params)]
 
 
-async def of_conversations(conn: Conn, convs: Sequence[UUID]) -> list[Place]:
-    """The places of every record of some conversations, in order."""
-    query = "SELECT shard, index FROM audit_index.records WHERE conv = ANY(%s) ORDER BY shard, index"
-    return [Place(found["shard"], found["index"]) for found in await _all(conn, query, (list(convs),))]
+async def of_conversations(conn: Conn, convs: Sequence[UUID], limit: int | None = None) -> list[Place]:
+    """The places of the records of some conversations, in order, the first `limit` or all."""
+    query = "SELECT shard, index FROM audit_index.records WHERE conv = ANY(%s) ORDER BY shard, index LIMIT %s"
+    return [Place(found["shard"], found["index"]) for found in await _all(conn, query, (list(convs), limit))]
 
 
 def _values(row: IndexRow) -> list[Any]:
