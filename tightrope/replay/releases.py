@@ -54,8 +54,8 @@ async def lay_out(
     held = (await contents(conn, [manifest_hash])).get(manifest_hash) if manifest_hash else None
     if held is None:
         return Release(release_id, root, everything, 0, ())
-    entries: dict[str, tuple[str, str]] = {path: (kind, digest) for path, (kind, digest) in json.loads(held).items()}
-    if manifest_id(entries) != release_id:
+    entries = _entries(held)
+    if entries is None or manifest_id(entries) != release_id:
         return Release(release_id, root, dict.fromkeys(everything, f"the manifest is not that of release {release_id}"), 0, ())
     wanted = {path: entry for path, entry in entries.items() if entry[0] in kinds and _used(path, entry[0])}
     here = {path: data for path, (_, digest) in wanted.items() if (data := _at_hand(project, path, digest)) is not None}
@@ -72,6 +72,15 @@ async def lay_out(
         place.write_bytes(data)
     other = tuple(path for path in sorted(lacking) if path.startswith(CODE) and wanted[path][0] in RUN)
     return Release(release_id, root, missing, sum(digest in logged for digest in lacking.values()), other)
+
+
+def _entries(data: bytes) -> dict[str, tuple[str, str]] | None:
+    """Path -> kind and hash, or None where the content is no manifest: whoever writes into the log chooses what a record names as one."""
+    try:
+        entries = {path: (kind, digest) for path, (kind, digest) in json.loads(data).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return entries if all(isinstance(part, str) for entry in entries.values() for part in entry) else None
 
 
 def _used(path: str, kind: str) -> bool:
