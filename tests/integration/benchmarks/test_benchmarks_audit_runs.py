@@ -79,5 +79,5 @@ def test_the_quick_benchmark_ends_well_and_prints_its_tables() -> None:
 def test_a_part_that_is_not_there_is_refused_before_anything_starts() -> None:
     status, output, errors = run_benchmark("--quick", "releases")
     assert status == 2
-    assert "no such part: releases; there are release, batches, growth, turns" in errors
+    assert "no such part: releases; there are release, batches, growth, find_export, turns, tampering" in errors
     assert not output
