@@ -156,16 +156,13 @@ def audit_anchors(
     raise typer.Exit(show_anchors(get_settings(), console, folder=write, as_json=as_json))
 
 
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
-
-
 @audit_app.command("reconcile")
 def audit_reconcile(
     since: Annotated[
-        datetime | None, typer.Option("--from", formats=MOMENTS, help="UTC; default: where the last one ended")
+        str | None, typer.Option("--from", help="Day (Asia/Shanghai) or time: 2026-05-01; default: where the last one ended")
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--to", formats=MOMENTS, help="UTC; default: now, less what is still on its way")
+        str | None, typer.Option("--to", help="First day or time not compared; default: now, less what is still on its way")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON")] = False,
 ) -> None:

@@ -42,7 +42,7 @@ def test_nothing_missing_is_said_and_ends_with_0(monkeypatch: pytest.MonkeyPatch
     code, text = shown(monkeypatch, settings, Outcome(HOUR, conversations=3))
     assert code == 0
     assert "Nothing is missing" in text
-    assert "2026-11-20T02:00:00Z" in text
+    assert "2026-11-20 10:00:00 to 2026-11-20 11:00:00 (UTC+8)" in text
 
 
 def test_a_finding_names_conversation_side_and_message_and_ends_with_1(
@@ -50,7 +50,7 @@ def test_a_finding_names_conversation_side_and_message_and_ends_with_1(
 ) -> None:
     code, text = shown(monkeypatch, settings, found())
     assert code == 1
-    for part in ("1-7", "log", "message 100", "11-20 02:00:00", "lost 0"):
+    for part in ("1-7", "log", "message 100", "11-20 10:00:00", "lost 0"):
         assert part in text
 
 
@@ -78,3 +78,25 @@ def test_nothing_due_says_how_to_look_again(monkeypatch: pytest.MonkeyPatch, set
     code, text = shown(monkeypatch, settings, None)
     assert code == 0
     assert "--from" in text
+
+
+def test_days_are_days_in_shanghai_as_everywhere_in_the_audit(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    asked: list[object] = []
+
+    async def run(_: Settings, *period: object) -> None:
+        asked.extend(period)
+
+    monkeypatch.setattr(command, "_run", run)
+    command.reconcile(settings, Console(file=StringIO()), since="2026-11-20", until="2026-11-20T09:30:00Z", as_json=False)
+    assert asked == [datetime(2026, 11, 19, 16, tzinfo=UTC), datetime(2026, 11, 20, 9, 30, tzinfo=UTC)]
+
+
+def test_what_is_no_day_or_time_is_refused_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    async def run(*_: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(command, "_run", run)
+    out = StringIO()
+    code = command.reconcile(settings, Console(file=out, width=120), since="[May]", until=None, as_json=False)
+    assert code == 2
+    assert "'[May]' is no day or time: write 2026-05-01" in out.getvalue()

@@ -23,8 +23,15 @@ def place(
     reason: ReasonOption,
     customer: Annotated[str | None, typer.Option(help="Everything of this customer, also what comes")] = None,
     conversation: Annotated[str | None, typer.Option(help="Everything of this conversation")] = None,
-    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Everything from this day (UTC)")] = None,
-    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="to this day")] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%d"],
+            help="Everything from this day (UTC: it begins at 08:00 in Shanghai; name the day before to have all of it)",
+        ),
+    ] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="to this day (UTC, included)")] = None,
 ) -> None:
     """Place a hold on a customer, a conversation or a period."""
     from tightrope.audit.custody.models import HoldScope
