@@ -8,7 +8,6 @@ import logging
 import signal
 import sys
 import threading
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
