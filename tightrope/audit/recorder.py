@@ -20,6 +20,8 @@ from tightrope.infra.settings import Settings
 
 CONTENT_LIMIT = 64 * 1024 * 1024
 """Largest piece of content, in bytes."""
+CIPHERTEXT_LIMIT = 16 * 1024 * 1024
+"""Longest ciphertext of a record, in bytes; the database holds others to it too (migration audit_0012)."""
 
 
 class Recorder:
@@ -44,7 +46,7 @@ class Recorder:
             The record's id; `audit.released(id)` turns true soon after the caller's commit.
 
         Raises:
-            FactsRefused: facts could hold personal data or are no codes.
+            FactsRefused: facts could hold personal data or are no codes, or the payload is too long.
             CanonError: facts or payload are no JSON of the profile.
             WrongMasterKey: the master key is not the log's.
             psycopg.Error: the database refused; the caller's transaction cannot commit then.
@@ -58,6 +60,8 @@ class Recorder:
         record_id = record_id or uuid4()
         conv = self._keyring.conv(draft.conversation_id) if draft.conversation_id is not None else None
         sealed = self._keyring.encrypt(key, record_id, payload)
+        if len(sealed.ct) > CIPHERTEXT_LIMIT:
+            raise FactsRefused(f"a payload of {len(payload)} bytes is more than a record holds: keep what is long as content")
         leaf = build_leaf(
             record_id=record_id,
             at=at,

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from custody_log import write
 
+from tightrope.audit.errors import FactsRefused
 from tightrope.audit.keyring import Keyring
 from tightrope.audit.reading import show_conversation
 from tightrope.audit.tree_repository import LEASE
@@ -102,6 +103,19 @@ async def test_a_leaf_of_another_row_or_without_a_day_is_refused(log, worker, ro
         conn.execute(INSERT, (record, kid, leaf_of(record, kid, **fields)))
     with as_role(log, Role.OPERATOR) as conn:
         assert conn.execute("SELECT records FROM audit.key_period(%s)", (kid,)).fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_ciphertext_that_no_segment_can_bear_is_refused(log, worker, role):
+    kid, _ = await write(log, worker, "x")
+    record = uuid4()
+    with as_role(log, role) as conn, pytest.raises(REFUSED, match="longer than 16 MiB"):
+        conn.execute(INSERT.replace("'')", "decode(repeat('00', 16777217), 'hex'))"), (record, kid, leaf_of(record, kid)))
+
+
+async def test_a_payload_too_long_for_a_record_is_refused_before_anything_is_written(log, worker):
+    with pytest.raises(FactsRefused, match="keep what is long as content"):
+        await write(log, worker, "x" * 16 * 1024 * 1024)
 
 
 @pytest.mark.xfail(

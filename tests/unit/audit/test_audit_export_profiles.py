@@ -93,3 +93,39 @@ def test_ocsf_s_type_is_class_and_activity_and_failures_are_failures() -> None:
     assert (told["status_id"], told["severity_id"]) == (1, 1)
     failed = next(lines("ocsf", entry({}, event="gateway:turn:failed")))
     assert (failed["status_id"], failed["severity_id"]) == (2, 3)
+
+
+OCSF_NAMES = {
+    "": {
+        "activity_id", "activity_name", "actor", "ai_model", "api", "category_uid", "class_uid", "message_context", "metadata", "severity_id",
+        "src_endpoint", "status_id", "time", "type_uid", "unmapped",
+    },
+    "actor": {"app_name", "user"},
+    "actor.user": {"name"},
+    "ai_model": {"ai_provider", "name", "version"},
+    "api": {"operation", "service"},
+    "api.service": {"name", "version"},
+    "message_context": {"ai_role_id", "application", "completion_tokens", "prompt_tokens", "total_tokens", "uid"},
+    "message_context.application": {"name"},
+    "metadata": {"correlation_uid", "log_name", "product", "profiles", "sequence", "uid", "version"},
+    "metadata.product": {"name", "vendor_name", "version"},
+    "src_endpoint": {"hostname"},
+}  # fmt: skip
+"""Of the class `api_activity` with the profile `ai_operation` and its objects, looked up in OCSF's schema (github.com/ocsf/ocsf-schema, 1.9.0-dev of
+July 2026): a name that is not there belongs under `unmapped`."""
+
+
+def names(at: str, told: dict[str, Any]) -> list[tuple[str, str]]:
+    found = [(at, name) for name in told]
+    for name, value in told.items():
+        if isinstance(value, dict) and name != "unmapped":
+            found += names(f"{at}.{name}".lstrip("."), value)
+    return found
+
+
+@pytest.mark.parametrize("payload", [PAYLOAD, {"who": "somebody"}, None], ids=["model", "person", "destroyed"])
+def test_every_name_stands_in_ocsf_s_schema_and_none_is_empty(payload: dict[str, Any] | None) -> None:
+    told = next(lines("ocsf", entry(payload)))
+    assert [(at, name) for at, name in names("", told) if name not in OCSF_NAMES[at]] == []
+    assert {"actor", "api", "src_endpoint", "metadata", "time", "severity_id"} <= told.keys()  # what the class requires
+    assert None not in told["metadata"].values()

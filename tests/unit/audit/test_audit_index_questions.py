@@ -183,7 +183,6 @@ def test_ocsfs_names():
     assert (told["class_uid"], told["category_uid"], told["type_uid"]) == (6003, 6, 600399)
     assert told["ai_model"] == {
         "name": "qwen2.5-14b-instruct",
-        "model_name": "qwen2.5-14b-instruct",
         "ai_provider": "Internal",
         "version": "3f9c",
     }

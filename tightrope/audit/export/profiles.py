@@ -114,7 +114,6 @@ def _ocsf(entry: Entry) -> Iterator[JsonObject]:
         usage = _object(last.get("usage"))
         told["ai_model"] = {
             "name": name,
-            "model_name": name,
             "ai_provider": "Internal",
             **({"version": version} if version else {}),
         }
@@ -128,7 +127,7 @@ def _ocsf(entry: Entry) -> Iterator[JsonObject]:
                 if isinstance(usage.get(key), int)
             },
         }
-        told["stop_reason"] = last.get("finish_reason") or last.get("outcome")
+        told["unmapped"]["stop_reason"] = last.get("finish_reason") or last.get("outcome")
     yield told
 
 
