@@ -59,7 +59,7 @@ def serve(wanted: Wanted, console: Console) -> int:
         with _stopping(), _database(settings_of(settings, wanted, own=own), wanted.state or state_folder(root), console) as ready:
             _run(ready, wanted, own, found, console)
     except (CannotServe, PortTaken, PostgresFailed, ProjectError) as error:
-        console.print(Text.assemble(("Not served: ", "bold red"), str(error)))
+        console.print(Text.assemble(("Not served: ", "bold red"), str(error)), soft_wrap=True)  # a path stays whole to be copied
         return 1
     except KeyboardInterrupt:
         pass
@@ -70,7 +70,7 @@ def serve(wanted: Wanted, console: Console) -> int:
 def _refuse(console: Console, root: Path, found: Checked) -> int:
     for problem in found.errors:
         write_problem(console, problem)
-    console.print(Text.assemble(("Not served: ", "bold red"), f"{summary(found)} ({root})"))
+    console.print(Text.assemble(("Not served: ", "bold red"), f"{summary(found)} ({root})"), soft_wrap=True)
     return 1
 
 

@@ -214,6 +214,54 @@ async def test_host_page_hands_over_attributes_before_the_conversation_exists(in
     await frame.get_by_text("Hello, how can we help?").wait_for()
 
 
+async def test_a_press_before_the_session_is_there_is_sent_when_it_is(inbox: Any, pages: Pages) -> None:
+    """It was posted without a session, refused, and shown as not delivered."""
+    go_on = asyncio.Event()
+
+    async def held(route: Any) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    page = await pages.open("/health")
+    await page.route("**/api/v1/widget/config?*", held)
+    await page.goto(f"{pages.base}/widget?website_token={WEBSITE_TOKEN}&locale=zh")
+    await page.get_by_role("button", name="转人工", exact=True).click()
+    await page.locator(".mine").wait_for()
+    assert await page.get_by_text("未送达").count() == 0
+    go_on.set()
+    await page.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
+
+
+async def test_an_answer_older_than_the_conversation_does_not_take_it_away(inbox: Any, pages: Pages) -> None:
+    """The chat forgot what it had just begun, and what the page set from then on was lost."""
+    page = await pages.open("/health", width=1280)
+    await page.evaluate(HOST_PAGE.replace("TOKEN", f'"{WEBSITE_TOKEN}"'), pages.base)
+    await page.wait_for_function("heard.includes('ready')")
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Any) -> None:
+        if route.request.method != "GET":
+            await route.continue_()
+            return
+        response = await route.fetch()
+        assert await response.json() == {}
+        asked.set()
+        await go_on.wait()
+        await route.fulfill(response=response)
+
+    await page.route("**/api/v1/widget/conversations?*", late)
+    await page.frames[1].evaluate("dispatchEvent(new Event('online'))")
+    await asked.wait()
+    frame = page.frame_locator("#chatwoot_live_chat_widget")
+    await frame.get_by_role("button", name="转人工", exact=True).click()
+    await frame.locator(".state .sr").get_by_text("已送达").wait_for(state="attached")
+    number = await newest(inbox)
+    async with page.expect_response("**/api/v1/widget/messages?*"):  # what the late asker does next
+        go_on.set()
+    await page.evaluate("$chatwoot.setConversationCustomAttributes({gw_session: 'after'})")
+    assert await attributes(inbox, number, {"gw_session": "after"}) == {"gw_session": "after"}
+
+
 async def test_attributes_that_come_while_the_conversation_is_being_made_are_not_lost(inbox: Any, pages: Pages) -> None:
     page = await pages.open("/health", width=1280)
     await page.evaluate(HOST_PAGE.replace("TOKEN", f'"{WEBSITE_TOKEN}"'), pages.base)

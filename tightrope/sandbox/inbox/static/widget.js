@@ -27,7 +27,9 @@ const state = {
   begun: false,
 };
 let cable = null;
-let sending = Promise.resolve();
+let mayBegin;
+// One after the other, and the first when there is a session and it is known whether it has a conversation: a press on a slow line waits.
+let sending = new Promise((resolve) => (mayBegin = resolve));
 const words = () => WORDS[state.locale];
 
 // ---- showing -------------------------------------------------------------------------------------------------------------------
@@ -140,14 +142,18 @@ function hear(event, data) {
 async function refresh() {
   try {
     const [conversation, list] = [await call("GET", "conversations"), await call("GET", "messages")];
-    state.conversation = conversation?.id ? { ...state.conversation, ...conversation } : null;
+    // An answer can be older than a conversation that was begun meanwhile.
+    if (conversation?.id >= (state.conversation?.id ?? 0)) state.conversation = { ...state.conversation, ...conversation };
     const count = list.payload.length;
     const first = list.payload[0]?.id;
     if (first !== undefined && ![...state.messages.keys()].some((id) => id < first)) state.more = count === 20;
     list.payload.forEach(keep);
     state.reachable = true;
   } catch (error) {
-    if (error.status === 404) return begin();
+    if (error.status === 404) {
+      state.conversation = null; // the session is gone, and its conversation with it
+      return begin();
+    }
     state.reachable = error.status !== 0;
   }
   show();
@@ -278,6 +284,7 @@ async function begin() {
     const started = state.begun;
     state.begun = true;
     await refresh();
+    mayBegin();
     toEnd($("scroll"));
     tellHost("loaded", { config: { authToken: currentToken(), channelConfig: config.website_channel_config } });
     if (started && state.conversation) return;
