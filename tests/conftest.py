@@ -24,6 +24,15 @@ for _name in [name for name in os.environ if name.startswith("TIGHTROPE_")]:
     del os.environ[_name]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Consoles are wide: no sentence is folded because a temporary folder has a long name. What pytest itself shows stays as wide as it was."""
+    if config.pluginmanager.has_plugin("terminalreporter"):
+        writer = config.get_terminal_writer()
+        writer.fullwidth = writer.fullwidth
+    os.environ["COLUMNS"] = "400"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Unit tests open no sockets; everything else may use loopback only."""
     from pytest_socket import disable_socket, socket_allow_hosts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -27,10 +28,18 @@ CASES = 2
 """Of each file, so many are played, those with most turns."""
 
 
+REJECTED = {"id": "orders-of-any-day", "session": "C1001", "turns": ["帮我看下委托单状态", "第三笔"]}
+"""This customer's third order is a rejected one, on whichever days the orders lie."""
+_MOMENT = re.compile(r"\d+月|\d:\d\d")
+
+
 def script(case: Case) -> dict[str, Any] | None:
-    """What `tightrope play` can play of a case: words and buttons; None for cases of clocks, faults and switches."""
+    """What `tightrope play` can play of a case: words and buttons; None for cases of clocks, faults and switches, and where a button
+    tells a day or time: cases have a day of their own, the demo has today."""
     acts = [step.act for step in case.steps]
     if case.faults or not all(isinstance(act, Say | Press) for act in acts):
+        return None
+    if any(isinstance(act, Press) and _MOMENT.search(act.title) for act in acts):
         return None
     turns = [act.text if isinstance(act, Say) else {"press": act.title} for act in acts if isinstance(act, Say | Press)]
     return {"id": case.id, "session": case.customer or "guest", "turns": turns}
@@ -46,7 +55,7 @@ def scripts() -> list[dict[str, Any]]:
         made = script(case)
         if made is not None and len(kept.setdefault(case.file, [])) < CASES:
             kept[case.file].append(made)
-    return [one for found in kept.values() for one in found]
+    return [REJECTED, *(one for found in kept.values() for one in found)]
 
 
 @pytest.fixture

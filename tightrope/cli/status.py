@@ -10,6 +10,7 @@ import httpx
 import psycopg
 from psycopg_pool import PoolTimeout
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import tightrope
@@ -49,9 +50,10 @@ def show_status(settings: Settings, console: Console) -> int:
     except (psycopg.Error, PoolTimeout, OSError, SystemExit) as error:
         well = False
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        console.print(f"[red]✗[/red] the database does not answer: {first}", highlight=False)
+        console.print(f"[red]✗[/red] the database does not answer: {escape(first)}", highlight=False, soft_wrap=True)
     if not well:
-        console.print(f"\nLogs: {settings.state_dir / 'logs'}. Is the demo running? `make demo` starts it.", highlight=False)
+        logs = escape(str(settings.state_dir / "logs"))
+        console.print(f"\nLogs: {logs}. Is the demo running? `make demo` starts it.", highlight=False, soft_wrap=True)
     return 0 if well else 1
 
 

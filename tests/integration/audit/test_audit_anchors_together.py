@@ -178,7 +178,7 @@ async def test_from_the_record_to_the_verifier(
             assert cosigned[0].size >= 40
             trust.log.check(cosigned[1])
 
-    out = Console(width=160, record=True, file=io.StringIO())
+    out = Console(width=400, record=True, file=io.StringIO())
     code = await asyncio.to_thread(show_anchors, settings, out, folder=None, as_json=False)
     text = out.export_text()
     assert code == 0, text
@@ -201,7 +201,7 @@ async def test_nothing_configured_is_one_folder_and_says_so(log: Settings, worke
                 break
             await runner.choose()
             await asyncio.sleep(0.1)
-    out = Console(width=160, record=True, file=io.StringIO())
+    out = Console(width=400, record=True, file=io.StringIO())
     assert await asyncio.to_thread(show_anchors, log, out, folder=None, as_json=False) == 0
     text = out.export_text()
     assert "worm-folder" in text
